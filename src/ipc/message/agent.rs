@@ -1,0 +1,128 @@
+//! `agent.*`: the agent itself.
+
+use serde::{Deserialize, Serialize};
+
+use super::vault::VaultState;
+use super::{Done, Method};
+
+/// `agent.hello`: who is there; may be left out.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Hello {
+    /// Protocol versions the caller speaks.
+    #[serde(default)]
+    pub protocol: Vec<u32>,
+    /// The caller's name and version.
+    #[serde(default)]
+    pub client: String,
+}
+
+impl Method for Hello {
+    const NAME: &'static str = "agent.hello";
+    type Answer = Welcome;
+}
+
+/// The agent's side of a hello.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Welcome {
+    /// The version both speak.
+    pub protocol: u32,
+    /// The agent's version.
+    pub version: String,
+}
+
+/// `agent.status`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct AgentStatus {}
+
+impl Method for AgentStatus {
+    const NAME: &'static str = "agent.status";
+    type Answer = AgentReport;
+}
+
+/// What `agent status` shows.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct AgentReport {
+    /// Process id.
+    pub pid: u32,
+    /// Version.
+    pub version: String,
+    /// Seconds since it started.
+    pub uptime: u64,
+    /// The socket or pipe it listens on.
+    pub socket: String,
+    /// The vault's directory.
+    pub vault: String,
+    /// The vault's state.
+    pub vault_state: VaultState,
+    /// How many accounts there are.
+    pub accounts: usize,
+    /// How many connections are open.
+    pub connections: usize,
+    /// Its own memory: it is not dumpable, so nobody else can read it.
+    pub memory: Memory,
+    /// The configuration's fault, if it has one; the agent then runs on its defaults.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub configuration_error: Option<String>,
+}
+
+/// Memory in KiB, from /proc/self/smaps_rollup; zero where the system doesn't say.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Memory {
+    /// Resident set.
+    pub rss_kib: u64,
+    /// Proportional set.
+    pub pss_kib: u64,
+    /// Private, clean and dirty.
+    pub private_kib: u64,
+}
+
+/// `agent.stop`: ends the agent once the exchanges under way are safe.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct StopAgent {}
+
+impl Method for StopAgent {
+    const NAME: &'static str = "agent.stop";
+    type Answer = Done;
+}
+
+/// `agent.doctor`: checks that only the agent can make.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Doctor {}
+
+impl Method for Doctor {
+    const NAME: &'static str = "agent.doctor";
+    type Answer = Checks;
+}
+
+/// What was checked.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Checks {
+    /// In the order to show.
+    pub checks: Vec<Check>,
+}
+
+/// One check.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Check {
+    /// What was checked, in a few words.
+    pub name: String,
+    /// How it went.
+    pub result: CheckResult,
+    /// What was found, and what to do if it is not well.
+    pub message: String,
+}
+
+/// How a check went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CheckResult {
+    /// Well.
+    Ok,
+    /// Works, but could be better.
+    Warning,
+    /// Does not work.
+    Failed,
+    /// A result that this version doesn't know.
+    #[serde(other)]
+    Unknown,
+}

@@ -1,0 +1,80 @@
+//! `events.subscribe`: state changes as notifications, until the connection closes.
+
+use serde::{Deserialize, Serialize};
+
+use super::account::AccountState;
+use super::vault::VaultState;
+use super::{Done, Method, Notification};
+use crate::clock::Timestamp;
+
+/// `events.subscribe`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Subscribe {}
+
+impl Method for Subscribe {
+    const NAME: &'static str = "events.subscribe";
+    type Answer = Done;
+}
+
+/// `event`: something changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Event {
+    /// When.
+    pub at: Timestamp,
+    /// What.
+    #[serde(flatten)]
+    pub change: Change,
+}
+
+impl Notification for Event {
+    const NAME: &'static str = "event";
+}
+
+/// What changed.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "change", rename_all = "snake_case")]
+pub enum Change {
+    /// An account is in another state.
+    State {
+        /// The account.
+        account: String,
+        /// Its new state.
+        state: AccountState,
+    },
+    /// An account has new tokens.
+    Refreshed {
+        /// The account.
+        account: String,
+        /// When the access token ends.
+        expires_at: Option<Timestamp>,
+    },
+    /// A refresh failed; it is tried again at `retry_at`.
+    RefreshFailed {
+        /// The account.
+        account: String,
+        /// One line for people.
+        message: String,
+        /// When it is tried again.
+        retry_at: Option<Timestamp>,
+    },
+    /// An account has another name.
+    Renamed {
+        /// Its old name.
+        account: String,
+        /// Its new name.
+        to: String,
+    },
+    /// The vault is in another state.
+    Vault {
+        /// Its new state.
+        state: VaultState,
+    },
+    /// The subscriber was too slow and missed some.
+    Lagged {
+        /// How many.
+        missed: u64,
+    },
+    /// A change that this version doesn't know.
+    #[serde(other)]
+    Unknown,
+}

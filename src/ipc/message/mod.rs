@@ -1,0 +1,82 @@
+//! The wire's messages: JSON-RPC 2.0, one file per family of methods.
+//!
+//! Every method is a type of its parameters that names itself and its answer ([`Method`]), so that client and agent
+//! cannot disagree. Unknown fields are ignored and unknown variants survive, so that neither end needs the other's
+//! version. `man/cred-helper-protocol.7` is the contract in words.
+
+pub mod account;
+pub mod agent;
+pub mod error;
+pub mod event;
+pub mod login;
+pub mod provider;
+pub mod token;
+pub mod vault;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+pub use error::{Error, ErrorKind};
+
+/// The protocol version this build speaks; [`agent::Hello`] tells.
+pub const PROTOCOL: u32 = 1;
+/// The longest message in bytes: a token answer with the largest tokens seen is under 32 KiB.
+pub const MAX_MESSAGE: usize = 256 * 1024;
+
+/// A method: its parameters are `Self`.
+pub trait Method: Serialize + DeserializeOwned {
+    /// Its name on the wire.
+    const NAME: &'static str;
+    /// What it answers.
+    type Answer: Serialize + DeserializeOwned;
+}
+
+/// A message sent by the agent unasked, e.g. progress of a login.
+pub trait Notification: Serialize + DeserializeOwned {
+    /// Its name on the wire.
+    const NAME: &'static str;
+}
+
+/// A request or, without `id`, a notification (JSON-RPC 2.0 section 4).
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Request {
+    /// Always `2.0`.
+    pub jsonrpc: Version,
+    /// A number or a string, given back with the answer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub id: Option<Value>,
+    /// The method's name.
+    pub method: String,
+    /// By name, as an object.
+    #[serde(default, skip_serializing_if = "Value::is_null")]
+    pub params: Value,
+}
+
+/// An answer (JSON-RPC 2.0 section 5): `result` or `error`.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Response {
+    /// Always `2.0`.
+    pub jsonrpc: Version,
+    /// The request's; null if it could not be read.
+    pub id: Value,
+    /// What it answers.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result: Option<Value>,
+    /// Why there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub error: Option<Error>,
+}
+
+/// The constant `"2.0"`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Version {
+    /// JSON-RPC 2.0.
+    #[default]
+    #[serde(rename = "2.0")]
+    V2,
+}
+
+/// An answer without content.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Done {}

@@ -1,0 +1,69 @@
+//! `provider.*`: the authorization servers the agent knows.
+
+use serde::{Deserialize, Serialize};
+
+use super::Method;
+use super::login::Notice;
+
+/// `provider.list`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ListProviders {}
+
+impl Method for ListProviders {
+    const NAME: &'static str = "provider.list";
+    type Answer = Providers;
+}
+
+/// Presets and the user's own, sorted by name.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct Providers {
+    /// The providers.
+    pub providers: Vec<ProviderSummary>,
+}
+
+/// `provider.show`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ShowProvider {
+    /// The provider's name.
+    pub provider: String,
+}
+
+impl Method for ShowProvider {
+    const NAME: &'static str = "provider.show";
+    type Answer = ProviderSummary;
+}
+
+/// What may be told of a provider; no client secret is among it.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProviderSummary {
+    /// Its name in account names.
+    pub name: String,
+    /// Its name for people.
+    pub title: String,
+    /// `preset`, `configuration`, or `login` (an issuer that was signed in to by URL).
+    pub origin: String,
+    /// The issuer, where discovery is used.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub issuer: Option<String>,
+    /// The authorization endpoint, where it is fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub authorization_endpoint: Option<String>,
+    /// The token endpoint, where it is fixed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub token_endpoint: Option<String>,
+    /// The client identifier.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub client_id: Option<String>,
+    /// The scopes asked for.
+    #[serde(default)]
+    pub scope: Vec<String>,
+    /// The ways to sign in.
+    #[serde(default)]
+    pub flows: Vec<String>,
+    /// What the provider wants its users to know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub notice: Option<Notice>,
+    /// How to get a client identifier, where one is needed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub registration: Option<String>,
+}

@@ -1,0 +1,175 @@
+//! `token.*`: asking for a token, reporting a refused one, refreshing by hand.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::Method;
+use crate::clock::Timestamp;
+use crate::secret::{self, Secret};
+use crate::token::TokenKind;
+
+/// `token.get`: a token that is fresh.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct GetToken {
+    /// `provider` or `provider/label`; without it, the default account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The account a project's `.cred-helper.toml` names, used if `account` is not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub project: Option<ProjectAccount>,
+    /// Access or ID token.
+    #[serde(default)]
+    pub token_type: TokenKind,
+    /// The audience or resource (RFC 8707) it is for.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub audience: Option<String>,
+    /// The scopes it has to have, where fewer than the login's are wanted.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scope: Vec<String>,
+    /// Seconds it must remain valid.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub min_validity: Option<u64>,
+    /// Seconds the caller waits; the agent answers by then.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub deadline: Option<u64>,
+}
+
+/// What a `.cred-helper.toml` says, and where it stands.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ProjectAccount {
+    /// The file's absolute path.
+    pub file: String,
+    /// The account it names.
+    pub account: String,
+}
+
+impl Method for GetToken {
+    const NAME: &'static str = "token.get";
+    type Answer = Token;
+}
+
+/// A token, and what a caller may need beside it.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Token {
+    /// The account it belongs to.
+    pub account: String,
+    /// The token itself.
+    #[serde(serialize_with = "secret::exposed")]
+    pub token: Secret,
+    /// Access or ID token.
+    pub kind: TokenKind,
+    /// How it is presented: `Bearer`.
+    pub token_type: String,
+    /// OAuth login or API key.
+    pub method: AuthMethod,
+    /// Where it came from, for people: `login`, `api key`, `environment variable NAME`.
+    pub source: String,
+    /// When it ends; `None` if nobody said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// The scopes it has.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub scope: Vec<String>,
+    /// The headers that the provider's API wants beside `Authorization`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub headers: BTreeMap<String, String>,
+    /// The API's host, where the provider has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_host: Option<String>,
+    /// Who signed in, for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// False if nothing better than `min_validity` asks for could be had.
+    pub min_validity_met: bool,
+    /// False while the disk refuses to keep the login's newest state.
+    pub persisted: bool,
+    /// Something the person ought to know, in one line; shown on stderr.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warning: Option<String>,
+    /// The caller's environment variables that outrank this answer, best first. Only their names travel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<String>,
+}
+
+/// How a credential was obtained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AuthMethod {
+    /// An OAuth login.
+    #[default]
+    Oauth,
+    /// A stored API key.
+    ApiKey,
+    /// One that this version doesn't know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// `token.reject`: a server refused this token.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct RejectToken {
+    /// The account; without it, whichever account handed that token out.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// The refused token.
+    #[serde(serialize_with = "secret::exposed")]
+    pub token: Secret,
+}
+
+impl Method for RejectToken {
+    const NAME: &'static str = "token.reject";
+    type Answer = Rejection;
+}
+
+/// What came of a reported token.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Rejection {
+    /// The account it belonged to, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+    /// What the agent did.
+    pub outcome: RejectOutcome,
+}
+
+/// What the agent did with a reported token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RejectOutcome {
+    /// A new token is there.
+    Refreshed,
+    /// It had been replaced already; ask again.
+    AlreadyReplaced,
+    /// No account knows that token.
+    UnknownToken,
+    /// An outcome that this version doesn't know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// `token.refresh`: refresh now, however fresh the token is.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RefreshToken {
+    /// The account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub account: Option<String>,
+}
+
+impl Method for RefreshToken {
+    const NAME: &'static str = "token.refresh";
+    type Answer = Refreshed;
+}
+
+/// What a refresh brought; the token itself is for `token.get`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Refreshed {
+    /// The account.
+    pub account: String,
+    /// When the new access token ends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// Whether the refresh token was replaced too.
+    pub rotated: bool,
+    /// False while the disk refuses to keep it.
+    pub persisted: bool,
+}

@@ -1,0 +1,7 @@
+//! Authorization servers as data: the presets in `presets/`, the user's own in the configuration, the same schema.
+
+mod presets;
+pub mod schema;
+
+pub use presets::{PRESETS, Preset};
+pub use schema::Provider;

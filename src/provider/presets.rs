@@ -1,0 +1,37 @@
+//! The presets that come with the program: one TOML file each, and one line here.
+
+use super::schema::Provider;
+
+/// A preset's name and its file.
+#[derive(Clone, Copy, Debug)]
+pub struct Preset {
+    /// Its name in account names.
+    pub name: &'static str,
+    /// The TOML text.
+    pub text: &'static str,
+}
+
+/// Every preset, sorted by name.
+pub const PRESETS: &[Preset] = &[Preset { name: "anthropic", text: include_str!("presets/anthropic.toml") }];
+
+impl Preset {
+    /// The preset, parsed. A test parses every one, so an error here is a build that ran no tests.
+    pub fn provider(&self) -> Result<Provider, toml::de::Error> {
+        toml::from_str(self.text)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_preset_is_complete() {
+        for preset in PRESETS {
+            let provider = preset.provider().unwrap_or_else(|error| panic!("{}: {error}", preset.name));
+            provider.check().unwrap_or_else(|error| panic!("{}: {error}", preset.name));
+            assert!(!provider.title.is_empty(), "{}: a title", preset.name);
+        }
+        assert!(PRESETS.is_sorted_by_key(|preset| preset.name));
+    }
+}

@@ -1,0 +1,429 @@
+//! What a provider's TOML says: facts about one authorization server.
+//!
+//! `docs` for users are in cred-helper.toml(5); the field names are the RFCs' (RFC 8414 for endpoints).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::{Deserialize, Deserializer};
+
+use crate::secret::Secret;
+use crate::token::ClientAuthentication;
+
+/// One authorization server and how to use it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Provider {
+    /// Its name for people.
+    #[serde(default)]
+    pub title: String,
+    /// The issuer: endpoints that are not given below come from its metadata (RFC 8414, OpenID Connect Discovery).
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// RFC 6749 section 3.1.
+    #[serde(default)]
+    pub authorization_endpoint: Option<String>,
+    /// RFC 6749 section 3.2.
+    #[serde(default)]
+    pub token_endpoint: Option<String>,
+    /// Token endpoints that are this provider's too: a grant made at one may be sent to the other.
+    #[serde(default)]
+    pub other_token_endpoints: Vec<String>,
+    /// RFC 7009.
+    #[serde(default)]
+    pub revocation_endpoint: Option<String>,
+    /// RFC 8628 section 3.1.
+    #[serde(default)]
+    pub device_authorization_endpoint: Option<String>,
+    /// OpenID Connect Core section 5.3.
+    #[serde(default)]
+    pub userinfo_endpoint: Option<String>,
+    /// The scopes asked for.
+    #[serde(default)]
+    pub scopes: Vec<String>,
+    /// The client registration.
+    #[serde(default)]
+    pub client: Client,
+    /// How the authorization server may send the person back.
+    #[serde(default)]
+    pub redirect: Redirect,
+    /// The authorization request.
+    #[serde(default)]
+    pub authorization: Authorization,
+    /// Token requests.
+    #[serde(default)]
+    pub token: Token,
+    /// Refreshing.
+    #[serde(default)]
+    pub refresh: Refresh,
+    /// What the token endpoint's errors mean, where it is not what RFC 6749 section 5.2 says; the first that fits counts.
+    #[serde(default)]
+    pub errors: Vec<ErrorRule>,
+    /// Where the token answer says who signed in: JSON pointers (RFC 6901).
+    #[serde(default)]
+    pub identity: IdentityPointers,
+    /// Environment variables that other programs of this provider use.
+    #[serde(default)]
+    pub variables: Variables,
+    /// The provider's API.
+    #[serde(default)]
+    pub api: Api,
+    /// What the provider wants its users to know before they sign in.
+    #[serde(default)]
+    pub notice: Option<Notice>,
+    /// How to get a client identifier, where the user needs one of their own.
+    #[serde(default)]
+    pub registration: Option<String>,
+}
+
+/// The client registration (RFC 6749 section 2).
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Client {
+    /// The client identifier.
+    #[serde(default)]
+    pub id: Option<String>,
+    /// The client secret; a native app's is no secret (RFC 8252 section 8.5), but some servers ask for it.
+    #[serde(default)]
+    pub secret: Option<Secret>,
+    /// How the client authenticates at the token endpoint; without it, `basic` if there is a secret, else `none`.
+    #[serde(default)]
+    pub authentication: Option<ClientAuthentication>,
+}
+
+/// How the authorization server may send the person back.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Redirect {
+    /// Whether a redirect to this machine is registered (RFC 8252 section 7.3).
+    #[serde(default = "yes")]
+    pub loopback: bool,
+    /// The host in it: `127.0.0.1`, `[::1]` or `localhost`.
+    #[serde(default = "loopback_host")]
+    pub host: String,
+    /// The path in it.
+    #[serde(default = "callback_path")]
+    pub path: String,
+    /// The ports that are registered; none: any port.
+    #[serde(default)]
+    pub ports: Vec<u16>,
+    /// A page of the provider's that shows the code for pasting.
+    #[serde(default)]
+    pub page: Option<String>,
+}
+
+/// The authorization request (RFC 6749 section 4.1.1).
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Authorization {
+    /// Parameters beside the standard's.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+}
+
+/// Token requests (RFC 6749 sections 4.1.3 and 6).
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Token {
+    /// How the parameters are sent.
+    #[serde(default)]
+    pub body: Body,
+    /// Whether the code exchange repeats `state`.
+    #[serde(default)]
+    pub send_state: bool,
+    /// Parameters beside the standard's.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
+    /// Headers beside the usual ones.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// The parameter that `--audience` becomes.
+    #[serde(default)]
+    pub audience: AudienceParameter,
+}
+
+/// The parameter that an audience is asked for with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum AudienceParameter {
+    /// `resource` (RFC 8707).
+    #[default]
+    Resource,
+    /// `audience`.
+    Audience,
+}
+
+/// A request body's format.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Body {
+    /// `application/x-www-form-urlencoded`, as the RFC says.
+    #[default]
+    Form,
+    /// `application/json`.
+    Json,
+}
+
+/// Refreshing.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh {
+    /// What the server does with refresh tokens.
+    #[serde(default)]
+    pub rotation: Rotation,
+    /// How long before its expiry a token is refreshed ahead; at most half its lifetime is used.
+    #[serde(default = "five_minutes", deserialize_with = "duration")]
+    pub margin: Duration,
+    /// How long a token lasts where the server doesn't say.
+    #[serde(default = "one_hour", deserialize_with = "duration")]
+    pub assumed_lifetime: Duration,
+}
+
+/// What a server does with refresh tokens (RFC 9700 section 4.14).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Rotation {
+    /// The same token goes on working.
+    None,
+    /// A replaced token works for a while longer.
+    Grace,
+    /// A replaced token that is sent again ends the login. Assumed where nothing is known.
+    #[default]
+    Strict,
+}
+
+/// One row of what a server's errors mean. A field that is left out fits everything.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ErrorRule {
+    /// The HTTP status.
+    #[serde(default)]
+    pub status: Option<u16>,
+    /// The `error` in the answer.
+    #[serde(default)]
+    pub error: Option<String>,
+    /// The `suberror`, `error_codes` entry or nested `error.code` in the answer.
+    #[serde(default)]
+    pub suberror: Option<String>,
+    /// What it means.
+    pub class: ErrorClass,
+}
+
+/// What an error of the token endpoint means, by what is done next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ErrorClass {
+    /// Tried again by itself.
+    Transient,
+    /// The grant is gone: a person has to log in again.
+    Dead,
+    /// The person or a policy said no.
+    Denied,
+    /// The registration or the configuration is wrong.
+    Misconfigured,
+}
+
+/// JSON pointers into the token answer.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct IdentityPointers {
+    /// The subject identifier.
+    #[serde(default)]
+    pub subject: Option<String>,
+    /// The e-mail address.
+    #[serde(default)]
+    pub email: Option<String>,
+    /// The name for people.
+    #[serde(default)]
+    pub name: Option<String>,
+    /// The organization.
+    #[serde(default)]
+    pub organization: Option<String>,
+}
+
+/// Environment variables, best first.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Variables {
+    /// Those that hold an OAuth access token.
+    #[serde(default)]
+    pub oauth_token: Vec<String>,
+    /// Those that hold an API key.
+    #[serde(default)]
+    pub api_key: Vec<String>,
+}
+
+/// The provider's API.
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Api {
+    /// Its host.
+    #[serde(default)]
+    pub host: Option<String>,
+    /// The headers it wants beside `Authorization`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+}
+
+/// What the provider wants its users to know.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Notice {
+    /// One line.
+    pub title: String,
+    /// A few paragraphs.
+    pub text: String,
+    /// Where the provider says it.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// The ways that the provider sanctions.
+    #[serde(default)]
+    pub alternatives: Vec<String>,
+}
+
+/// What is wrong with a provider whose TOML could be read.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum ProviderError {
+    /// Neither an issuer nor endpoints.
+    #[error(
+        "a provider needs `issuer`, or `token_endpoint` with `authorization_endpoint` or `device_authorization_endpoint`"
+    )]
+    NoEndpoints,
+    /// An endpoint that anybody could read or answer.
+    #[error("`{0}` has to be an https URL (http is for 127.0.0.1, [::1] and localhost only)")]
+    Insecure(&'static str),
+    /// A loopback redirect to somewhere else.
+    #[error("`redirect.host` is 127.0.0.1, [::1] or localhost, and `redirect.path` starts with a slash")]
+    Redirect,
+}
+
+impl Provider {
+    /// A provider that is known by its issuer alone.
+    pub fn from_issuer(issuer: &str) -> Self {
+        let text = format!("issuer = {}", toml::Value::String(issuer.to_owned()));
+        // Every other field has its default: a text with one string cannot fail to parse.
+        let mut provider: Provider = toml::from_str(&text).unwrap_or_else(|error| unreachable!("{error}"));
+        provider.title = crate::redact::url(issuer);
+        provider
+    }
+
+    /// What the types can't say.
+    pub fn check(&self) -> Result<(), ProviderError> {
+        let complete = self.token_endpoint.is_some()
+            && (self.authorization_endpoint.is_some() || self.device_authorization_endpoint.is_some());
+        if self.issuer.is_none() && !complete {
+            return Err(ProviderError::NoEndpoints);
+        }
+        let urls = [
+            ("issuer", &self.issuer),
+            ("authorization_endpoint", &self.authorization_endpoint),
+            ("token_endpoint", &self.token_endpoint),
+            ("revocation_endpoint", &self.revocation_endpoint),
+            ("device_authorization_endpoint", &self.device_authorization_endpoint),
+            ("userinfo_endpoint", &self.userinfo_endpoint),
+            ("redirect.page", &self.redirect.page),
+        ];
+        let insecure = urls.iter().find(|(_, url)| url.as_deref().is_some_and(|url| !is_secure_url(url)));
+        if let Some((field, _)) = insecure {
+            return Err(ProviderError::Insecure(field));
+        }
+        if self.other_token_endpoints.iter().any(|url| !is_secure_url(url)) {
+            return Err(ProviderError::Insecure("other_token_endpoints"));
+        }
+        let redirect = &self.redirect;
+        if !matches!(redirect.host.as_str(), "127.0.0.1" | "[::1]" | "localhost") || !redirect.path.starts_with('/') {
+            return Err(ProviderError::Redirect);
+        }
+        Ok(())
+    }
+}
+
+/// Whether a URL is https, or http on this machine. Plain http elsewhere would hand tokens to whoever listens.
+pub fn is_secure_url(text: &str) -> bool {
+    let Ok(url) = url::Url::parse(text) else { return false };
+    let loopback = match url.host() {
+        Some(url::Host::Ipv4(address)) => address.is_loopback(),
+        Some(url::Host::Ipv6(address)) => address.is_loopback(),
+        Some(url::Host::Domain(name)) => name == "localhost",
+        None => return false,
+    };
+    url.scheme() == "https" || (url.scheme() == "http" && loopback)
+}
+
+impl Default for Redirect {
+    fn default() -> Self {
+        Self { loopback: true, host: loopback_host(), path: callback_path(), ports: Vec::new(), page: None }
+    }
+}
+
+impl Default for Refresh {
+    fn default() -> Self {
+        Self { rotation: Rotation::default(), margin: five_minutes(), assumed_lifetime: one_hour() }
+    }
+}
+
+fn yes() -> bool {
+    true
+}
+
+fn loopback_host() -> String {
+    "127.0.0.1".to_owned()
+}
+
+fn callback_path() -> String {
+    "/callback".to_owned()
+}
+
+fn five_minutes() -> Duration {
+    Duration::from_secs(300)
+}
+
+fn one_hour() -> Duration {
+    Duration::from_secs(3600)
+}
+
+/// A duration as people write it: `5m`, `1h 30m`, `90s`.
+pub fn duration<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let parsed: Option<jiff::SignedDuration> = text.parse().ok();
+    parsed
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| serde::de::Error::custom("a duration such as `5m` or `1h 30m` is needed here"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_https_and_loopback_are_secure() {
+        for url in ["https://a.example/x", "http://127.0.0.1:8/", "http://[::1]:8/", "http://localhost/"] {
+            assert!(is_secure_url(url), "{url}");
+        }
+        for url in
+            ["http://a.example/", "http://127.0.0.1.a.example/", "ftp://127.0.0.1/", "x", "https://", "file:///x"]
+        {
+            assert!(!is_secure_url(url), "{url}");
+        }
+    }
+
+    #[test]
+    fn an_issuer_is_enough() {
+        let provider = Provider::from_issuer("https://issuer.example/tenant");
+        assert_eq!(provider.check(), Ok(()));
+        assert!(provider.redirect.loopback);
+        assert_eq!(provider.refresh.margin, Duration::from_secs(300));
+    }
+
+    #[test]
+    fn half_a_provider_is_refused() {
+        let parse = |text: &str| toml::from_str::<Provider>(text).expect("parses").check();
+        assert_eq!(parse("token_endpoint = 'https://a.example/t'"), Err(ProviderError::NoEndpoints));
+        assert_eq!(parse("issuer = 'http://a.example'"), Err(ProviderError::Insecure("issuer")));
+        assert_eq!(
+            parse("issuer = 'https://a.example'\n[redirect]\nhost = 'evil.example'"),
+            Err(ProviderError::Redirect)
+        );
+        assert!(toml::from_str::<Provider>("[refresh]\nmargin = 'soon'").is_err());
+    }
+}

@@ -1,0 +1,68 @@
+//! What may be said of things that can hold secrets: URLs, and texts that servers send.
+
+use std::fmt::Write as _;
+
+/// The longest text of a server's that is repeated to a person.
+const MAX_SERVER_TEXT: usize = 300;
+/// A run of token characters this long is taken for a token. The longest ordinary word of an OAuth error is shorter.
+const TOKEN_RUN: usize = 40;
+
+/// A URL without user information, query and fragment, where codes, states and tokens travel.
+pub fn url(url: &str) -> String {
+    let end = url.find(['?', '#']).unwrap_or(url.len());
+    let bare = &url[..end];
+    let Some((scheme, rest)) = bare.split_once("://") else { return server_text(bare) };
+    let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    server_text(&format!("{scheme}://{host}{path}"))
+}
+
+/// A server's words (an `error_description`, a reason phrase), fit for a terminal and a log: control characters
+/// escaped, anything that looks like a token masked, cut at 300 characters.
+pub fn server_text(text: &str) -> String {
+    let mut out = String::new();
+    let mut run = String::new();
+    for c in text.chars().chain(std::iter::once('\0')) {
+        if c.is_ascii_alphanumeric() || "-_+/=~.".contains(c) {
+            run.push(c);
+            continue;
+        }
+        // A dotted or slashed path is words; each word is judged by itself.
+        let longest = run.split(['.', '/']).map(str::len).max().unwrap_or(0);
+        if longest >= TOKEN_RUN {
+            let _ = write!(out, "[{} characters]", run.len());
+        } else {
+            out.push_str(&run);
+        }
+        run.clear();
+        match c {
+            '\0' => {}
+            c if c.is_control() => out.push(' '),
+            c => out.push(c),
+        }
+    }
+    if out.chars().count() > MAX_SERVER_TEXT {
+        out = out.chars().take(MAX_SERVER_TEXT).chain(std::iter::once('…')).collect();
+    }
+    out
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn urls_lose_what_can_be_secret() {
+        assert_eq!(url("https://u:p@host.example:8443/cb?code=abc&state=x#y"), "https://host.example:8443/cb");
+        assert_eq!(url("http://127.0.0.1:1/callback"), "http://127.0.0.1:1/callback");
+    }
+
+    #[test]
+    fn token_like_runs_are_masked_and_words_stay() {
+        let token = "eyJhbGciOiJSUzI1NiIsInR5cCI6IkpXVCJ9abcdefghijk";
+        let shown = server_text(&format!("the refresh token {token} is invalid\x1b[2J"));
+        assert!(!shown.contains(&token[..12]) && shown.contains("is invalid"), "{shown}");
+        assert!(!shown.contains('\x1b'));
+        assert!(server_text(&"x y ".repeat(400)).chars().count() <= 301);
+    }
+}

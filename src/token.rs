@@ -1,0 +1,105 @@
+//! Tokens as this program knows them, whoever issued them.
+
+use std::fmt;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::clock::Timestamp;
+use crate::secret::{self, Secret};
+
+/// Which token of a login is meant.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TokenKind {
+    /// What APIs take (RFC 6749 section 1.4).
+    #[default]
+    Access,
+    /// Who signed in, as a JWT (OpenID Connect Core section 2).
+    Id,
+}
+
+impl fmt::Display for TokenKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            TokenKind::Access => "access",
+            TokenKind::Id => "id",
+        })
+    }
+}
+
+impl FromStr for TokenKind {
+    type Err = &'static str;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        match text {
+            "access" => Ok(TokenKind::Access),
+            "id" => Ok(TokenKind::Id),
+            _ => Err("`access` or `id`"),
+        }
+    }
+}
+
+/// What a token endpoint answered (RFC 6749 section 5.1), with its times made absolute.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct TokenSet {
+    /// The access token.
+    #[serde(serialize_with = "secret::exposed")]
+    pub access: Secret,
+    /// The refresh token, where one came.
+    #[serde(default, serialize_with = "secret::exposed_option")]
+    pub refresh: Option<Secret>,
+    /// The ID token, where one came.
+    #[serde(default, serialize_with = "secret::exposed_option")]
+    pub id: Option<Secret>,
+    /// `Bearer`, nearly always.
+    pub token_type: String,
+    /// When the access token ends; `None` if the server doesn't say.
+    #[serde(default)]
+    pub expires_at: Option<Timestamp>,
+    /// When the ID token ends (its `exp`).
+    #[serde(default)]
+    pub id_expires_at: Option<Timestamp>,
+    /// When the answer came.
+    pub obtained_at: Timestamp,
+    /// The scopes granted, sorted; as asked where the server doesn't say (RFC 6749 section 5.1).
+    #[serde(default)]
+    pub scope: Vec<String>,
+}
+
+/// RFC 7591 section 2, `token_endpoint_auth_method`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum ClientAuthentication {
+    /// A public client.
+    #[default]
+    None,
+    /// `client_secret_basic`.
+    Basic,
+    /// `client_secret_post`.
+    Post,
+}
+
+/// Whose login it is, as the server told it (ID token, userinfo or the token answer itself).
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Identity {
+    /// The subject identifier: what tells one person from another at one issuer.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub subject: Option<String>,
+    /// E-mail address.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub email: Option<String>,
+    /// A name for people.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
+    /// The organization or workspace.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub organization: Option<String>,
+}
+
+impl Identity {
+    /// The best short name for a person to recognise it by.
+    pub fn display(&self) -> Option<&str> {
+        self.email.as_deref().or(self.name.as_deref()).or(self.subject.as_deref())
+    }
+}

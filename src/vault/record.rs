@@ -1,0 +1,70 @@
+//! A login as it is kept: everything needed to renew it, to revoke it and to tell it from another.
+
+use serde::{Deserialize, Serialize};
+
+use crate::account::AccountName;
+use crate::clock::Timestamp;
+use crate::secret::{self, Secret};
+use crate::token::{ClientAuthentication, Identity, TokenSet};
+
+/// A login. The three counters are never confused: `incarnation` counts logins, `rotation` refresh tokens, and the
+/// record version (kept by the vault) counts writes.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Record {
+    /// The account's name.
+    pub account: AccountName,
+    /// Which login of the account this is: a random number, so that two are never the same.
+    pub incarnation: u64,
+    /// How many refresh tokens this login has had before this one.
+    pub rotation: u64,
+    /// Whether the provider is known by this login's issuer alone (`login https://issuer`).
+    #[serde(default)]
+    pub by_issuer: bool,
+    /// The issuer, where there is one.
+    #[serde(default)]
+    pub issuer: Option<String>,
+    /// Where the grant was made, and is renewed.
+    pub token_endpoint: String,
+    /// Where it is revoked.
+    #[serde(default)]
+    pub revocation_endpoint: Option<String>,
+    /// The client identifier it was made with.
+    pub client_id: String,
+    /// The client secret, where the caller gave one rather than the configuration.
+    #[serde(default, serialize_with = "secret::exposed_option")]
+    pub client_secret: Option<Secret>,
+    /// How the client authenticates.
+    #[serde(default)]
+    pub client_authentication: ClientAuthentication,
+    /// The tokens.
+    pub tokens: TokenSet,
+    /// The refresh token before this one, for inspection, never for redeeming; gone once its successor has worked.
+    #[serde(default, serialize_with = "secret::exposed_option")]
+    pub previous_refresh: Option<Secret>,
+    /// Who signed in.
+    #[serde(default)]
+    pub identity: Identity,
+    /// When.
+    pub signed_in_at: Timestamp,
+    /// When it was last refreshed.
+    #[serde(default)]
+    pub refreshed_at: Option<Timestamp>,
+    /// When a program last asked for it, as of the last write.
+    #[serde(default)]
+    pub used_at: Option<Timestamp>,
+    /// The server said that this grant is dead: what it said, and when.
+    #[serde(default)]
+    pub dead: Option<Dead>,
+    /// Set when it is made the default account; the latest wins.
+    #[serde(default)]
+    pub default_since: Option<u64>,
+}
+
+/// The server's last word on a grant.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Dead {
+    /// When it was said.
+    pub at: Timestamp,
+    /// One line for people, redacted.
+    pub message: String,
+}
