@@ -1,1 +1,144 @@
-//! To come.
+//! The configuration as used: read once when the agent starts, checked as a whole, with errors that name the line.
+//!
+//! The file need not exist. What may stand in it is in `file.rs`, and for people in cred-helper.toml(5).
+
+mod file;
+
+use std::collections::BTreeMap;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::account::AccountName;
+use crate::provider::Provider;
+
+/// The agent's configuration.
+#[derive(Debug)]
+pub struct Config {
+    /// A file of certificates trusted beside the system's.
+    pub ca_file: Option<PathBuf>,
+    /// How long one exchange with a server may take.
+    pub http_timeout: Duration,
+    /// What is logged: `error`, `warn`, `info`, `debug`, `trace`.
+    pub log: String,
+    /// The user's own providers, by name.
+    pub providers: BTreeMap<String, Arc<Provider>>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        file::File::default().into()
+    }
+}
+
+/// What is wrong with a configuration file. The message never quotes a value: it may be a client secret.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ConfigError {
+    /// It is there but can't be read.
+    #[error("{file}: cannot be read: {reason}")]
+    Unreadable {
+        /// The file.
+        file: String,
+        /// The system's reason.
+        reason: io::ErrorKind,
+    },
+    /// It isn't TOML, or not ours.
+    #[error("{file}:{line}: {message}")]
+    Wrong {
+        /// The file.
+        file: String,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong there.
+        message: String,
+    },
+    /// A provider that can't work.
+    #[error("{file}: provider `{provider}`: {message}")]
+    Provider {
+        /// The file.
+        file: String,
+        /// The provider's name.
+        provider: String,
+        /// What is wrong with it.
+        message: String,
+    },
+}
+
+impl Config {
+    /// Reads a file; one that doesn't exist is an empty one.
+    pub fn load(path: &Path) -> Result<Self, ConfigError> {
+        match std::fs::read_to_string(path) {
+            Ok(text) => Self::parse(&text, &path.display().to_string()),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
+            Err(error) => Err(ConfigError::Unreadable { file: path.display().to_string(), reason: error.kind() }),
+        }
+    }
+
+    /// Parses a text; `file` is its name in errors.
+    pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
+        let config: Self = file::File::parse(text, file)?.into();
+        for (name, provider) in &config.providers {
+            let wrong = |message: String| ConfigError::Provider {
+                file: file.to_owned(),
+                provider: crate::redact::server_text(name),
+                message,
+            };
+            AccountName::new(name, None).map_err(|error| wrong(error.to_string()))?;
+            provider.check().map_err(|error| wrong(error.to_string()))?;
+        }
+        Ok(config)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn error(text: &str) -> String {
+        Config::parse(text, "config.toml").expect_err("refused").to_string()
+    }
+
+    #[test]
+    fn a_file_that_is_not_there_is_an_empty_one() {
+        let config = Config::load(Path::new("/nonexistent/config.toml")).expect("defaults");
+        assert_eq!(config.http_timeout, Duration::from_secs(60));
+        assert!(config.providers.is_empty());
+    }
+
+    #[test]
+    fn a_provider_of_the_users_own_has_the_presets_schema() {
+        let text = "http_timeout = '20s'\n[providers.work]\nissuer = 'https://id.example'\nclient.id = 'abc'\n";
+        let config = Config::parse(text, "config.toml").expect("parses");
+        assert_eq!(config.http_timeout, Duration::from_secs(20));
+        assert_eq!(config.providers["work"].client.id.as_deref(), Some("abc"));
+    }
+
+    #[test]
+    fn an_unknown_key_is_named_with_its_line_and_the_nearest_key() {
+        let found = error("# a\n[providers.work]\nisuer = 'https://id.example'\n");
+        assert_eq!(found, "config.toml:3: unknown key `isuer`; did you mean `issuer`?");
+        let found = error("[providers.work]\nissuer = 'https://id.example'\nxyzzy = 1\n");
+        assert!(found.starts_with("config.toml:3: unknown key `xyzzy`; the keys here are"), "{found}");
+    }
+
+    #[test]
+    fn a_wrong_value_is_not_quoted() {
+        let found = error(
+            "[providers.work]\nissuer = 'https://id.example'\nclient.id = 'a'\nclient.authentication = 'hunter2'\n",
+        );
+        assert!(found.starts_with("config.toml:4: ") && !found.contains("hunter2"), "{found}");
+        let found = error("[providers.work\nissuer = 'hunter2'\n");
+        assert!(found.starts_with("config.toml:1: ") && !found.contains("hunter2"), "{found}");
+        let found = error("http_timeout = 'hunter2'\n");
+        assert!(found.starts_with("config.toml:1: ") && !found.contains("hunter2"), "{found}");
+    }
+
+    #[test]
+    fn a_provider_that_cannot_work_is_refused() {
+        let found = error("[providers.work]\nissuer = 'http://id.example'\n");
+        assert!(found.contains("provider `work`: `issuer` has to be an https URL"), "{found}");
+        let found = error("[providers.'wo rk']\nissuer = 'https://id.example'\n");
+        assert!(found.contains("letters, digits"), "{found}");
+    }
+}

@@ -1,0 +1,105 @@
+//! The configuration as written: TOML, where a key that isn't known is an error with the line and the nearest key.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde::Deserialize;
+
+use super::{Config, ConfigError};
+use crate::provider::Provider;
+use crate::provider::schema;
+
+/// The file.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct File {
+    #[serde(default)]
+    ca_file: Option<PathBuf>,
+    #[serde(default = "one_minute", deserialize_with = "schema::duration")]
+    http_timeout: Duration,
+    #[serde(default = "info")]
+    log: Level,
+    #[serde(default)]
+    providers: BTreeMap<String, Provider>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "snake_case")]
+enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+    Trace,
+}
+
+fn one_minute() -> Duration {
+    Duration::from_secs(60)
+}
+
+fn info() -> Level {
+    Level::Info
+}
+
+impl Default for File {
+    fn default() -> Self {
+        Self { ca_file: None, http_timeout: one_minute(), log: info(), providers: BTreeMap::new() }
+    }
+}
+
+impl From<File> for Config {
+    fn from(file: File) -> Self {
+        let File { ca_file, http_timeout, log, providers } = file;
+        let log = match log {
+            Level::Error => "error",
+            Level::Warn => "warn",
+            Level::Info => "info",
+            Level::Debug => "debug",
+            Level::Trace => "trace",
+        };
+        let providers = providers.into_iter().map(|(name, provider)| (name, Arc::new(provider))).collect();
+        Self { ca_file, http_timeout, log: log.to_owned(), providers }
+    }
+}
+
+impl File {
+    pub(super) fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
+        toml::from_str(text).map_err(|error| {
+            let start = error.span().map_or(0, |span| span.start.min(text.len()));
+            let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
+            ConfigError::Wrong { file: file.to_owned(), line, message: explain(error.message()) }
+        })
+    }
+}
+
+/// The parser's message, with advice for a mistyped key and without the values it quotes.
+fn explain(message: &str) -> String {
+    let named: Vec<&str> = message.split('`').skip(1).step_by(2).collect();
+    if message.starts_with("unknown field") {
+        let (unknown, keys) = named.split_first().map_or(("", [].as_slice()), |(first, rest)| (*first, rest));
+        let nearest = keys.iter().max_by(|a, b| similarity(a, unknown).total_cmp(&similarity(b, unknown)));
+        let unknown_shown = crate::redact::server_text(unknown);
+        return match nearest {
+            Some(key) if similarity(key, unknown) > 0.8 => {
+                format!("unknown key `{unknown_shown}`; did you mean `{key}`?")
+            }
+            _ => format!("unknown key `{unknown_shown}`; the keys here are {}", keys.join(", ")),
+        };
+    }
+    if message.starts_with("unknown variant") {
+        let choices = named.get(1..).unwrap_or_default().join(", ");
+        return format!("the value here has to be one of {choices}");
+    }
+    // `invalid type: string "…", expected u16`: what was expected is ours to say, what was found is not.
+    match message.split_once("expected ") {
+        Some((_, expected)) if message.starts_with("invalid") => format!("expected {expected} here"),
+        _ if message.contains(['"', '\'']) => "this is not valid TOML".to_owned(),
+        _ => message.lines().next().unwrap_or_default().to_owned(),
+    }
+}
+
+fn similarity(a: &str, b: &str) -> f64 {
+    strsim::jaro_winkler(a, b)
+}
