@@ -1,0 +1,110 @@
+//! The device authorization answer (RFC 8628 section 3.2).
+
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::token_response::lifetime;
+use crate::secret::Secret;
+
+/// Section 3.5: what is waited between two questions where the server doesn't say.
+const DEFAULT_INTERVAL: i64 = 5;
+/// No server that means well asks for more.
+const MAX_INTERVAL: i64 = 300;
+/// The longest user code that a person could type.
+const MAX_USER_CODE: usize = 64;
+
+/// What the person and we need for a device login.
+#[derive(Debug)]
+pub struct DeviceAuthorization {
+    /// What we ask with.
+    pub device_code: Secret,
+    /// What the person types.
+    pub user_code: String,
+    /// Where.
+    pub verification_uri: String,
+    /// The page with the code filled in.
+    pub verification_uri_complete: Option<String>,
+    /// How long the codes last.
+    pub expires_in: Duration,
+    /// What is waited between two questions.
+    pub interval: Duration,
+}
+
+/// Why an answer is none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum DeviceAuthorizationError {
+    /// Not JSON, or a field is missing.
+    #[error("it is not a device authorization (RFC 8628)")]
+    Malformed,
+    /// A code or an address that must not be shown or opened.
+    #[error("its code or address is not fit to be shown")]
+    Unfit,
+}
+
+/// Reads an answer with status 2xx.
+pub fn decode(body: &[u8]) -> Result<DeviceAuthorization, DeviceAuthorizationError> {
+    use DeviceAuthorizationError::{Malformed, Unfit};
+    let document: Value = serde_json::from_slice(body).map_err(|_| Malformed)?;
+    let text = |name: &str| document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
+    let device_code = text("device_code").map(|code| Secret::from(code.to_owned())).ok_or(Malformed)?;
+    let user_code = text("user_code").ok_or(Malformed)?;
+    // `verification_url` is what some servers called it before the RFC was done.
+    let verification_uri = text("verification_uri").or_else(|| text("verification_url")).ok_or(Malformed)?;
+    let complete = text("verification_uri_complete");
+    let seconds = |name: &str| document.get(name).and_then(lifetime);
+    // REQUIRED in section 3.2; a server without it gets the time limit of the login alone.
+    let expires_in = seconds("expires_in").unwrap_or(i64::MAX);
+    let interval = seconds("interval").unwrap_or(DEFAULT_INTERVAL).clamp(1, MAX_INTERVAL);
+    let shown = user_code.chars().count() <= MAX_USER_CODE && !user_code.chars().any(char::is_control);
+    if !shown || !is_page(verification_uri) || complete.is_some_and(|url| !is_page(url)) {
+        return Err(Unfit);
+    }
+    let duration = |seconds: i64| Duration::from_secs(seconds.unsigned_abs());
+    Ok(DeviceAuthorization {
+        device_code,
+        user_code: user_code.to_owned(),
+        verification_uri: verification_uri.to_owned(),
+        verification_uri_complete: complete.map(str::to_owned),
+        expires_in: duration(expires_in),
+        interval: duration(interval),
+    })
+}
+
+/// What may be opened in a browser: a web page. `file:` or a custom scheme would start other programs.
+fn is_page(text: &str) -> bool {
+    let scheme = url::Url::parse(text).ok().filter(url::Url::has_host);
+    scheme.is_some_and(|url| matches!(url.scheme(), "https" | "http")) && text.chars().all(|c| c.is_ascii_graphic())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn with(extra: &str) -> Result<DeviceAuthorization, DeviceAuthorizationError> {
+        let body = format!(r#"{{"device_code":"d","user_code":"AB-CD","verification_uri":"https://a/d"{extra}}}"#);
+        decode(body.as_bytes())
+    }
+
+    #[test]
+    fn missing_times_have_the_standards_defaults() {
+        let answer = with("").expect("answer");
+        assert_eq!(answer.interval, Duration::from_secs(5));
+        let answer = with(r#","interval":0,"expires_in":"600""#).expect("answer");
+        assert_eq!((answer.interval, answer.expires_in), (Duration::from_secs(1), Duration::from_secs(600)));
+        assert_eq!(with(r#","interval":1e9"#).expect("answer").interval, Duration::from_secs(300));
+    }
+
+    #[test]
+    fn what_must_not_be_shown_or_opened_is_refused() {
+        use DeviceAuthorizationError::{Malformed, Unfit};
+        for page in ["file:///etc/passwd", "javascript:alert(1)", "x", "https://a/\u{7}", "https://a/ b"] {
+            let body = serde_json::json!({"device_code": "d", "user_code": "u", "verification_uri": page});
+            assert_eq!(decode(body.to_string().as_bytes()).map(|_| ()), Err(Unfit), "{page}");
+        }
+        assert_eq!(with(r#","verification_uri_complete":"file:///x""#).map(|_| ()), Err(Unfit));
+        for body in ["", "{}", "[]", "<html>", r#"{"device_code":"d","user_code":"","verification_uri":"https://a"}"#] {
+            assert_eq!(decode(body.as_bytes()).map(|_| ()), Err(Malformed), "{body}");
+        }
+    }
+}

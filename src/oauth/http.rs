@@ -1,0 +1,394 @@
+//! HTTP to authorization servers. The only file that names the HTTP crate.
+//!
+//! Solves one question above all: may the server have seen the request? A refresh token that was certainly not sent can be
+//! sent again without a thought; one whose answer was lost may have been rotated. So nothing is retried, redirected or
+//! pooled behind our back, and [`HttpError`] says which of the two it was.
+
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
+use std::time::Duration;
+use std::{error, fmt};
+
+use zeroize::Zeroizing;
+
+use crate::redact;
+use crate::secret::Secret;
+
+/// The longest answer that is read: a token answer with the largest tokens seen is under 32 KiB.
+const MAX_BODY: usize = 1024 * 1024;
+
+/// What the HTTP client is made of.
+#[derive(Clone, Debug)]
+pub struct HttpOptions {
+    /// Certificate authorities beside the system's, as PEM.
+    pub ca_file: Option<PathBuf>,
+    /// The version in the User-Agent.
+    pub version: String,
+    /// How long name resolution, connection and TLS handshake may take together.
+    pub connect_timeout: Duration,
+    /// How long the whole exchange may take.
+    pub exchange_timeout: Duration,
+}
+
+impl Default for HttpOptions {
+    fn default() -> Self {
+        Self {
+            ca_file: None,
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            connect_timeout: Duration::from_secs(10),
+            exchange_timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// Why there is no answer, by whether the server may have seen the request.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum HttpError {
+    /// Certainly not sent: a URL that may not be used, or a client that cannot be made.
+    #[error("{0}")]
+    Refused(String),
+    /// Certainly not sent: no name, no connection, no TLS.
+    #[error("{0}")]
+    NotSent(String),
+    /// It may have reached the server; the answer did not come whole.
+    #[error("{0}")]
+    AnswerLost(String),
+}
+
+/// A request.
+#[derive(Debug, Default)]
+pub struct Request {
+    /// Where to: https, or http on this machine.
+    pub url: String,
+    /// Headers beside the usual ones.
+    pub headers: Vec<(String, String)>,
+    /// The `Authorization` header.
+    pub authorization: Option<Secret>,
+    /// What is posted; without it, it is a GET.
+    pub body: Option<Body>,
+    /// Another limit than the usual for the whole exchange.
+    pub timeout: Option<Duration>,
+}
+
+/// What is posted.
+pub struct Body {
+    /// Its media type.
+    pub content_type: &'static str,
+    /// The bytes.
+    pub bytes: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Body {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Body({}, {} bytes)", self.content_type, self.bytes.len())
+    }
+}
+
+/// An answer that came whole.
+pub struct Response {
+    /// The status.
+    pub status: u16,
+    /// `Content-Type`.
+    pub content_type: Option<String>,
+    /// `Retry-After`, as it came.
+    pub retry_after: Option<String>,
+    /// The body, wiped when dropped.
+    pub body: Zeroizing<Vec<u8>>,
+}
+
+impl fmt::Debug for Response {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Response({}, {} bytes)", self.status, self.body.len())
+    }
+}
+
+/// The HTTP client.
+pub struct Http {
+    options: HttpOptions,
+    authorities: Vec<reqwest::Certificate>,
+    /// Made when first needed: the system's trust store takes time to read and memory to keep.
+    clients: [OnceLock<Result<reqwest::Client, String>>; 3],
+}
+
+impl fmt::Debug for Http {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Http").field("options", &self.options).finish_non_exhaustive()
+    }
+}
+
+/// Which client a URL needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Route {
+    /// http on this machine: no trust store, never a proxy.
+    Local,
+    /// https on this machine: never a proxy.
+    LocalTls,
+    /// https elsewhere, through the system's proxy if there is one.
+    Remote,
+}
+
+impl Route {
+    fn of(url: &url::Url) -> Option<Self> {
+        let loopback = match url.host()? {
+            url::Host::Ipv4(address) => address.is_loopback(),
+            url::Host::Ipv6(address) => address.is_loopback(),
+            url::Host::Domain(name) => name == "localhost",
+        };
+        match (url.scheme(), loopback) {
+            ("http", true) => Some(Route::Local),
+            ("https", true) => Some(Route::LocalTls),
+            ("https", false) => Some(Route::Remote),
+            _ => None,
+        }
+    }
+}
+
+impl Http {
+    /// Reads the extra certificate authorities; everything else waits until it is needed.
+    pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
+        // reqwest asks rustls for the process's provider. It may be installed already, then by us: nobody else does.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let authorities = options.ca_file.as_deref().map_or(Ok(Vec::new()), read_authorities)?;
+        Ok(Self { options, authorities, clients: Default::default() })
+    }
+
+    /// Sends a request, once, and reads its answer to the end.
+    pub async fn send(&self, request: Request) -> Result<Response, HttpError> {
+        let limit = request.timeout.unwrap_or(self.options.exchange_timeout);
+        let host = host(&request.url);
+        // A limit that passes while the connection is still being made counts as lost too: the careful guess.
+        let exchange = tokio::time::timeout(limit, self.exchange(request, &host)).await;
+        exchange.unwrap_or_else(|_| {
+            Err(HttpError::AnswerLost(format!("{host} did not answer within {} seconds", limit.as_secs())))
+        })
+    }
+
+    async fn exchange(&self, request: Request, host: &str) -> Result<Response, HttpError> {
+        let built = self.build(request)?;
+        let sent = built.send().await.map_err(|error| classify(&error, host))?;
+        let header = |name| sent.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+        let (status, content_type, retry_after) =
+            (sent.status().as_u16(), header("content-type"), header("retry-after"));
+        let body = read_body(sent, host).await?;
+        Ok(Response { status, content_type, retry_after, body })
+    }
+
+    fn build(&self, request: Request) -> Result<reqwest::RequestBuilder, HttpError> {
+        let shown = redact::url(&request.url);
+        let url = url::Url::parse(&request.url).map_err(|_| HttpError::Refused(format!("{shown} is no URL")))?;
+        let route = Route::of(&url).ok_or_else(|| {
+            HttpError::Refused(format!("{shown} is not asked: it has to be https (http is for this machine only)"))
+        })?;
+        let method = if request.body.is_some() { reqwest::Method::POST } else { reqwest::Method::GET };
+        let mut builder = self.client(route)?.request(method, url);
+        for (name, value) in &request.headers {
+            builder = builder.header(name, value);
+        }
+        if let Some(authorization) = request.authorization {
+            let mut value = reqwest::header::HeaderValue::from_str(authorization.expose())
+                .map_err(|_| HttpError::Refused("the client's credentials don't fit into a header".to_owned()))?;
+            value.set_sensitive(true);
+            builder = builder.header(reqwest::header::AUTHORIZATION, value);
+        }
+        if let Some(mut body) = request.body {
+            let bytes = std::mem::take(&mut *body.bytes);
+            builder = builder.header(reqwest::header::CONTENT_TYPE, body.content_type).body(bytes);
+        }
+        Ok(builder)
+    }
+
+    fn client(&self, route: Route) -> Result<&reqwest::Client, HttpError> {
+        let made = self.clients[route as usize].get_or_init(|| {
+            self.make(route).map_err(|error| format!("no HTTPS on this machine: {}", innermost(&error)))
+        });
+        made.as_ref().map_err(|message| HttpError::Refused(message.clone()))
+    }
+
+    fn make(&self, route: Route) -> reqwest::Result<reqwest::Client> {
+        let mut headers = reqwest::header::HeaderMap::new();
+        headers.insert("accept", reqwest::header::HeaderValue::from_static("application/json"));
+        // A connection that carried a token is not kept: its buffers are freed, and with that wiped, at once.
+        headers.insert("connection", reqwest::header::HeaderValue::from_static("close"));
+        let builder = reqwest::Client::builder()
+            .user_agent(format!("cred-helper/{}", self.options.version))
+            .default_headers(headers)
+            .redirect(reqwest::redirect::Policy::none())
+            .referer(false)
+            .retry(reqwest::retry::never())
+            .pool_max_idle_per_host(0)
+            .connect_timeout(self.options.connect_timeout)
+            .tls_version_min(reqwest::tls::Version::TLS_1_2);
+        let authorities = self.authorities.iter().cloned();
+        match route {
+            Route::Local => builder.no_proxy().tls_certs_only([]),
+            Route::LocalTls => builder.no_proxy().tls_certs_merge(authorities),
+            Route::Remote => builder.tls_certs_merge(authorities),
+        }
+        .build()
+    }
+}
+
+fn read_authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, HttpError> {
+    let refused = |reason: String| HttpError::Refused(format!("the CA file {}: {reason}", path.display()));
+    let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
+    match reqwest::Certificate::from_pem_bundle(&pem) {
+        Ok(certificates) if !certificates.is_empty() => Ok(certificates),
+        Ok(_) | Err(_) => Err(refused("no certificate in it can be read (PEM is needed)".to_owned())),
+    }
+}
+
+/// Reads to the end or to the cap, and leaves no outgrown copy behind.
+async fn read_body(mut response: reqwest::Response, host: &str) -> Result<Zeroizing<Vec<u8>>, HttpError> {
+    let announced = usize::try_from(response.content_length().unwrap_or(16 * 1024)).unwrap_or(usize::MAX);
+    let too_long = || HttpError::AnswerLost(format!("{host} answered with more than {} KiB", MAX_BODY / 1024));
+    if announced > MAX_BODY {
+        return Err(too_long());
+    }
+    let mut body = Zeroizing::new(Vec::with_capacity(announced));
+    while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error, host))? {
+        let length = body.len() + chunk.len();
+        if length > MAX_BODY {
+            return Err(too_long());
+        }
+        if length > body.capacity() {
+            let mut larger = Zeroizing::new(Vec::with_capacity(length.max(body.capacity() * 2)));
+            larger.extend_from_slice(&body);
+            body = larger;
+        }
+        body.extend_from_slice(&chunk);
+    }
+    Ok(body)
+}
+
+fn classify(error: &reqwest::Error, host: &str) -> HttpError {
+    let reason = innermost(error);
+    if error.is_builder() {
+        HttpError::Refused(format!("the request to {host} could not be made: {reason}"))
+    } else if error.is_connect() {
+        HttpError::NotSent(format!("{host} could not be reached: {reason}"))
+    } else {
+        HttpError::AnswerLost(format!("the answer of {host} did not come whole: {reason}"))
+    }
+}
+
+/// The cause at the bottom, which is the one that people understand ("connection refused"). It never holds the request.
+fn innermost(error: &reqwest::Error) -> String {
+    let mut cause: &dyn error::Error = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    let stated = cause.downcast_ref::<reqwest::Error>().is_none();
+    if stated { redact::server_text(&cause.to_string()) } else { "the HTTP library refused it".to_owned() }
+}
+
+/// A URL's host and port, for messages.
+pub fn host(url: &str) -> String {
+    let parsed = url::Url::parse(url).ok();
+    let host = parsed.as_ref().and_then(|url| Some((url.host_str()?, url.port())));
+    match host {
+        Some((host, Some(port))) => format!("{host}:{port}"),
+        Some((host, None)) => host.to_owned(),
+        None => redact::url(url),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::canned::{Canned, answer};
+
+    #[test]
+    fn only_https_and_this_machine_are_routes() {
+        let cases = [
+            ("https://a.example/t", Some(Route::Remote)),
+            ("https://localhost:1/t", Some(Route::LocalTls)),
+            ("http://127.0.0.1:1/t", Some(Route::Local)),
+            ("http://[::1]/t", Some(Route::Local)),
+            ("http://a.example/t", None),
+            ("http://127.0.0.1.a.example/t", None),
+            ("ftp://127.0.0.1/t", None),
+            ("data:text/plain,x", None),
+        ];
+        for (url, route) in cases {
+            assert_eq!(Route::of(&url::Url::parse(url).expect(url)), route, "{url}");
+        }
+    }
+
+    #[tokio::test]
+    async fn we_say_who_we_are_and_keep_no_connection() {
+        let server = Canned::start(|_| answer(200, "{}")).await;
+        let http = Http::new(HttpOptions::default()).expect("made");
+        let body = Body { content_type: "text/plain", bytes: Zeroizing::new(b"x".to_vec()) };
+        let request = Request { url: server.url("/t"), body: Some(body), ..Request::default() };
+        assert_eq!(http.send(request).await.expect("answer").status, 200);
+        let seen = server.seen().pop().expect("one request");
+        assert_eq!(seen.header("user-agent"), format!("cred-helper/{}", env!("CARGO_PKG_VERSION")));
+        assert_eq!((seen.header("connection"), seen.header("accept")), ("close", "application/json"));
+    }
+
+    #[tokio::test]
+    async fn what_was_certainly_not_sent_is_told_from_what_may_have_arrived() {
+        let http = Http::new(HttpOptions::default()).expect("made");
+        let get = |url: String| http.send(Request { url, timeout: Some(Duration::from_secs(5)), ..Request::default() });
+        // A port that was ours a moment ago and that nobody listens on.
+        let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let port = free.local_addr().expect("address").port();
+        drop(free);
+        assert!(matches!(get(format!("http://127.0.0.1:{port}/")).await, Err(HttpError::NotSent(_))));
+        assert!(matches!(get("http://a.example/".to_owned()).await, Err(HttpError::Refused(_))));
+
+        // A server that takes the request and hangs up; then one that speaks no TLS.
+        let (url, tls) = (rude_server(b"").await, rude_server(b"HTTP/1.1 400 no\r\n\r\n").await);
+        assert!(matches!(get(url).await, Err(HttpError::AnswerLost(_))));
+        let handshake = get(tls.replace("http:", "https:")).await;
+        assert!(matches!(handshake, Err(HttpError::NotSent(_) | HttpError::Refused(_))), "{handshake:?}");
+        let cut = rude_server(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"acc").await;
+        assert!(matches!(get(cut).await, Err(HttpError::AnswerLost(_))));
+    }
+
+    #[tokio::test]
+    async fn an_answer_that_never_comes_or_never_ends_is_lost() {
+        let http = Http::new(HttpOptions::default()).expect("made");
+        let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let url = format!("http://{}/", silent.local_addr().expect("address"));
+        let waiting = http.send(Request { url, timeout: Some(Duration::from_millis(50)), ..Request::default() }).await;
+        assert!(matches!(waiting, Err(HttpError::AnswerLost(_))), "{waiting:?}");
+
+        let server = Canned::start(|_| answer(200, &"x".repeat(MAX_BODY + 1))).await;
+        let long = http.send(Request { url: server.url("/"), ..Request::default() }).await;
+        assert!(matches!(long, Err(HttpError::AnswerLost(_))), "{long:?}");
+    }
+
+    #[tokio::test]
+    async fn a_redirect_is_an_answer_and_not_followed() {
+        let server = Canned::start(|seen| match seen.path.as_str() {
+            "/from" => answer(302, "").with("location", "/to"),
+            _ => answer(200, "followed"),
+        })
+        .await;
+        let http = Http::new(HttpOptions::default()).expect("made");
+        let answer = http.send(Request { url: server.url("/from"), ..Request::default() }).await.expect("answer");
+        assert_eq!((answer.status, server.seen().len()), (302, 1));
+    }
+
+    #[test]
+    fn a_ca_file_without_certificates_is_named() {
+        let file = tempfile::NamedTempFile::new().expect("file");
+        let options = HttpOptions { ca_file: Some(file.path().to_owned()), ..HttpOptions::default() };
+        let error = Http::new(options).expect_err("empty").to_string();
+        assert!(error.contains(&*file.path().to_string_lossy()), "{error}");
+    }
+
+    /// Reads one request's first bytes, writes `bytes` and hangs up.
+    async fn rude_server(bytes: &'static [u8]) -> String {
+        use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+        let url = format!("http://{}/", listener.local_addr().expect("address"));
+        tokio::spawn(async move {
+            let (mut stream, _) = listener.accept().await.expect("accept");
+            let _ = stream.read(&mut [0; 1024]).await;
+            let _ = stream.write_all(bytes).await;
+        });
+        url
+    }
+}
