@@ -3,6 +3,19 @@
 //! Everything here is one conversation with one server. It remembers nothing: whatever must be kept is in the answers,
 //! and what to do about a failure is decided in `agent`.
 
+mod authorization_code;
+mod device_code;
+mod endpoints;
+mod exchange;
+mod failure;
+mod identity;
+mod login;
+mod loopback;
+mod page;
+pub mod paste;
+mod refresh_token;
+mod revoke;
+
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -14,6 +27,11 @@ use crate::provider::Provider;
 use crate::provider::schema::ErrorClass;
 use crate::secret::Secret;
 use crate::token::{ClientAuthentication, Identity, TokenSet};
+
+pub use endpoints::endpoints;
+pub use login::log_in;
+pub use refresh_token::refresh;
+pub use revoke::revoke;
 
 /// The client, as it is registered at the server.
 #[derive(Debug)]
@@ -78,6 +96,15 @@ pub struct RefreshRequest<'a> {
     pub audience: Option<&'a str>,
     /// The issuer an ID token has to name, where one is known.
     pub issuer: Option<&'a str>,
+}
+
+/// Which token is revoked (RFC 7009 section 2.1, `token_type_hint`).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenHint {
+    /// The refresh token, and with it, at nearly every server, the whole grant.
+    Refresh,
+    /// An access token.
+    Access,
 }
 
 /// What the token endpoint granted.
@@ -168,6 +195,13 @@ pub struct Authorized {
 /// A browser that waits for the page that ends the login. Dropping it shows that the login was not completed.
 #[derive(Debug)]
 pub struct WaitingPage(pub oneshot::Sender<Result<PageAccount, String>>);
+
+impl WaitingPage {
+    /// Shows how the login ended. A browser that has left meanwhile is nobody's loss.
+    pub fn finish(self, result: Result<PageAccount, String>) {
+        let _ = self.0.send(result);
+    }
+}
 
 /// What the page says of a login that is safe.
 #[derive(Clone, Debug, PartialEq, Eq)]

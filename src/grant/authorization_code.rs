@@ -1,0 +1,276 @@
+//! The authorization code grant with PKCE (RFC 6749 section 4.1, RFC 7636, RFC 8252): by redirect, by paste, or both at
+//! once, whichever comes first.
+
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::exchange::{Exchange, is_anonymous, no_failure};
+use super::login::Redirect;
+use super::loopback::{Arrived, Expected, Loopback, Serving};
+use super::paste::{self, Expected as ExpectedPaste};
+use super::{
+    Authorized, Endpoints, Failure, LoginChannel, LoginError, LoginEvent, LoginRequest, Paste, WaitingPage, identity,
+};
+use crate::clock::Clock;
+use crate::ipc::message::login::Stage;
+use crate::oauth::authorization::{self, AuthorizationRequest, Outcome, Redirected};
+use crate::oauth::http::Http;
+use crate::oauth::pkce::{self, Pkce};
+use crate::oauth::token_request::Parameters;
+use crate::provider::schema::ErrorClass;
+use crate::redact;
+use crate::secret::Secret;
+
+/// A login by authorization code, its endpoints known and its redirect chosen.
+pub(super) struct CodeLogin {
+    pub(super) request: LoginRequest,
+    pub(super) endpoints: Endpoints,
+    pub(super) redirect: Redirect,
+}
+
+/// What ties the person's return to this login.
+struct Ties {
+    redirect_uri: String,
+    state: Secret,
+    pkce: Pkce,
+    nonce: Option<Secret>,
+}
+
+pub(super) async fn log_in(
+    http: &Http,
+    clock: &dyn Clock,
+    login: CodeLogin,
+    channel: LoginChannel,
+) -> Result<Authorized, LoginError> {
+    let provider = &login.request.provider;
+    let (loopback, redirect_uri) = match (login.redirect, &provider.redirect.page) {
+        (Redirect::Page, Some(page)) => (None, page.clone()),
+        _ => {
+            let bound = Loopback::bind(&provider.redirect, login.request.redirect_port).await;
+            let loopback = bound.map_err(LoginError::Impossible)?;
+            let redirect_uri = loopback.redirect_uri().to_owned();
+            (Some(loopback), redirect_uri)
+        }
+    };
+    let ties = Ties::new(redirect_uri, &login.request.scope).map_err(no_random)?;
+    let mut serving = loopback.map(|loopback| {
+        loopback.serve(Expected {
+            state: ties.state.duplicate(),
+            issuer: login.endpoints.issuer.clone(),
+            iss_promised: login.endpoints.iss_parameter,
+            provider: provider.title.clone(),
+        })
+    });
+    let LoginChannel { events, mut pastes } = channel;
+    announce(clock, &login, &ties, serving.is_some(), &events)?;
+    let arrived = wait(&login, &ties, &mut serving, &mut pastes).await?;
+    let _ = events.send(LoginEvent::Stage(Stage::Exchanging));
+    finish(http, clock, login, ties, arrived, serving).await
+}
+
+fn no_random(error: getrandom::Error) -> LoginError {
+    LoginError::Impossible(format!("this machine gives no random numbers: {error}"))
+}
+
+impl Ties {
+    fn new(redirect_uri: String, scope: &[String]) -> Result<Self, getrandom::Error> {
+        let openid = scope.iter().any(|scope| scope == "openid");
+        let nonce = if openid { Some(pkce::unguessable()?) } else { None };
+        Ok(Self { redirect_uri, state: pkce::unguessable()?, pkce: Pkce::new()?, nonce })
+    }
+}
+
+/// Tells the person where to go.
+fn announce(
+    clock: &dyn Clock,
+    login: &CodeLogin,
+    ties: &Ties,
+    redirect: bool,
+    events: &mpsc::UnboundedSender<LoginEvent>,
+) -> Result<(), LoginError> {
+    let CodeLogin { request, endpoints, redirect: _ } = login;
+    let url = AuthorizationRequest {
+        endpoint: endpoints.authorization.as_deref().unwrap_or_default(),
+        client_id: &request.client.id,
+        redirect_uri: &ties.redirect_uri,
+        scope: &request.scope,
+        state: &ties.state,
+        code_challenge: &ties.pkce.challenge,
+        nonce: ties.nonce.as_ref(),
+        parameters: &request.provider.authorization.parameters,
+    };
+    let title = &request.provider.title;
+    let url =
+        url.url().map_err(|_| LoginError::Impossible(format!("{title}: its authorization endpoint is no URL")))?;
+    let expires_at = clock.now() + request.time_limit;
+    let authorize =
+        LoginEvent::Authorize { url, user_code: None, url_complete: None, redirect, paste: true, expires_at };
+    // Whoever doesn't listen any more drops the login.
+    let _ = events.send(authorize);
+    let _ = events.send(LoginEvent::Stage(Stage::Waiting));
+    Ok(())
+}
+
+/// Waits for the redirect or a paste, whichever comes first.
+async fn wait(
+    login: &CodeLogin,
+    ties: &Ties,
+    serving: &mut Option<Serving>,
+    pastes: &mut mpsc::UnboundedReceiver<Paste>,
+) -> Result<Arrived, LoginError> {
+    let limit = login.request.time_limit;
+    let redirect = async {
+        match serving {
+            Some(serving) => serving.redirect().await,
+            None => std::future::pending().await,
+        }
+    };
+    let arrived = tokio::select! {
+        arrived = redirect => arrived,
+        redirected = pasted(login, ties, pastes) => Arrived { redirected, page: None },
+        () = tokio::time::sleep(limit) => {
+            return Err(LoginError::TimedOut(timed_out(&login.request.provider.title, limit)));
+        }
+    };
+    if let Some(serving) = serving {
+        serving.close_door();
+    }
+    Ok(arrived)
+}
+
+/// Takes pastes until one belongs to this login; tells what is wrong with the others.
+async fn pasted(login: &CodeLogin, ties: &Ties, pastes: &mut mpsc::UnboundedReceiver<Paste>) -> Redirected {
+    // A provider that wants its state back shows `code#state`: a code without it was cut.
+    let bare_code = login.redirect == Redirect::Page && !login.request.provider.token.send_state;
+    let expected = ExpectedPaste { redirect_uri: &ties.redirect_uri, state: &ties.state, bare_code };
+    while let Some(Paste { text, answer }) = pastes.recv().await {
+        match paste::decode(text.expose(), expected) {
+            Ok(redirected) => {
+                let _ = answer.send(Ok(()));
+                return redirected;
+            }
+            Err(error) => {
+                let _ = answer.send(Err(error.to_string()));
+            }
+        }
+    }
+    // Nobody can paste any more; the redirect may still come.
+    std::future::pending().await
+}
+
+pub(super) fn timed_out(title: &str, limit: Duration) -> String {
+    let limit = match limit.as_secs() {
+        seconds if seconds >= 120 && seconds % 60 == 0 => format!("{} minutes", seconds / 60),
+        seconds => format!("{seconds} seconds"),
+    };
+    format!("nobody signed in at {title} within {limit}: start the login again")
+}
+
+/// Exchanges the code. The listener goes on meanwhile, so that a reload finds a page.
+async fn finish(
+    http: &Http,
+    clock: &dyn Clock,
+    login: CodeLogin,
+    ties: Ties,
+    arrived: Arrived,
+    mut serving: Option<Serving>,
+) -> Result<Authorized, LoginError> {
+    let Arrived { redirected, page } = arrived;
+    let exchange = exchange(http, clock, login, ties, redirected);
+    let late = async {
+        match &mut serving {
+            // Never ends: the door is closed.
+            Some(serving) => drop(serving.redirect().await),
+            None => std::future::pending().await,
+        }
+        std::future::pending().await
+    };
+    let result = tokio::select! {
+        result = exchange => result,
+        never = late => never,
+    };
+    match result {
+        Ok(authorized) => Ok(Authorized { page, ..authorized }),
+        Err(error) => {
+            page.into_iter().for_each(|page: WaitingPage| page.finish(Err(error.to_string())));
+            Err(error)
+        }
+    }
+}
+
+async fn exchange(
+    http: &Http,
+    clock: &dyn Clock,
+    login: CodeLogin,
+    ties: Ties,
+    redirected: Redirected,
+) -> Result<Authorized, LoginError> {
+    let CodeLogin { request, endpoints, redirect: _ } = login;
+    let issuer = endpoints.issuer.as_deref();
+    // A pasted code has no room for an issuer; only what came by a redirect has to name it.
+    let promised = endpoints.iss_parameter && redirected.issuer.is_some();
+    authorization::check_issuer(issuer, promised, redirected.issuer.as_deref()).map_err(mixed_up)?;
+    let code = match redirected.outcome {
+        Outcome::Code(code) => code,
+        Outcome::Error { error, description } => {
+            return Err(provider_error(&request.provider.title, &error, description.as_deref()));
+        }
+    };
+    let provider = &*request.provider;
+    let state = provider.token.send_state.then(|| ties.state.expose());
+    let parameters = Parameters::default()
+        .with("grant_type", "authorization_code")
+        .with("code", code.expose())
+        .with("redirect_uri", &ties.redirect_uri)
+        .with("code_verifier", ties.pkce.verifier.expose())
+        .with_some("state", state);
+    let exchange = Exchange {
+        provider,
+        token_endpoint: &endpoints.token,
+        client: &request.client,
+        parameters,
+        what: "the login",
+        issuer,
+        nonce: ties.nonce.as_ref(),
+        id_token_decides: true,
+    };
+    let granted = exchange.run(http, clock).await?;
+    Ok(authorized(http, request, endpoints, granted).await)
+}
+
+/// Completes a grant: the scopes asked for where the server named none (RFC 6749 section 5.1), and a name.
+pub(super) async fn authorized(
+    http: &Http,
+    request: LoginRequest,
+    endpoints: Endpoints,
+    granted: super::Granted,
+) -> Authorized {
+    let super::Granted { mut tokens, mut identity } = granted;
+    if tokens.scope.is_empty() {
+        tokens.scope = request.scope;
+        tokens.scope.sort();
+        tokens.scope.dedup();
+    }
+    if let Some(userinfo) = endpoints.userinfo.as_deref().filter(|_| is_anonymous(&identity)) {
+        let found = identity::from_userinfo(http, userinfo, &tokens.access, identity.subject.as_deref()).await;
+        identity = identity::or(identity, found);
+    }
+    Authorized { tokens, identity, endpoints, client: request.client, page: None }
+}
+
+fn mixed_up(reason: &'static str) -> LoginError {
+    Failure { class: ErrorClass::Misconfigured, message: reason.to_owned(), ..no_failure() }.into()
+}
+
+/// RFC 6749 section 4.1.2.1.
+fn provider_error(title: &str, error: &str, description: Option<&str>) -> LoginError {
+    let words = redact::server_text(error);
+    let description = description.map(|text| format!(" ({})", redact::server_text(text))).unwrap_or_default();
+    let class = match error {
+        "access_denied" => return LoginError::Denied(format!("{title} declined the login: {words}{description}")),
+        "server_error" | "temporarily_unavailable" => ErrorClass::Transient,
+        _ => ErrorClass::Misconfigured,
+    };
+    Failure { class, message: format!("{title} ended the login: {words}{description}"), ..no_failure() }.into()
+}

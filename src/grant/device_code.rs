@@ -1,0 +1,120 @@
+//! The device authorization grant (RFC 8628): the person signs in anywhere, this machine keeps asking.
+
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::authorization_code::{authorized, timed_out};
+use super::exchange::Exchange;
+use super::failure::Asked;
+use super::{Authorized, Endpoints, LoginChannel, LoginError, LoginEvent, LoginRequest};
+use crate::clock::Clock;
+use crate::ipc::message::login::Stage;
+use crate::oauth::device_authorization::{self, DeviceAuthorization};
+use crate::oauth::http::Http;
+use crate::oauth::token_request::{self, Parameters};
+use crate::provider::schema::{Body, ErrorClass};
+
+/// Section 3.5: what `slow_down` adds, for good.
+const SLOW_DOWN: Duration = Duration::from_secs(5);
+/// A server that doesn't answer is asked less and less often, down to this.
+const MAX_BACKOFF: Duration = Duration::from_secs(60);
+
+pub(super) async fn log_in(
+    http: &Http,
+    clock: &dyn Clock,
+    request: LoginRequest,
+    endpoints: Endpoints,
+    channel: LoginChannel,
+) -> Result<Authorized, LoginError> {
+    let device = authorize(http, clock, &request, &endpoints).await?;
+    let limit = device.expires_in.min(request.time_limit);
+    // Whoever doesn't listen any more drops the login.
+    let _ = channel.events.send(LoginEvent::Authorize {
+        url: device.verification_uri.clone(),
+        user_code: Some(device.user_code.clone()),
+        url_complete: device.verification_uri_complete.clone(),
+        redirect: false,
+        paste: false,
+        expires_at: clock.now() + limit,
+    });
+    let _ = channel.events.send(LoginEvent::Stage(Stage::Waiting));
+    let asking = ask_until_granted(http, clock, &request, &endpoints, &device);
+    let granted = tokio::time::timeout_at(Instant::now() + limit, asking)
+        .await
+        .map_err(|_| LoginError::TimedOut(timed_out(&request.provider.title, limit)))??;
+    Ok(authorized(http, request, endpoints, granted).await)
+}
+
+/// Section 3.1.
+async fn authorize(
+    http: &Http,
+    clock: &dyn Clock,
+    login: &LoginRequest,
+    endpoints: &Endpoints,
+) -> Result<DeviceAuthorization, LoginError> {
+    let url = endpoints.device_authorization.as_deref().unwrap_or_default();
+    let provider = &*login.provider;
+    let scope = login.scope.join(" ");
+    let parameters = Parameters::default().with_some("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty()));
+    // Section 3.1 wants the client identifier in the body, whatever the authentication.
+    let parameters = parameters.with("client_id", &login.client.id);
+    let extra = provider.authorization.parameters.iter();
+    let parameters = extra.fold(parameters, |parameters, (name, value)| parameters.with(name, value));
+    let json = provider.token.body == Body::Json;
+    let mut request = token_request::request(url, login.client.credentials(), parameters, json);
+    request.headers = provider.token.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    let asked = Asked { url, what: "the device login", rules: &provider.errors };
+    let response = http.send(request).await.map_err(|error| asked.unanswered(error))?;
+    if !(200..300).contains(&response.status) {
+        return Err(asked.refused(&response, clock.now()).into());
+    }
+    let device = device_authorization::decode(&response.body);
+    Ok(device.map_err(|error| asked.unreadable(&response, &error.to_string()))?)
+}
+
+/// Section 3.4 and 3.5.
+async fn ask_until_granted(
+    http: &Http,
+    clock: &dyn Clock,
+    login: &LoginRequest,
+    endpoints: &Endpoints,
+    device: &DeviceAuthorization,
+) -> Result<super::Granted, LoginError> {
+    let mut interval = device.interval;
+    let mut wait = interval;
+    loop {
+        tokio::time::sleep(wait).await;
+        let exchange = Exchange {
+            provider: &login.provider,
+            token_endpoint: &endpoints.token,
+            client: &login.client,
+            parameters: Parameters::default()
+                .with("grant_type", "urn:ietf:params:oauth:grant-type:device_code")
+                .with("device_code", device.device_code.expose()),
+            what: "the device login",
+            issuer: endpoints.issuer.as_deref(),
+            nonce: None,
+            id_token_decides: true,
+        };
+        let refusal = match exchange.ask(http, clock).await {
+            Ok(granted) => return Ok(granted),
+            Err(refusal) => refusal,
+        };
+        let title = &login.provider.title;
+        wait = match refusal.error.as_deref() {
+            Some("authorization_pending") => interval,
+            Some("slow_down") => {
+                interval += SLOW_DOWN;
+                interval
+            }
+            Some("access_denied") => return Err(LoginError::Denied(refusal.failure.message)),
+            Some("expired_token") => {
+                return Err(LoginError::TimedOut(format!("the code of {title} has expired: start the login again")));
+            }
+            _ if refusal.failure.class != ErrorClass::Transient => return Err(refusal.failure.into()),
+            _ => (wait * 2).min(MAX_BACKOFF).max(interval),
+        };
+        wait = wait.max(refusal.failure.retry_after.unwrap_or_default());
+    }
+}

@@ -1,0 +1,133 @@
+//! One exchange at the token endpoint (RFC 6749 section 3.2): what every grant ends with.
+
+use super::failure::Asked;
+use super::identity;
+use super::{Client, Failure, Granted};
+use crate::clock::Clock;
+use crate::oauth::http::Http;
+use crate::oauth::id_token::{self, Claims, Expected};
+use crate::oauth::token_request::{self, Credentials, Parameters};
+use crate::oauth::{token_error, token_response};
+use crate::provider::Provider;
+use crate::provider::schema::{Body, ErrorClass};
+use crate::secret::Secret;
+use crate::token::{Identity, TokenSet};
+
+/// What is asked of the token endpoint, and what its answer has to fit.
+pub(super) struct Exchange<'a> {
+    pub(super) provider: &'a Provider,
+    pub(super) token_endpoint: &'a str,
+    pub(super) client: &'a Client,
+    pub(super) parameters: Parameters,
+    /// For messages, e.g. `the refresh`.
+    pub(super) what: &'static str,
+    /// The issuer an ID token has to name.
+    pub(super) issuer: Option<&'a str>,
+    pub(super) nonce: Option<&'a Secret>,
+    /// Whether an ID token that is not this login's fails it. A refresh only drops such a token: the answer has
+    /// rotated the grant, and losing that would cost the login.
+    pub(super) id_token_decides: bool,
+}
+
+/// A failure with the `error` that the server named.
+pub(super) struct Refusal {
+    pub(super) failure: Failure,
+    pub(super) error: Option<String>,
+}
+
+impl Refusal {
+    fn of(failure: Failure, body: &[u8]) -> Self {
+        Self { failure, error: token_error::decode(body).and_then(|answer| answer.error) }
+    }
+}
+
+impl From<Failure> for Refusal {
+    fn from(failure: Failure) -> Self {
+        Self { failure, error: None }
+    }
+}
+
+impl Client {
+    pub(super) fn credentials(&self) -> Credentials<'_> {
+        Credentials { id: &self.id, secret: self.secret.as_ref(), authentication: self.authentication }
+    }
+}
+
+impl Exchange<'_> {
+    /// Asks once.
+    pub(super) async fn run(self, http: &Http, clock: &dyn Clock) -> Result<Granted, Failure> {
+        self.ask(http, clock).await.map_err(|refusal| refusal.failure)
+    }
+
+    /// Asks once, and tells the server's own word for what it refused.
+    pub(super) async fn ask(self, http: &Http, clock: &dyn Clock) -> Result<Granted, Refusal> {
+        let Exchange { provider, token_endpoint, client, parameters, what, issuer, nonce, id_token_decides } = self;
+        let asked = Asked { url: token_endpoint, what, rules: &provider.errors };
+        let extra = provider.token.parameters.iter();
+        let parameters = extra.fold(parameters, |parameters, (name, value)| parameters.with(name, value));
+        let json = provider.token.body == Body::Json;
+        let mut request = token_request::request(token_endpoint, client.credentials(), parameters, json);
+        request.headers = provider.token.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+
+        let response = http.send(request).await.map_err(|error| asked.unanswered(error))?;
+        let now = clock.now();
+        if !(200..300).contains(&response.status) {
+            return Err(Refusal::of(asked.refused(&response, now), &response.body));
+        }
+        let answer = match token_response::decode(&response.body) {
+            Ok(answer) => answer,
+            // Some servers refuse with status 200.
+            Err(_) if token_error::decode(&response.body).is_some() => {
+                return Err(Refusal::of(asked.refused(&response, now), &response.body));
+            }
+            Err(error) => return Err(asked.unreadable(&response, &error.to_string()).into()),
+        };
+
+        let expected = Expected { issuer, client_id: &client.id, nonce, now };
+        let checked = answer.id.as_ref().map(|token| check(token, expected));
+        let (id, claims) = match (answer.id, checked) {
+            (Some(token), Some(Ok(claims))) => (Some(token), Some(claims)),
+            (_, Some(Err(error))) if id_token_decides => {
+                let message =
+                    format!("the ID token of {} was refused: {error}", crate::oauth::http::host(token_endpoint));
+                return Err(Failure { class: ErrorClass::Misconfigured, message, ..no_failure() }.into());
+            }
+            _ => (None, None),
+        };
+        let identity = identity::from_pointers(&provider.identity, &answer.document);
+        let identity = identity::or(identity, claims.as_ref().map(identity::from_claims).unwrap_or_default());
+        let tokens = TokenSet {
+            access: answer.access,
+            refresh: answer.refresh,
+            id,
+            token_type: answer.token_type,
+            expires_at: answer.expires_in.map(|seconds| now + std::time::Duration::from_secs(seconds.unsigned_abs())),
+            id_expires_at: claims.as_ref().and_then(Claims::expires_at),
+            obtained_at: now,
+            scope: answer.scope,
+        };
+        Ok(Granted { tokens, identity })
+    }
+}
+
+fn check(token: &Secret, expected: Expected<'_>) -> Result<Claims, id_token::IdTokenError> {
+    let claims = id_token::decode(token.expose())?;
+    claims.check(expected)?;
+    Ok(claims)
+}
+
+/// The fields that most failures of our own making leave alone.
+pub(super) fn no_failure() -> Failure {
+    Failure {
+        class: ErrorClass::Transient,
+        message: String::new(),
+        retry_after: None,
+        answer_lost: false,
+        invalid_grant: false,
+    }
+}
+
+/// Nobody is known yet.
+pub(super) fn is_anonymous(identity: &Identity) -> bool {
+    identity.email.is_none() && identity.name.is_none()
+}

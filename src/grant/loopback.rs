@@ -1,0 +1,298 @@
+//! The loopback redirect (RFC 8252 section 7.3): a listener for one request among whatever else knocks.
+//!
+//! Every program and every web page on this machine can reach it. So only a GET with the right path, Host and state ends
+//! the login, once; everything else gets a page of its own and changes nothing, and a client that is slow or talks
+//! without end takes no place away from the browser.
+
+use std::collections::VecDeque;
+use std::convert::Infallible;
+use std::future::poll_fn;
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
+use std::time::Duration;
+
+use http_body_util::Full;
+use hyper::body::{Bytes, Incoming};
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper::{Request, Response};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+use super::WaitingPage;
+use super::page::Page;
+use crate::oauth::authorization::{self, Outcome, Redirected};
+use crate::provider::schema::Redirect;
+use crate::secret::Secret;
+
+/// Connections at once; when it is full, the oldest that hasn't brought the redirect makes room.
+const MAX_CONNECTIONS: usize = 32;
+/// How long a request may take to arrive.
+const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// A redirect with a long code fits; more is nobody's redirect.
+const MAX_REQUEST: usize = 64 * 1024;
+/// How long a browser is kept waiting for the page that ends the login.
+const PAGE_TIMEOUT: Duration = Duration::from_secs(180);
+
+/// Ports bound and not served yet.
+pub(super) struct Loopback {
+    sockets: Vec<TcpListener>,
+    redirect_uri: String,
+    authority: String,
+    path: String,
+}
+
+/// What a redirect has to bring.
+pub(super) struct Expected {
+    pub(super) state: Secret,
+    pub(super) issuer: Option<String>,
+    pub(super) iss_promised: bool,
+    /// The provider's name for people.
+    pub(super) provider: String,
+}
+
+/// A redirect that belongs to the login, and the browser that waits for its page.
+pub(super) struct Arrived {
+    pub(super) redirected: Redirected,
+    pub(super) page: Option<WaitingPage>,
+}
+
+impl Loopback {
+    /// Binds the first port that can be had.
+    pub(super) async fn bind(redirect: &Redirect, fixed: Option<u16>) -> Result<Self, String> {
+        let ports = match fixed {
+            Some(port) => vec![port],
+            None if redirect.ports.is_empty() => vec![0],
+            None => redirect.ports.clone(),
+        };
+        for port in &ports {
+            match bind(&redirect.host, *port).await {
+                Ok((sockets, port)) => {
+                    let authority = format!("{}:{port}", redirect.host);
+                    let redirect_uri = format!("http://{authority}{}", redirect.path);
+                    return Ok(Self { sockets, redirect_uri, authority, path: redirect.path.clone() });
+                }
+                Err(error) if is_taken(&error) => {}
+                Err(error) => return Err(format!("no redirect to {} can be received: {error}", redirect.host)),
+            }
+        }
+        let named: Vec<String> = ports.iter().map(u16::to_string).collect();
+        Err(format!(
+            "the redirect needs port {} of this machine, and other programs have it: close one of them, or sign in \
+             with --device or --redirect-port",
+            named.join(" or ")
+        ))
+    }
+
+    pub(super) fn redirect_uri(&self) -> &str {
+        &self.redirect_uri
+    }
+
+    /// Starts to listen for the redirect.
+    pub(super) fn serve(self, expected: Expected) -> Serving {
+        let (arrivals, arrived) = mpsc::channel(1);
+        let Loopback { sockets, redirect_uri: _, authority, path } = self;
+        let door = Arc::new(Door { authority, path, expected, taken: AtomicBool::new(false), arrivals });
+        Serving { sockets, door, arrived, open: VecDeque::new() }
+    }
+}
+
+/// A port that others have: Windows and hardened systems say "access denied" for reserved ones.
+fn is_taken(error: &io::Error) -> bool {
+    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
+}
+
+/// `localhost` is both addresses: which one a browser tries first is its own affair.
+async fn bind(host: &str, port: u16) -> io::Result<(Vec<TcpListener>, u16)> {
+    let v4 = IpAddr::V4(Ipv4Addr::LOCALHOST);
+    let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
+    let first = TcpListener::bind((if host == "[::1]" { v6 } else { v4 }, port)).await?;
+    let port = first.local_addr()?.port();
+    let mut sockets = vec![first];
+    if host == "localhost" {
+        match TcpListener::bind((v6, port)).await {
+            Ok(second) => sockets.push(second),
+            // Another program there would get our redirect.
+            Err(error) if is_taken(&error) => return Err(error),
+            // No IPv6 on this machine.
+            Err(_) => {}
+        }
+    }
+    Ok((sockets, port))
+}
+
+/// The listener at work. Dropping it closes the ports at once, and every connection but the one whose page is due.
+pub(super) struct Serving {
+    sockets: Vec<TcpListener>,
+    door: Arc<Door>,
+    arrived: mpsc::Receiver<Arrived>,
+    open: VecDeque<Open>,
+}
+
+struct Open {
+    task: AbortHandle,
+    brought_redirect: Arc<AtomicBool>,
+}
+
+impl Serving {
+    /// Serves until the redirect arrives. Afterwards it never ends: what still comes gets its page.
+    pub(super) async fn redirect(&mut self) -> Arrived {
+        loop {
+            tokio::select! {
+                Some(arrived) = self.arrived.recv() => return arrived,
+                accepted = accept(&self.sockets) => match accepted {
+                    Ok(stream) => self.admit(stream),
+                    // Out of descriptors, most likely: not a reason to spin.
+                    Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
+                },
+            }
+        }
+    }
+
+    /// The login was decided another way: a redirect comes too late.
+    pub(super) fn close_door(&self) {
+        self.door.taken.store(true, Ordering::Release);
+    }
+
+    fn admit(&mut self, stream: TcpStream) {
+        self.open.retain(|open| !open.task.is_finished());
+        if self.open.len() >= MAX_CONNECTIONS {
+            let idle = self.open.iter().position(|open| !open.brought_redirect.load(Ordering::Acquire));
+            match idle.and_then(|at| self.open.remove(at)) {
+                Some(open) => open.task.abort(),
+                None => return,
+            }
+        }
+        let brought_redirect = Arc::new(AtomicBool::new(false));
+        let (door, brought) = (self.door.clone(), brought_redirect.clone());
+        let service = service_fn(move |request| {
+            let (door, brought) = (door.clone(), brought.clone());
+            async move { Ok::<_, Infallible>(door.answer(&request, &brought).await) }
+        });
+        let connection = http1::Builder::new()
+            .timer(TokioTimer::new())
+            .header_read_timeout(REQUEST_TIMEOUT)
+            .max_buf_size(MAX_REQUEST)
+            .keep_alive(false)
+            .serve_connection(TokioIo::new(stream), service);
+        let task = tokio::spawn(async move {
+            // Whatever is wrong with a connection concerns nobody else.
+            let _ = connection.await;
+        });
+        self.open.push_back(Open { task: task.abort_handle(), brought_redirect });
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let idle = self.open.iter().filter(|open| !open.brought_redirect.load(Ordering::Acquire));
+        idle.for_each(|open| open.task.abort());
+    }
+}
+
+async fn accept(sockets: &[TcpListener]) -> io::Result<TcpStream> {
+    poll_fn(|context| {
+        for socket in sockets {
+            if let Poll::Ready(accepted) = socket.poll_accept(context) {
+                return Poll::Ready(accepted.map(|(stream, _)| stream));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+/// What every connection is judged by.
+struct Door {
+    authority: String,
+    path: String,
+    expected: Expected,
+    taken: AtomicBool,
+    arrivals: mpsc::Sender<Arrived>,
+}
+
+impl Door {
+    async fn answer(&self, request: &Request<Incoming>, brought: &AtomicBool) -> Response<Full<Bytes>> {
+        self.page(request, brought).await.response()
+    }
+
+    async fn page(&self, request: &Request<Incoming>, brought: &AtomicBool) -> Page {
+        let uri = request.uri();
+        let mut hosts = request.headers().get_all(hyper::header::HOST).iter();
+        let host = match (hosts.next(), hosts.next(), uri.authority()) {
+            (Some(host), None, None) => host.to_str().ok(),
+            _ => None,
+        };
+        let knock = Knock { method: request.method().as_str(), host, path: uri.path(), query: uri.query() };
+        let redirected = match judge(knock, &self.authority, &self.path, &self.expected.state) {
+            Ok(redirected) => redirected,
+            Err(page) => return page,
+        };
+        if self.taken.swap(true, Ordering::AcqRel) {
+            return Page::AlreadyUsed;
+        }
+        brought.store(true, Ordering::Release);
+        self.hand_over(redirected).await
+    }
+
+    /// Hands the redirect to the login; the page of a code waits for how the login ends.
+    async fn hand_over(&self, redirected: Redirected) -> Page {
+        let Expected { state: _, issuer, iss_promised, provider } = &self.expected;
+        let wrong = authorization::check_issuer(issuer.as_deref(), *iss_promised, redirected.issuer.as_deref()).err();
+        let at_once = match (&redirected.outcome, wrong) {
+            (_, Some(reason)) => Some(Page::Failed(reason.to_owned())),
+            (Outcome::Error { error, description }, None) => Some(Page::ProviderError {
+                provider: provider.clone(),
+                error: error.clone(),
+                description: description.clone(),
+            }),
+            (Outcome::Code(_), None) => None,
+        };
+        let (sender, ended) = oneshot::channel();
+        let page = at_once.is_none().then_some(WaitingPage(sender));
+        // The login that is gone shows in the page: its sender is dropped.
+        let _ = self.arrivals.try_send(Arrived { redirected, page });
+        if let Some(page) = at_once {
+            return page;
+        }
+        match tokio::time::timeout(PAGE_TIMEOUT, ended).await {
+            Ok(Ok(Ok(account))) => Page::SignedIn(account),
+            Ok(Ok(Err(message))) => Page::Failed(message),
+            Ok(Err(_)) => Page::NotCompleted,
+            Err(_) => Page::TimedOut,
+        }
+    }
+}
+
+/// A request, as far as it is judged.
+struct Knock<'a> {
+    method: &'a str,
+    /// `None`: not exactly one, or not readable.
+    host: Option<&'a str>,
+    path: &'a str,
+    query: Option<&'a str>,
+}
+
+/// Whether a request is this login's redirect. The Host is checked because a web page can make a name of its own
+/// resolve to this machine (DNS rebinding).
+fn judge(knock: Knock<'_>, authority: &str, path: &str, state: &Secret) -> Result<Redirected, Page> {
+    let host = knock.host.is_some_and(|host| {
+        host.eq_ignore_ascii_case(authority) || authority.strip_suffix(":80").is_some_and(|bare| bare == host)
+    });
+    if !host || knock.path != path {
+        return Err(Page::NotFound);
+    }
+    if knock.method != "GET" {
+        return Err(Page::MethodNotAllowed);
+    }
+    let redirected = authorization::decode(knock.query.unwrap_or("")).map_err(|_| Page::NotARedirect)?;
+    match &redirected.state {
+        Some(claimed) if claimed.matches(state) => Ok(redirected),
+        _ => Err(Page::OtherLogin),
+    }
+}

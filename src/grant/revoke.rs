@@ -1,0 +1,71 @@
+//! Revocation (RFC 7009).
+
+use super::failure::Asked;
+use super::{Client, Failure, TokenHint};
+use crate::clock::{Clock as _, SystemClock};
+use crate::oauth::http::Http;
+use crate::oauth::token_request::{self, Parameters};
+use crate::provider::Provider;
+use crate::provider::schema::Body;
+use crate::secret::Secret;
+
+/// Revokes a token. A token that the server doesn't know is as good as revoked (section 2.2).
+pub async fn revoke(
+    http: &Http,
+    provider: &Provider,
+    endpoint: &str,
+    client: &Client,
+    token: &Secret,
+    hint: TokenHint,
+) -> Result<(), Failure> {
+    let hint = match hint {
+        TokenHint::Refresh => "refresh_token",
+        TokenHint::Access => "access_token",
+    };
+    let parameters = Parameters::default().with("token", token.expose()).with("token_type_hint", hint);
+    let json = provider.token.body == Body::Json;
+    let mut request = token_request::request(endpoint, client.credentials(), parameters, json);
+    request.headers = provider.token.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
+    // The provider's error table speaks of the token endpoint.
+    let asked = Asked { url: endpoint, what: "the revocation", rules: &[] };
+    let response = http.send(request).await.map_err(|error| asked.unanswered(error))?;
+    match response.status {
+        200..300 => Ok(()),
+        // Only a Retry-After in the form of a date needs the time.
+        _ => Err(asked.refused(&response, SystemClock.now())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::oauth::canned::{Answer, Canned, answer};
+    use crate::oauth::http::HttpOptions;
+    use crate::provider::schema::ErrorClass;
+    use crate::token::ClientAuthentication;
+
+    async fn ask(reply: Answer) -> (Result<(), Failure>, Option<String>, Option<String>) {
+        let server = Canned::start(move |_| reply.clone()).await;
+        let http = Http::new(HttpOptions::default()).expect("HTTP");
+        let client = Client { id: "c".into(), secret: None, authentication: ClientAuthentication::None };
+        let (provider, token) = (Provider::from_issuer("https://i"), Secret::from("t".to_owned()));
+        let result = revoke(&http, &provider, &server.url("/r"), &client, &token, TokenHint::Refresh).await;
+        let seen = server.seen().pop().expect("a request");
+        (result, seen.form("token"), seen.form("token_type_hint"))
+    }
+
+    #[tokio::test]
+    async fn a_token_is_named_with_its_hint_and_any_2xx_will_do() {
+        let (result, token, hint) = ask(answer(200, "")).await;
+        assert_eq!((result, token.as_deref(), hint.as_deref()), (Ok(()), Some("t"), Some("refresh_token")));
+        assert_eq!(ask(answer(204, "")).await.0, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn a_refusal_says_whether_it_is_worth_asking_again() {
+        let failure = ask(answer(400, r#"{"error":"unsupported_token_type"}"#)).await.0.expect_err("refused");
+        assert_eq!(failure.class, ErrorClass::Misconfigured);
+        let failure = ask(answer(503, "").with("retry-after", "30")).await.0.expect_err("busy");
+        assert_eq!((failure.class, failure.retry_after.map(|wait| wait.as_secs())), (ErrorClass::Transient, Some(30)));
+    }
+}
