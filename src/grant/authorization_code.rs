@@ -274,3 +274,6 @@ fn provider_error(title: &str, error: &str, description: Option<&str>) -> LoginE
     };
     Failure { class, message: format!("{title} ended the login: {words}{description}"), ..no_failure() }.into()
 }
+
+#[cfg(test)]
+mod tests;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::authorization_code::{authorized, timed_out};
-use super::exchange::Exchange;
+use super::exchange::{Exchange, Refusal};
 use super::failure::Asked;
 use super::{Authorized, Endpoints, LoginChannel, LoginError, LoginEvent, LoginRequest};
 use crate::clock::Clock;
@@ -81,10 +81,9 @@ async fn ask_until_granted(
     endpoints: &Endpoints,
     device: &DeviceAuthorization,
 ) -> Result<super::Granted, LoginError> {
-    let mut interval = device.interval;
-    let mut wait = interval;
+    let mut pace = Pace { interval: device.interval, wait: device.interval };
     loop {
-        tokio::time::sleep(wait).await;
+        tokio::time::sleep(pace.wait).await;
         let exchange = Exchange {
             provider: &login.provider,
             token_endpoint: &endpoints.token,
@@ -97,24 +96,43 @@ async fn ask_until_granted(
             nonce: None,
             id_token_decides: true,
         };
-        let refusal = match exchange.ask(http, clock).await {
+        match exchange.ask(http, clock).await {
             Ok(granted) => return Ok(granted),
-            Err(refusal) => refusal,
-        };
-        let title = &login.provider.title;
-        wait = match refusal.error.as_deref() {
-            Some("authorization_pending") => interval,
+            Err(refusal) => pace.slow(refusal, &login.provider.title)?,
+        }
+    }
+}
+
+/// How often is asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+struct Pace {
+    /// What the server wants at least.
+    interval: Duration,
+    /// What is waited before the next question.
+    wait: Duration,
+}
+
+impl Pace {
+    /// What a refusal does to the pace, unless it ends the login.
+    fn slow(&mut self, refusal: Refusal, title: &str) -> Result<(), LoginError> {
+        let Refusal { failure, error } = refusal;
+        let wait = match error.as_deref() {
+            Some("authorization_pending") => self.interval,
             Some("slow_down") => {
-                interval += SLOW_DOWN;
-                interval
+                self.interval += SLOW_DOWN;
+                self.interval
             }
-            Some("access_denied") => return Err(LoginError::Denied(refusal.failure.message)),
+            Some("access_denied") => return Err(LoginError::Denied(failure.message)),
             Some("expired_token") => {
                 return Err(LoginError::TimedOut(format!("the code of {title} has expired: start the login again")));
             }
-            _ if refusal.failure.class != ErrorClass::Transient => return Err(refusal.failure.into()),
-            _ => (wait * 2).min(MAX_BACKOFF).max(interval),
+            _ if failure.class != ErrorClass::Transient => return Err(failure.into()),
+            _ => (self.wait * 2).min(MAX_BACKOFF).max(self.interval),
         };
-        wait = wait.max(refusal.failure.retry_after.unwrap_or_default());
+        self.wait = wait.max(failure.retry_after.unwrap_or_default());
+        Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -296,3 +296,6 @@ fn judge(knock: Knock<'_>, authority: &str, path: &str, state: &Secret) -> Resul
         _ => Err(Page::OtherLogin),
     }
 }
+
+#[cfg(test)]
+mod tests;
