@@ -24,4 +24,5 @@ pub mod token;
 #[cfg(feature = "agent")]
 pub mod vault;
 
+pub use ipc::client::Client;
 pub use secret::Secret;

@@ -1,3 +1,11 @@
 //! What client and agent agree on: messages, their framing, the transport, and the blocking client.
 
+pub mod client;
+pub mod frame;
 pub mod message;
+#[cfg(feature = "agent")]
+pub mod server;
+pub mod start;
+mod transport;
+
+pub use transport::ConnectError;

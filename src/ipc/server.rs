@@ -1,0 +1,145 @@
+//! The agent's end of the wire: who may speak, how much, and for how long. What is asked for is the [`Service`]'s business.
+//!
+//! A connection is one task. While nothing is said it holds no buffer and no timer, so thousands of idle ones cost others
+//! nothing; a caller that hangs up takes its pending calls with it; one that doesn't read, or never ends its message, is
+//! cut off. Nothing that a stranger sent is ever logged or sent back, but a request's `id`.
+
+mod connection;
+mod dispatch;
+mod http;
+mod outbox;
+
+use std::future::Future;
+use std::io;
+use std::path::Path;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use serde_json::Value;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+
+use super::message;
+use super::transport::Socket;
+use crate::secret::Secret;
+
+pub use outbox::Notifier;
+
+/// After a failed accept (no descriptor left, mostly): long enough not to spin, short enough not to be noticed.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// How long requests under way may take once the agent is to stop; exchanges with servers are waited for elsewhere.
+const DRAIN: Duration = Duration::from_secs(10);
+
+/// Who is at the other end, as the system says.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Peer {
+    /// The user.
+    pub uid: Option<u32>,
+    /// The process that connected.
+    pub pid: Option<u32>,
+}
+
+/// One request.
+pub struct Call {
+    /// The method's name.
+    pub method: String,
+    /// Its parameters: an object, empty if none were sent.
+    pub params: Value,
+    /// Who asks.
+    pub peer: Peer,
+    /// For notifications to the caller, before and after the answer.
+    pub notifier: Notifier,
+}
+
+/// The result as serialized JSON text on one line; it may hold a token.
+pub type Answer = Secret;
+
+/// What answers requests. A call's future is dropped when its caller hangs up.
+pub trait Service: Send + Sync + 'static {
+    /// Answers one request. Calls run concurrently.
+    fn call(self: Arc<Self>, call: Call) -> Pin<Box<dyn Future<Output = Result<Answer, message::Error>> + Send>>;
+}
+
+/// How many connections are open.
+#[derive(Clone, Debug, Default)]
+pub struct Connections(Arc<AtomicUsize>);
+
+impl Connections {
+    /// Now.
+    pub fn count(&self) -> usize {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    fn enter(&self) -> Entered {
+        self.0.fetch_add(1, Ordering::Relaxed);
+        Entered(self.clone())
+    }
+}
+
+/// Counts as long as it lives.
+struct Entered(Connections);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// A bound socket (or pipe) whose place has been checked. Dropping it removes the socket's file.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Socket,
+    connections: Connections,
+}
+
+impl Listener {
+    /// Binds the socket: its directory is made 0700 or has to be, and a stale file is replaced. Call it with the vault's lock
+    /// held, inside a tokio runtime. The error says what is wrong with which file.
+    pub fn bind(path: &Path) -> io::Result<Self> {
+        Ok(Self { socket: Socket::bind(path)?, connections: Connections::default() })
+    }
+
+    /// The count of open connections.
+    pub fn connections(&self) -> Connections {
+        self.connections.clone()
+    }
+}
+
+/// The count of open connections, for the agent's status; stays valid while [`serve`] has the listener.
+pub fn connections(listener: &Listener) -> Connections {
+    listener.connections()
+}
+
+/// Serves until `stop` is ready. Then it accepts no more, lets the requests under way finish (for ten seconds at most) and
+/// returns.
+pub async fn serve(listener: Listener, service: Arc<dyn Service>, stop: impl Future) {
+    let Listener { mut socket, connections } = listener;
+    let (stopping, stopped) = watch::channel(false);
+    let mut open = JoinSet::new();
+    let mut stop = pin!(stop);
+    loop {
+        tokio::select! {
+            _ = &mut stop => break,
+            accepted = socket.accept() => match accepted {
+                Ok(stream) => {
+                    let (service, stopped, entered) = (service.clone(), stopped.clone(), connections.enter());
+                    open.spawn(async move {
+                        connection::run(stream, service, stopped).await;
+                        drop(entered);
+                    });
+                }
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            },
+            Some(_) = open.join_next(), if !open.is_empty() => {}
+        }
+    }
+    drop(socket);
+    stopping.send_replace(true);
+    // What is left after that is dropped with the set.
+    let _ = tokio::time::timeout(DRAIN, async { while open.join_next().await.is_some() {} }).await;
+}

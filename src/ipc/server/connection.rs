@@ -1,0 +1,289 @@
+//! One connection in lines or LSP framing: reads requests, runs them concurrently, writes answers as they finish.
+//!
+//! Reading and writing are two loops in one task that share the outbox. A caller that has closed its sending half still gets
+//! its answers; one that is gone ends the task, and with it the calls it waited for.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
+use tokio::task::JoinSet;
+use tokio::time::{Instant, timeout, timeout_at};
+use zeroize::Zeroizing;
+
+use super::dispatch::{self, Owed};
+use super::outbox::{CloseOnDrop, Outbox};
+use super::{Peer, Service, http};
+use crate::ipc::frame::{Decoder, Detected, Framing, detect, encode};
+use crate::ipc::message::{Error, ErrorKind};
+use crate::ipc::transport::AgentStream;
+
+/// A message once begun has to be complete by then.
+pub(super) const READ_DEADLINE: Duration = Duration::from_secs(30);
+/// A caller that takes nothing for so long is cut off.
+pub(super) const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+/// Requests of one connection that may be under way; more wait unread.
+const MAX_UNDER_WAY: usize = 64;
+/// What one read takes.
+const READ_ROOM: usize = 4096;
+
+/// Serves one caller from its first byte to its end.
+pub(super) async fn run(stream: AgentStream, service: Arc<dyn Service>, mut stopped: watch::Receiver<bool>) {
+    let peer = match stream.peer() {
+        Ok(Ok(peer)) => peer,
+        Ok(Err(reason)) => return refuse(&stream, &Error::new(ErrorKind::Refused, reason)),
+        Err(_) => return,
+    };
+    let first = tokio::select! {
+        first = first_bytes(&stream) => first,
+        _ = stopped.wait_for(|stopped| *stopped) => return,
+    };
+    let Ok((bytes, detected)) = first else { return };
+    match detected {
+        Detected::Framed(framing) => {
+            let mut decoder = Decoder::new(framing);
+            decoder.feed(&bytes);
+            drop(bytes);
+            // On the heap, so that a silent connection's task stays small.
+            Box::pin(converse(stream, decoder, framing, service, peer, stopped)).await;
+        }
+        Detected::Http => Box::pin(http::run(stream, bytes, service, peer, stopped)).await,
+        Detected::Unknown | Detected::Undecided => {
+            let what = "speak JSON-RPC 2.0 in lines or with Content-Length headers, or HTTP/1.1";
+            refuse(&stream, &Error::new(ErrorKind::InvalidRequest, what));
+        }
+    }
+}
+
+/// Reads until the protocol can be told. Waits for the first byte without a buffer, and for the rest with a deadline.
+async fn first_bytes(stream: &AgentStream) -> io::Result<(Zeroizing<Vec<u8>>, Detected)> {
+    stream.readable().await?;
+    let read = async {
+        let mut bytes = Zeroizing::new(Vec::with_capacity(READ_ROOM));
+        loop {
+            let mut buffer = Zeroizing::new([0; READ_ROOM]);
+            let length = read_some(stream, &mut buffer[..]).await?;
+            bytes.extend_from_slice(&buffer[..length]);
+            match detect(&bytes) {
+                Detected::Undecided if length > 0 && bytes.len() < READ_ROOM => {}
+                // A connection that was closed without a word needs none back.
+                Detected::Undecided if bytes.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
+                detected => return Ok((bytes, detected)),
+            }
+        }
+    };
+    timeout(READ_DEADLINE, read).await?
+}
+
+async fn read_some(stream: &AgentStream, buffer: &mut [u8]) -> io::Result<usize> {
+    loop {
+        match stream.try_read(buffer) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.readable().await?,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            result => return result,
+        }
+    }
+}
+
+/// One line, if it fits: whoever is refused is not waited for.
+fn refuse(stream: &AgentStream, error: &Error) {
+    let line = dispatch::respond(&serde_json::Value::Null, &Err(error.clone()), |parts| encode(Framing::Lines, parts));
+    let _ = stream.try_write(&line);
+}
+
+async fn converse(
+    stream: AgentStream,
+    decoder: Decoder,
+    framing: Framing,
+    service: Arc<dyn Service>,
+    peer: Peer,
+    stopped: watch::Receiver<bool>,
+) {
+    let outbox = Outbox::new(framing);
+    let _close = CloseOnDrop(outbox.clone());
+    let reader = Reader {
+        stream: &stream,
+        decoder,
+        service,
+        peer,
+        outbox: outbox.clone(),
+        under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
+        calls: JoinSet::new(),
+        stopped,
+    };
+    tokio::select! {
+        () = write_out(&stream, &outbox) => {}
+        () = reader.run() => {}
+    }
+}
+
+/// Writes what comes into the outbox, until the caller is gone or takes nothing any more.
+async fn write_out(stream: &AgentStream, outbox: &Outbox) {
+    while let Some(entry) = outbox.next().await {
+        let mut left = &entry.bytes[..];
+        while !left.is_empty() {
+            match stream.try_write(left) {
+                Ok(length) => left = &left[length..],
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    if !matches!(timeout(WRITE_DEADLINE, stream.writable()).await, Ok(Ok(()))) {
+                        return;
+                    }
+                }
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(_) => return,
+            }
+        }
+    }
+}
+
+/// Why no more is read.
+enum End {
+    /// The caller is gone, or its bytes made no sense: what is under way is dropped.
+    Cut,
+    /// The caller has said everything, or the agent stops: what is under way is answered.
+    Done,
+}
+
+/// What came of waiting for more.
+enum More {
+    Bytes,
+    /// The caller closed its sending half.
+    End,
+    /// The agent stops.
+    Stopped,
+}
+
+struct Reader<'a> {
+    stream: &'a AgentStream,
+    decoder: Decoder,
+    service: Arc<dyn Service>,
+    peer: Peer,
+    outbox: Arc<Outbox>,
+    under_way: Arc<Semaphore>,
+    /// Dropping it drops the calls.
+    calls: JoinSet<()>,
+    stopped: watch::Receiver<bool>,
+}
+
+impl Reader<'_> {
+    async fn run(mut self) {
+        if let End::Cut = self.read().await {
+            // An error line may be on its way.
+            return self.outbox.flushed().await;
+        }
+        let Self { stream, mut calls, outbox, .. } = self;
+        let finish = async {
+            while calls.join_next().await.is_some() {}
+            outbox.flushed().await;
+        };
+        tokio::select! {
+            () = finish => {}
+            () = stream.gone() => {}
+        }
+    }
+
+    async fn read(&mut self) -> End {
+        let mut deadline = None;
+        loop {
+            match self.answer_what_is_here().await {
+                Ok(true) => deadline = None,
+                Ok(false) => {}
+                Err(end) => return end,
+            }
+            if self.decoder.is_partial() {
+                deadline.get_or_insert_with(|| Instant::now() + READ_DEADLINE);
+            }
+            match self.more(deadline).await {
+                Ok(More::Bytes) => {}
+                Ok(More::Stopped) => return End::Done,
+                Ok(More::End) => {
+                    // The last line of a pipe need not end in a newline.
+                    self.decoder.end();
+                    return self.answer_what_is_here().await.err().unwrap_or(End::Done);
+                }
+                Err(_) => return End::Cut,
+            }
+        }
+    }
+
+    /// Starts every request that has been read whole; whether there was one.
+    async fn answer_what_is_here(&mut self) -> Result<bool, End> {
+        let mut any = false;
+        loop {
+            let read = match self.decoder.next_message() {
+                Ok(Some(message)) => dispatch::read(message),
+                Ok(None) => return Ok(any),
+                Err(error) => {
+                    let error = Error::new(ErrorKind::InvalidRequest, error.to_string());
+                    dispatch::respond(&serde_json::Value::Null, &Err(error), |parts| self.outbox.push(parts, None));
+                    return Err(End::Cut);
+                }
+            };
+            any = true;
+            // A notification: this protocol has none from clients.
+            if let Ok(None) = read {
+                continue;
+            }
+            let permit = self.place().await?;
+            match read {
+                Ok(Some(asked)) => self.start(asked, permit),
+                Ok(None) => {}
+                Err((id, error)) => Owed::new(self.outbox.clone(), id, permit).pay(&Err(error)),
+            }
+        }
+    }
+
+    /// Waits for a place among the requests under way. Nobody reads meanwhile, so a hang-up is watched for.
+    async fn place(&mut self) -> Result<OwnedSemaphorePermit, End> {
+        if !self.outbox.is_full()
+            && let Ok(permit) = self.under_way.clone().try_acquire_owned()
+        {
+            return Ok(permit);
+        }
+        let (outbox, under_way) = (self.outbox.clone(), self.under_way.clone());
+        let place = async {
+            if outbox.is_full() {
+                outbox.flushed().await;
+            }
+            under_way.acquire_owned().await
+        };
+        tokio::select! {
+            permit = place => permit.map_err(|_| End::Cut),
+            () = self.stream.gone() => Err(End::Cut),
+        }
+    }
+
+    fn start(&mut self, asked: dispatch::Asked, permit: OwnedSemaphorePermit) {
+        let owed = Owed::new(self.outbox.clone(), asked.id, permit);
+        let answer = dispatch::call(self.service.clone(), asked.method, asked.params, self.peer, self.outbox.clone());
+        self.calls.spawn(async move { owed.pay(&answer.await) });
+    }
+
+    async fn more(&mut self, deadline: Option<Instant>) -> io::Result<More> {
+        loop {
+            let readable = async {
+                match deadline {
+                    Some(deadline) => timeout_at(deadline, self.stream.readable()).await?,
+                    None => self.stream.readable().await,
+                }
+            };
+            tokio::select! {
+                ready = readable => ready?,
+                _ = self.stopped.wait_for(|stopped| *stopped) => return Ok(More::Stopped),
+                Some(_) = self.calls.join_next(), if !self.calls.is_empty() => continue,
+            }
+            let mut buffer = Zeroizing::new([0; READ_ROOM]);
+            match self.stream.try_read(&mut buffer[..]) {
+                Ok(0) if self.stream.is_gone() => return Err(io::ErrorKind::ConnectionAborted.into()),
+                Ok(0) => return Ok(More::End),
+                Ok(length) => {
+                    self.decoder.feed(&buffer[..length]);
+                    return Ok(More::Bytes);
+                }
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

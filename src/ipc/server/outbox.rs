@@ -1,0 +1,183 @@
+//! What waits to be written to one connection, and the handle that others hold to put something there.
+//!
+//! It is bounded: answers by the number of requests under way, notifications by [`MAX_WAITING`]. A caller that doesn't read
+//! what it subscribed to is cut off rather than remembered.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use serde::Serialize;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use zeroize::Zeroizing;
+
+use super::super::frame::{Framing, encode};
+use super::super::message::{Notification, Version};
+
+/// Bytes that may wait before notifications are refused and no more requests are read.
+pub(super) const MAX_WAITING: usize = 256 * 1024;
+
+/// One framed message, and the place among the requests under way that it frees once it is written.
+pub(super) struct Entry {
+    pub(super) bytes: Zeroizing<Vec<u8>>,
+    pub(super) _permit: Option<OwnedSemaphorePermit>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: VecDeque<Entry>,
+    waiting: usize,
+    /// Taken from the queue, but not yet written.
+    writing: bool,
+    closed: bool,
+}
+
+/// The queue of one connection.
+pub(super) struct Outbox {
+    framing: Framing,
+    state: Mutex<State>,
+    filled: Notify,
+    emptied: Notify,
+    closed: Notify,
+}
+
+impl Outbox {
+    pub(super) fn new(framing: Framing) -> Arc<Self> {
+        Arc::new(Self {
+            framing,
+            state: Mutex::default(),
+            filled: Notify::new(),
+            emptied: Notify::new(),
+            closed: Notify::new(),
+        })
+    }
+
+    /// Frames and queues a message. An answer (with its permit) always finds room; false if the connection is gone.
+    pub(super) fn push(&self, parts: &[&[u8]], permit: Option<OwnedSemaphorePermit>) -> bool {
+        let bytes = encode(self.framing, parts);
+        let mut state = self.state();
+        if state.closed {
+            return false;
+        }
+        if permit.is_none() && state.waiting > MAX_WAITING {
+            drop(state);
+            self.close();
+            return false;
+        }
+        state.waiting += bytes.len();
+        state.queue.push_back(Entry { bytes, _permit: permit });
+        drop(state);
+        self.filled.notify_one();
+        true
+    }
+
+    /// The next message to write; `None` once the connection is given up. The one before is taken to be written.
+    pub(super) async fn next(&self) -> Option<Entry> {
+        loop {
+            {
+                let mut state = self.state();
+                state.writing = false;
+                if state.closed {
+                    return None;
+                }
+                if let Some(entry) = state.queue.pop_front() {
+                    state.waiting -= entry.bytes.len();
+                    state.writing = true;
+                    return Some(entry);
+                }
+                // An idle connection holds nothing.
+                state.queue = VecDeque::new();
+            }
+            self.emptied.notify_one();
+            self.filled.notified().await;
+        }
+    }
+
+    /// Waits until everything is written.
+    pub(super) async fn flushed(&self) {
+        loop {
+            {
+                let state = self.state();
+                if state.closed || (state.queue.is_empty() && !state.writing) {
+                    return;
+                }
+            }
+            self.emptied.notified().await;
+        }
+    }
+
+    /// Whether so much waits that no more requests are to be read.
+    pub(super) fn is_full(&self) -> bool {
+        self.state().waiting > MAX_WAITING
+    }
+
+    /// Gives the connection up: what waits is dropped, whoever holds a [`Notifier`] is told.
+    pub(super) fn close(&self) {
+        let queue = {
+            let mut state = self.state();
+            state.closed = true;
+            state.waiting = 0;
+            std::mem::take(&mut state.queue)
+        };
+        drop(queue);
+        self.closed.notify_waiters();
+        self.filled.notify_one();
+        self.emptied.notify_one();
+    }
+
+    async fn gone(&self) {
+        let notified = self.closed.notified();
+        let mut notified = std::pin::pin!(notified);
+        notified.as_mut().enable();
+        if !self.state().closed {
+            notified.await;
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Closes the outbox however its connection ends.
+pub(super) struct CloseOnDrop(pub(super) Arc<Outbox>);
+
+impl Drop for CloseOnDrop {
+    fn drop(&mut self) {
+        self.0.close();
+    }
+}
+
+/// Sends notifications to one caller.
+#[derive(Clone)]
+pub struct Notifier(Arc<Outbox>);
+
+#[derive(Serialize)]
+struct Outgoing<'a, N> {
+    jsonrpc: Version,
+    method: &'static str,
+    params: &'a N,
+}
+
+impl Notifier {
+    pub(super) fn new(outbox: Arc<Outbox>) -> Self {
+        Self(outbox)
+    }
+
+    /// Queues a notification; false if the connection is gone (or has just been given up, because its end doesn't read).
+    pub fn send<N: Notification>(&self, notification: &N) -> bool {
+        let message = Outgoing { jsonrpc: Version::V2, method: N::NAME, params: notification };
+        // Our own types serialize; one that didn't would be a notification less.
+        serde_json::to_vec(&message).is_ok_and(|bytes| self.0.push(&[&bytes], None))
+    }
+
+    /// Waits until the connection is gone.
+    pub async fn closed(&self) {
+        self.0.gone().await;
+    }
+}
+
+impl std::fmt::Debug for Notifier {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Notifier")
+    }
+}

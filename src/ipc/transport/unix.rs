@@ -1,0 +1,129 @@
+//! Unix sockets: the client's blocking half. The agent's half is in `listener.rs`.
+//!
+//! Before a byte is sent, the listening process has to be this user's or root's: a squatter on the path gets nothing.
+
+#[cfg(feature = "agent")]
+mod listener;
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use rustix::net::sockopt::{Timeout, set_socket_timeout};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+
+use super::ConnectError;
+#[cfg(feature = "agent")]
+pub(crate) use listener::{AgentStream, Socket};
+
+/// What fits into `sun_path` with its final zero.
+#[cfg(target_os = "linux")]
+const MAX_PATH: usize = 107;
+#[cfg(not(target_os = "linux"))]
+const MAX_PATH: usize = 103;
+/// A write that takes longer than this has lost its reader.
+const WRITE_DEADLINE: Duration = Duration::from_secs(30);
+
+/// A connection to the agent.
+#[derive(Debug)]
+pub(crate) struct Stream(UnixStream);
+
+/// Connects and makes sure of who listens.
+pub(crate) fn connect(path: &Path) -> Result<Stream, ConnectError> {
+    let address = address(path).map_err(|error| ConnectError::Refused(error.to_string()))?;
+    let socket = stream_socket(SocketFlags::CLOEXEC).map_err(ConnectError::Io)?;
+    // Also bounds connect(2), which waits where the listener's backlog is full.
+    set_socket_timeout(&socket, Timeout::Send, Some(WRITE_DEADLINE)).map_err(|e| ConnectError::Io(e.into()))?;
+    rustix::net::connect(&socket, &address).map_err(|error| match error {
+        rustix::io::Errno::NOENT | rustix::io::Errno::CONNREFUSED | rustix::io::Errno::NOTDIR => {
+            ConnectError::NotRunning
+        }
+        rustix::io::Errno::ACCESS | rustix::io::Errno::PERM => {
+            ConnectError::Refused(format!("{}: not allowed to connect; it is another user's", path.display()))
+        }
+        other => ConnectError::Io(other.into()),
+    })?;
+    let stream = UnixStream::from(socket);
+    let uid = peer_uid(&stream).map_err(ConnectError::Io)?;
+    let own = rustix::process::geteuid().as_raw();
+    if !is_trusted(uid, own) {
+        return Err(ConnectError::Refused(format!(
+            "{}: user {uid} listens there, not this user ({own}) or root; nothing was sent: remove that file or set XDG_RUNTIME_DIR",
+            path.display()
+        )));
+    }
+    Ok(Stream(stream))
+}
+
+impl Stream {
+    /// Reads what there is; `TimedOut` at the deadline.
+    pub(crate) fn read(&self, buffer: &mut [u8], deadline: Option<Instant>) -> io::Result<usize> {
+        let left = deadline.map(|at| at.saturating_duration_since(Instant::now()));
+        if left == Some(Duration::ZERO) {
+            return Err(io::ErrorKind::TimedOut.into());
+        }
+        self.0.set_read_timeout(left)?;
+        loop {
+            match (&self.0).read(buffer) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                    return Err(io::ErrorKind::TimedOut.into());
+                }
+                result => return result,
+            }
+        }
+    }
+
+    /// Writes everything.
+    pub(crate) fn write_all(&self, bytes: &[u8]) -> io::Result<()> {
+        (&self.0).write_all(bytes)
+    }
+}
+
+/// Whether a peer may be told this user's secrets.
+fn is_trusted(uid: u32, own: u32) -> bool {
+    uid == own || uid == 0
+}
+
+/// The path as a socket's address, or a clear word on why it can't be one.
+fn address(path: &Path) -> io::Result<SocketAddrUnix> {
+    let length = path.as_os_str().len();
+    if length > MAX_PATH {
+        return Err(io::Error::other(format!(
+            "the socket's path has {length} bytes and the system allows {MAX_PATH}: set XDG_RUNTIME_DIR to a shorter directory"
+        )));
+    }
+    Ok(SocketAddrUnix::new(path)?)
+}
+
+fn stream_socket(flags: SocketFlags) -> io::Result<std::os::fd::OwnedFd> {
+    #[cfg(target_os = "linux")]
+    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
+    // SOCK_CLOEXEC and SOCK_NONBLOCK are not there: two calls.
+    #[cfg(not(target_os = "linux"))]
+    let socket = {
+        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+        rustix::io::ioctl_fionbio(&socket, flags.contains(SocketFlags::NONBLOCK))?;
+        socket
+    };
+    Ok(socket)
+}
+
+/// The user who called listen(2) on the other end.
+#[cfg(target_os = "linux")]
+fn peer_uid(stream: &UnixStream) -> io::Result<u32> {
+    Ok(rustix::net::sockopt::socket_peercred(stream)?.uid.as_raw())
+}
+
+/// The user on the other end.
+#[cfg(not(target_os = "linux"))]
+fn peer_uid(stream: &UnixStream) -> io::Result<u32> {
+    use std::os::fd::AsRawFd;
+    let (mut uid, mut gid) = (0, 0);
+    // SAFETY: the descriptor is open for the call, and both places are valid for writing.
+    #[expect(unsafe_code, reason = "neither std nor rustix has getpeereid")]
+    let result = unsafe { libc::getpeereid(stream.as_raw_fd(), &raw mut uid, &raw mut gid) };
+    if result == 0 { Ok(uid) } else { Err(io::Error::last_os_error()) }
+}

@@ -1,0 +1,188 @@
+//! Unix sockets: the agent's half. The directory and the socket are this user's alone, and checked to be.
+//!
+//! The vault's lock decides who the agent is, so whoever binds may replace a socket file that nobody answers on.
+
+use std::fs::{self, DirBuilder, Permissions};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::io::Errno;
+use rustix::net::SocketFlags;
+use tokio::io::Interest;
+use tokio::net::{UnixListener, UnixStream};
+
+use super::{address, is_trusted, stream_socket};
+use crate::ipc::server::Peer;
+
+/// As many as the system lets wait: 1,000 clients at once are one build.
+const BACKLOG: i32 = 4096;
+
+/// A bound socket; its file goes with it.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    listener: UnixListener,
+    path: PathBuf,
+    /// Which file is ours, so that a successor's is not removed.
+    file: (u64, u64),
+}
+
+impl Socket {
+    /// Checks the directory, replaces a stale file, binds and listens. Needs a runtime.
+    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+        let address = address(path)?;
+        let directory = path.parent().ok_or_else(|| refusal(path, "is no path in a directory"))?;
+        DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|e| in_file(directory, &e))?;
+        check_directory(directory)?;
+        remove_stale(path)?;
+        let socket = stream_socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+        rustix::net::bind(&socket, &address).map_err(|e| in_file(path, &e.into()))?;
+        fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|e| in_file(path, &e))?;
+        rustix::net::listen(&socket, BACKLOG)?;
+        let metadata = fs::symlink_metadata(path).map_err(|e| in_file(path, &e))?;
+        let listener = UnixListener::from_std(socket.into())?;
+        Ok(Self { listener, path: path.to_owned(), file: (metadata.dev(), metadata.ino()) })
+    }
+
+    /// The next caller.
+    pub(crate) async fn accept(&mut self) -> io::Result<AgentStream> {
+        self.listener.accept().await.map(|(stream, _)| AgentStream(stream))
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let ours = fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.file);
+        if ours {
+            let _ = fs::remove_file(&self.path);
+        }
+    }
+}
+
+/// A directory that another user could write to or look into is refused, not mended: somebody made it so.
+fn check_directory(directory: &Path) -> io::Result<()> {
+    let metadata = fs::symlink_metadata(directory).map_err(|e| in_file(directory, &e))?;
+    let own = rustix::process::geteuid().as_raw();
+    if metadata.is_symlink() {
+        Err(refusal(directory, "is a link; the socket's directory has to be a real one"))
+    } else if !metadata.is_dir() {
+        Err(refusal(directory, "is no directory"))
+    } else if metadata.uid() != own {
+        Err(refusal(directory, &format!("belongs to user {}, not to this user ({own})", metadata.uid())))
+    } else if metadata.mode() & 0o077 != 0 {
+        let mode = metadata.mode() & 0o777;
+        Err(refusal(directory, &format!("is open to other users (mode {mode:04o}): chmod 700 it")))
+    } else {
+        Ok(())
+    }
+}
+
+/// Removes the file of an agent that is gone.
+fn remove_stale(path: &Path) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(in_file(path, &error)),
+        Ok(found) if !found.file_type().is_socket() => {
+            return Err(refusal(path, "is there and is no socket: move it away"));
+        }
+        Ok(_) => {}
+    }
+    // Not blocking: a full backlog (EAGAIN) is somebody too.
+    let probe = stream_socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+    match rustix::net::connect(&probe, &address(path)?) {
+        Err(Errno::CONNREFUSED | Errno::NOENT) => match fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(in_file(path, &error)),
+            _ => Ok(()),
+        },
+        _ => Err(io::Error::new(
+            io::ErrorKind::AddrInUse,
+            format!("{}: another process already listens there", path.display()),
+        )),
+    }
+}
+
+fn refusal(path: &Path, what: &str) -> io::Error {
+    io::Error::new(io::ErrorKind::PermissionDenied, format!("{} {what}", path.display()))
+}
+
+fn in_file(path: &Path, error: &io::Error) -> io::Error {
+    io::Error::new(error.kind(), format!("{}: {error}", path.display()))
+}
+
+/// One caller's connection.
+#[derive(Debug)]
+pub(crate) struct AgentStream(UnixStream);
+
+impl AgentStream {
+    /// Who it is; an error line's text for those who may not be served.
+    pub(crate) fn peer(&self) -> io::Result<Result<Peer, String>> {
+        let found = self.0.peer_cred()?;
+        let own = rustix::process::geteuid().as_raw();
+        if !is_trusted(found.uid(), own) {
+            return Ok(Err(format!("this agent serves user {own}, not user {}", found.uid())));
+        }
+        let pid = found.pid().and_then(|pid| u32::try_from(pid).ok());
+        Ok(Ok(Peer { uid: Some(found.uid()), pid }))
+    }
+
+    /// Waits until there is something to read; holds no buffer meanwhile.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await
+    }
+
+    /// Reads without waiting.
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        let mut read = None;
+        let result = self.0.try_io(Interest::READABLE, || {
+            let length = rustix::io::read(&self.0, &mut *buffer)?;
+            read = Some(length);
+            // A short read emptied the socket: saying so spares the read(2) that would find out.
+            if length > 0 && length < buffer.len() { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(length) }
+        });
+        read.map_or(result, Ok)
+    }
+
+    /// Waits until there is room to write.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.0.writable().await
+    }
+
+    /// Writes without waiting.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    /// After an end of file: whether the peer is gone, rather than done with sending (`... | socat`).
+    pub(crate) fn is_gone(&self) -> bool {
+        let mut polled = [PollFd::new(&self.0, PollFlags::OUT)];
+        let none = rustix::time::Timespec::default();
+        let result = rustix::event::poll(&mut polled, Some(&none));
+        result.is_err() || polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+    }
+
+    /// Waits until the peer is gone. By a descriptor of its own, because the other one's readiness belongs to those
+    /// who read and write; so it is for the rare times when nobody reads.
+    pub(crate) async fn gone(&self) {
+        let watched = rustix::io::fcntl_dupfd_cloexec(&self.0, 3)
+            .ok()
+            .and_then(|fd: OwnedFd| UnixStream::from_std(fd.into()).ok());
+        // Without a descriptor to spare, a failing write will tell.
+        let Some(watched) = watched else { return std::future::pending().await };
+        loop {
+            match watched.ready(Interest::WRITABLE).await {
+                Ok(ready) if !ready.is_write_closed() => {
+                    // Forgets "writable"; "closed" cannot be forgotten.
+                    let _ = watched.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+                }
+                _ => return,
+            }
+        }
+    }
+
+    /// The connection as tokio reads and writes it, for HTTP.
+    pub(crate) fn inner(&mut self) -> &mut UnixStream {
+        &mut self.0
+    }
+}
