@@ -198,7 +198,7 @@ impl Client {
             return Ok(None);
         }
         match head.id.as_ref().and_then(Value::as_u64) {
-            Some(id) if Some(id) == expected => return Ok(Some(message)),
+            Some(id) if Some(id) == expected => Ok(Some(message)),
             Some(id) => {
                 if let Some(waiter) = self.writer.waiting().answers.remove(&id) {
                     let _ = waiter.send(message);

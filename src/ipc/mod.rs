@@ -3,6 +3,7 @@
 pub mod client;
 pub mod frame;
 pub mod message;
+pub mod owner;
 #[cfg(feature = "agent")]
 pub mod server;
 pub mod start;

@@ -1,8 +1,26 @@
-//! How a client finds the agent, or starts one.
+//! How a client finds this user's agent, or starts it.
+//!
+//! The socket that the environment names is tried first, then the one that the vault's owner file names (cron, `su` and
+//! containers compute another one). Starting is serialized by a lock beside the state, so that fifty clients at once start one
+//! agent; whoever waited finds it running. Nothing here polls.
+
+mod launch;
+#[cfg(target_os = "linux")]
+mod service;
+
+use std::fs::{self, File};
+use std::path::PathBuf;
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::ConnectError;
 use super::client::Client;
-use super::message;
+use super::message::{Error, ErrorKind};
+use super::owner;
 use crate::paths::Paths;
-use std::time::Duration;
+
+pub use launch::{Readiness, agent_executable};
 
 /// Whether an agent may be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -13,9 +31,146 @@ pub enum Start {
     Never,
 }
 
-/// A connection to this user's agent, which is started if that is allowed and needed.
-pub fn connect_or_start(paths: &Paths, start: Start, deadline: Duration) -> Result<Client, message::Error> {
-    let _ = (start, deadline);
-    Client::connect(&paths.socket)
-        .map_err(|error| message::Error::new(message::ErrorKind::AgentUnreachable, error.to_string()))
+/// A connection to this user's agent, which is started if that is allowed and needed; in at most `deadline`. The connection
+/// itself has no time limit yet: [`Client::set_deadline`].
+pub fn connect_or_start(paths: &Paths, start: Start, deadline: Duration) -> Result<Client, Error> {
+    check_home_owner(paths)?;
+    let until = Instant::now() + deadline;
+    if let Some(client) = find(paths)? {
+        return Ok(client);
+    }
+    if paths.socket_given {
+        let socket = paths.socket.display();
+        return Err(unreachable(format!(
+            "nobody answers at {socket}, which {} names: is the connection that forwards it still there?",
+            crate::paths::SOCKET_VARIABLE
+        )));
+    }
+    if start == Start::Never {
+        return Err(elsewhere(paths).unwrap_or_else(|| {
+            unreachable("no agent is running and none may be started: `cred-helper agent start`".to_owned())
+        }));
+    }
+    let _turn = take_turn(paths, until)?;
+    match find(paths)? {
+        Some(client) => Ok(client),
+        None => begin(paths, until),
+    }
+}
+
+/// The agent that runs, wherever it listens. `None`: none runs, or it cannot be reached from here.
+fn find(paths: &Paths) -> Result<Option<Client>, Error> {
+    if let Some(client) = reach(&paths.socket)? {
+        return Ok(Some(client));
+    }
+    if paths.socket_given {
+        return Ok(None);
+    }
+    match owner::read_owner(&paths.owner_file()) {
+        Some(owner) if owner.is_here() && owner.socket != paths.socket.to_string_lossy() => {
+            reach(&PathBuf::from(owner.socket))
+        }
+        _ => Ok(None),
+    }
+}
+
+fn reach(socket: &std::path::Path) -> Result<Option<Client>, Error> {
+    match Client::connect(socket) {
+        Ok(client) => Ok(Some(client)),
+        Err(ConnectError::NotRunning) => Ok(None),
+        Err(ConnectError::Refused(reason)) => Err(Error::new(ErrorKind::Refused, reason)),
+        Err(error @ ConnectError::Io(_)) => Err(unreachable(format!("{}: {error}", socket.display()))),
+    }
+}
+
+/// Another host's agent that holds the vault, as an error.
+fn elsewhere(paths: &Paths) -> Option<Error> {
+    let file = paths.owner_file();
+    let owner = owner::read_owner(&file).filter(|owner| !owner.is_here())?;
+    owner::is_locked(&file).then(|| {
+        let (host, pid) = (printable(&owner.host), owner.pid);
+        let what =
+            format!("the vault is in use by the agent on {host} (pid {pid}): use it there, or stop it there first");
+        Error::new(ErrorKind::VaultInUse, what)
+    })
+}
+
+/// The file is ours, but a name in it goes to a terminal.
+fn printable(text: &str) -> String {
+    text.chars().filter(|c| !c.is_control()).take(64).collect()
+}
+
+/// Waits for whoever is starting an agent now. The lock goes with the file.
+fn take_turn(paths: &Paths, until: Instant) -> Result<File, Error> {
+    let file = paths.state_dir.join("start.lock");
+    let failed = |error: std::io::Error| Error::new(ErrorKind::StorageFailed, format!("{}: {error}", file.display()));
+    private_directory(&paths.state_dir).map_err(failed)?;
+    let lock = File::options().create(true).truncate(false).write(true).open(&file).map_err(failed)?;
+    match lock.try_lock() {
+        Ok(()) => return Ok(lock),
+        Err(fs::TryLockError::WouldBlock) => {}
+        Err(fs::TryLockError::Error(error)) => return Err(failed(error)),
+    }
+    // Waiting for a lock has no time limit of its own: a thread waits, and is left behind where it takes too long.
+    let (sender, turn) = mpsc::channel();
+    thread::spawn(move || sender.send(lock.lock().map(|()| lock)));
+    match turn.recv_timeout(until.saturating_duration_since(Instant::now())) {
+        Ok(result) => result.map_err(failed),
+        Err(_) => Err(unreachable("another program has been starting the agent for too long".to_owned())),
+    }
+}
+
+fn begin(paths: &Paths, until: Instant) -> Result<Client, Error> {
+    #[cfg(target_os = "linux")]
+    if service::is_installed(paths)
+        && service::start(until)
+        && let Some(client) = find(paths)?
+    {
+        return Ok(client);
+    }
+    let executable = agent_executable(paths).map_err(|error| elsewhere(paths).unwrap_or(error))?;
+    match launch::launch(&executable, until) {
+        Ok(socket) => match reach(&socket)? {
+            Some(client) => Ok(client),
+            None => Err(unreachable("the agent started and ended at once: see `cred-helper doctor`".to_owned())),
+        },
+        // Started meanwhile by somebody with another state directory: theirs is as good.
+        Err(error) if error.kind() == ErrorKind::VaultInUse => find(paths)?.ok_or(error),
+        Err(error) => Err(error),
+    }
+}
+
+fn unreachable(message: String) -> Error {
+    Error::new(ErrorKind::AgentUnreachable, message)
+}
+
+fn private_directory(directory: &std::path::Path) -> std::io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    builder.recursive(true);
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.create(directory)
+}
+
+/// Refuses to work on another user's home: under plain `sudo` it would leave files there that their owner can't open.
+#[cfg(unix)]
+pub fn check_home_owner(paths: &Paths) -> Result<(), Error> {
+    use std::os::unix::fs::MetadataExt;
+    let own = rustix::process::geteuid().as_raw();
+    match fs::metadata(&paths.home) {
+        Ok(found) if found.uid() != own => {
+            let (home, owner) = (paths.home.display(), found.uid());
+            let what = format!(
+                "{home} belongs to user {owner} and this runs as user {own}: run it as its owner, or with `sudo -H`"
+            );
+            Err(Error::new(ErrorKind::Refused, what))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Windows has no `sudo` that keeps another user's home.
+#[cfg(windows)]
+pub fn check_home_owner(_paths: &Paths) -> Result<(), Error> {
+    Ok(())
 }

@@ -1,0 +1,103 @@
+//! Who owns a vault: the file the agent leaves beside it, and the lock that says whether it still holds.
+//!
+//! A client whose environment computes another socket follows this file. The lock is on a file beside it, so that
+//! the owner can be read while it holds, on Windows too. What stands in the file counts only while the lock is held.
+
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+/// The agent that has the vault.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Owner {
+    /// The machine's name.
+    pub host: String,
+    /// Which boot of it; empty where the system doesn't say.
+    #[serde(default)]
+    pub boot: String,
+    /// The agent's process id, on that host.
+    pub pid: u32,
+    /// Where it listens.
+    pub socket: String,
+    /// Its version.
+    #[serde(default)]
+    pub version: String,
+}
+
+impl Owner {
+    /// Whether it runs on this machine, so that its socket can be reached.
+    pub fn is_here(&self) -> bool {
+        self.host == host_name()
+    }
+}
+
+/// Reads the owner's file; `None` if there is none, or not a whole one.
+pub fn read_owner(file: &Path) -> Option<Owner> {
+    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+}
+
+/// The file whose lock makes an agent the owner.
+pub fn lock_file(owner_file: &Path) -> PathBuf {
+    owner_file.with_extension("lock")
+}
+
+/// Whether an agent holds the vault now. Where the file system can't say (no locks over a network), it is taken to.
+pub fn is_locked(owner_file: &Path) -> bool {
+    let Ok(file) = File::open(lock_file(owner_file)) else { return false };
+    // Shared, so that two clients that look at once don't see each other; dropped with the file.
+    !matches!(file.try_lock_shared(), Ok(()))
+}
+
+/// Takes the lock for as long as the file is kept: `Ok(None)` if another holds it.
+pub fn take_lock(file: File) -> std::io::Result<Option<File>> {
+    match file.try_lock() {
+        Ok(()) => Ok(Some(file)),
+        Err(TryLockError::WouldBlock) => Ok(None),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
+/// This machine's name.
+#[cfg(unix)]
+pub fn host_name() -> String {
+    rustix::system::uname().nodename().to_string_lossy().into_owned()
+}
+
+/// This machine's name.
+#[cfg(windows)]
+pub fn host_name() -> String {
+    use windows_sys::Win32::System::SystemInformation::{ComputerNameDnsHostname, GetComputerNameExW};
+    let mut name = [0u16; 256];
+    let mut length = 256u32;
+    // SAFETY: the buffer is as long as `length` says; on success `length` is what was written, without the NUL.
+    #[expect(unsafe_code, reason = "Win32 has no safe binding for the host name")]
+    let found = unsafe { GetComputerNameExW(ComputerNameDnsHostname, name.as_mut_ptr(), &mut length) };
+    if found == 0 {
+        return String::new();
+    }
+    String::from_utf16_lossy(name.get(..length as usize).unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_lock_and_the_file_are_told_apart() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let owner_file = directory.path().join("owner.json");
+        assert_eq!(read_owner(&owner_file), None);
+        assert!(!is_locked(&owner_file));
+
+        let owner = Owner { host: host_name(), pid: 7, socket: "/s".into(), ..Owner::default() };
+        std::fs::write(&owner_file, serde_json::to_vec(&owner).expect("json")).expect("written");
+        assert!(!is_locked(&owner_file), "a file that nobody holds");
+        let held = take_lock(File::create(lock_file(&owner_file)).expect("made")).expect("locks");
+        assert!(held.is_some() && is_locked(&owner_file));
+        assert_eq!(read_owner(&owner_file).as_ref(), Some(&owner));
+        assert!(owner.is_here());
+        drop(held);
+        assert!(!is_locked(&owner_file));
+    }
+}
