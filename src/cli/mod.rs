@@ -1,1 +1,80 @@
-//! To come.
+//! The command line: arguments in, text out; everything it knows it asks the agent for.
+//!
+//! It never imports the agent's half (`oauth`, `grant`, `provider`, `vault`, `config`, `agent`), so that a program that
+//! only wants a token starts none of it. Standard output carries data, standard error is for people.
+
+pub mod args;
+pub mod exit;
+pub mod format;
+pub mod output;
+
+mod account;
+mod agent;
+mod browser;
+mod completions;
+mod config;
+mod connect;
+mod demo;
+mod doctor;
+mod get_token;
+mod lock;
+mod login;
+mod logout;
+mod man;
+mod passphrase;
+mod project;
+mod prompt;
+mod provider;
+mod refresh;
+mod reject;
+mod status;
+mod table;
+mod vault;
+mod watch;
+mod when;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use args::{Cli, Command};
+use exit::Failure;
+
+/// Runs one command and says with which code to exit.
+pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    let result = match Cli::try_parse_from(argv) {
+        Ok(cli) => dispatch(cli),
+        Err(error) => output::clap(&error),
+    };
+    match result {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            output::failure(&failure);
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn dispatch(Cli { no_start, command }: Cli) -> Result<(), Failure> {
+    let connect = connect::Connect::new(no_start);
+    match command {
+        Command::GetToken(args) => get_token::run(&connect, &args),
+        Command::Login(args) => login::run(&connect, &args),
+        Command::Logout(args) => logout::run(&connect, &args),
+        Command::Status(args) => status::run(&connect, &args),
+        Command::Account(command) => account::run(&connect, &command),
+        Command::Refresh(args) => refresh::run(&connect, &args),
+        Command::Reject(args) => reject::run(&connect, &args),
+        Command::Lock => lock::lock(&connect),
+        Command::Unlock(args) => lock::unlock(&connect, &args),
+        Command::Vault(command) => vault::run(&connect, &command),
+        Command::Provider(command) => provider::run(&connect, &command),
+        Command::Config(command) => config::run(&command),
+        Command::Agent(command) => agent::run(&connect, &command),
+        Command::Doctor(args) => doctor::run(&connect, &args),
+        Command::Completions(args) => completions::run(&args),
+        Command::Man(args) => man::run(&args),
+        Command::Demo => demo::run(),
+    }
+}

@@ -1,0 +1,73 @@
+//! `account`: what is signed in, and names for it.
+
+use super::args::AccountCommand;
+use super::connect::{self, Connect};
+use super::exit::Failure;
+use super::output::{self, Style, Tone};
+use super::table::{self, Cell};
+use super::{status, when};
+use crate::clock::Timestamp;
+use crate::ipc::message::account::{AccountStatus, ListAccounts, RenameAccount, SetDefault, ShowAccount};
+
+pub(super) fn run(connect: &Connect, command: &AccountCommand) -> Result<(), Failure> {
+    match command {
+        AccountCommand::List { json } => {
+            let answer = connect::call(&mut connect.open()?, &ListAccounts {})?;
+            status::print(&answer, *json)
+        }
+        AccountCommand::Show { account, json } => {
+            let request = ShowAccount { account: connect::account(account.as_deref())? };
+            let answer = connect::call(&mut connect.open()?, &request)?;
+            if *json { output::json(&answer) } else { output::data(&shown(&answer)) }
+        }
+        AccountCommand::Default { account } => {
+            let request = SetDefault { account: checked(account)? };
+            connect::call(&mut connect.open()?, &request)?;
+            output::tell(&format!("{} is the account that is meant when none is named.", request.account));
+            Ok(())
+        }
+        AccountCommand::Rename { account, to } => {
+            let request = RenameAccount { account: checked(account)?, to: checked(to)? };
+            connect::call(&mut connect.open()?, &request)?;
+            output::tell("Renamed.");
+            Ok(())
+        }
+    }
+}
+
+fn checked(name: &str) -> Result<String, Failure> {
+    connect::account(Some(name)).map(Option::unwrap_or_default)
+}
+
+fn shown(account: &AccountStatus) -> String {
+    let text = |value: &Option<String>| value.as_deref().map(Cell::from);
+    let at = |value: Option<Timestamp>| value.map(|at| Cell::from(when::local(at)));
+    let yes_no = |yes: bool| Some(Cell::from(if yes { "yes" } else { "no" }));
+    let scope = (!account.scope.is_empty()).then(|| Cell::from(account.scope.join(" ")));
+    let mut out = table::facts(
+        Style::stdout(),
+        vec![
+            ("account", Some(Cell::new(&account.account, Tone::Strong))),
+            ("provider", Some(account.provider_title.as_str().into())),
+            ("default", yes_no(account.default)),
+            ("state", Some(status::state(account.state))),
+            ("e-mail", text(&account.identity.email)),
+            ("name", text(&account.identity.name)),
+            ("organization", text(&account.identity.organization)),
+            ("subject", text(&account.identity.subject)),
+            ("issuer", text(&account.issuer)),
+            ("client identifier", text(&account.client_id)),
+            ("scopes", scope),
+            ("token expires", at(account.expires_at)),
+            ("refreshed ahead", at(account.refresh_at)),
+            ("renews itself", yes_no(account.refreshable)),
+            ("ID token", yes_no(account.id_token)),
+            ("signed in", at(Some(account.signed_in_at))),
+            ("last refreshed", at(account.refreshed_at)),
+            ("last used", at(account.used_at)),
+            ("on disk", yes_no(account.persisted)),
+        ],
+    );
+    status::problems(account).iter().for_each(|problem| out.push_str(&format!("{problem}\n")));
+    out
+}

@@ -1,0 +1,94 @@
+//! `agent`: starts, ends and shows the agent itself.
+
+use std::process::Command;
+use std::time::Duration;
+
+use super::args::AgentCommand;
+use super::connect::{self, Connect};
+use super::exit::Failure;
+use super::table::{self, Cell};
+use super::{output, vault, when};
+use crate::ipc::client::Client;
+use crate::ipc::message::ErrorKind;
+use crate::ipc::message::agent::{AgentReport, AgentStatus, StopAgent};
+
+pub(super) fn run(connect: &Connect, command: &AgentCommand) -> Result<(), Failure> {
+    match command {
+        AgentCommand::Start => {
+            let report = connect::call(&mut connect.open()?, &AgentStatus {})?;
+            output::tell(&format!("The agent runs (pid {}, {}).", report.pid, report.socket));
+            Ok(())
+        }
+        AgentCommand::Stop => stop(),
+        AgentCommand::Status { json } => {
+            let report = connect::call(&mut Connect::existing()?, &AgentStatus {})?;
+            if *json { output::json(&report) } else { output::data(&shown(&report)) }
+        }
+        AgentCommand::Run => become_agent(),
+    }
+}
+
+fn stop() -> Result<(), Failure> {
+    let mut client: Client = match Connect::existing() {
+        Ok(client) => client,
+        Err(failure) if failure.code() == ErrorKind::AgentUnreachable.exit_code() => {
+            output::tell("No agent runs.");
+            return Ok(());
+        }
+        Err(failure) => return Err(failure),
+    };
+    // An exchange under way is seen to its end first.
+    client.set_deadline(Duration::from_secs(90));
+    connect::call(&mut client, &StopAgent {})?;
+    output::tell("The agent has stopped.");
+    Ok(())
+}
+
+fn shown(report: &AgentReport) -> String {
+    let style = output::Style::stdout();
+    let memory = report.memory;
+    let kib = format!("{} KiB resident, {} KiB private", memory.rss_kib, memory.private_kib);
+    let fault = report.configuration_error.as_deref().map(|text| Cell::new(text, output::Tone::Bad));
+    table::facts(
+        style,
+        vec![
+            ("pid", Some(report.pid.to_string().into())),
+            ("version", Some(report.version.as_str().into())),
+            ("up for", Some(when::span(Duration::from_secs(report.uptime)).into())),
+            ("socket", Some(report.socket.as_str().into())),
+            ("vault", Some(report.vault.as_str().into())),
+            ("vault state", Some(vault::state(report.vault_state))),
+            ("accounts", Some(report.accounts.to_string().into())),
+            ("connections", Some(report.connections.to_string().into())),
+            ("memory", (memory.rss_kib > 0).then(|| kib.into())),
+            ("configuration", fault),
+        ],
+    )
+}
+
+/// Runs it here, in the foreground, as the service manager's child.
+#[cfg(unix)]
+fn become_agent() -> Result<(), Failure> {
+    use std::os::unix::process::CommandExt as _;
+    let agent = connect::agent_executable()?;
+    let error = Command::new(&agent).arg("run").exec();
+    Err(Failure::new(ErrorKind::AgentUnreachable, format!("{} cannot be run: {error}", agent.display())))
+}
+
+#[cfg(windows)]
+fn become_agent() -> Result<(), Failure> {
+    pass_through(Command::new(connect::agent_executable()?).arg("run"))
+}
+
+/// Runs a program with our standard streams and ends as it ends.
+pub(super) fn pass_through(command: &mut Command) -> Result<(), Failure> {
+    let status = command.status().map_err(|error| {
+        let program = command.get_program().to_string_lossy().into_owned();
+        Failure::new(ErrorKind::AgentUnreachable, format!("{program} cannot be run: {error}"))
+    })?;
+    match status.code() {
+        Some(0) => Ok(()),
+        Some(code) => Err(Failure::Quiet(u8::try_from(code).unwrap_or(1))),
+        None => Err(Failure::System(format!("the agent's program ended early: {status}"))),
+    }
+}

@@ -1,0 +1,199 @@
+//! What can be typed: the definitions that the parser, the help, the man pages and the completions are made from.
+//!
+//! Definitions only, one file per family; what a command does is in the file of its name.
+
+mod agent;
+mod login;
+mod token;
+mod vault;
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+pub use agent::{AgentCommand, ConfigCommand};
+pub use login::{LoginArgs, LogoutArgs};
+pub use token::{Format, GetTokenArgs, RefreshArgs, RejectArgs};
+pub use vault::{PassphraseArgs, SlotCommand, SlotKindArg, VaultCommand};
+
+/// The OAuth token agent of a machine: log in once, and every program gets a fresh token.
+#[derive(Debug, Parser)]
+#[command(
+    name = "cred-helper",
+    version,
+    propagate_version = true,
+    subcommand_required = true,
+    arg_required_else_help = true,
+    after_help = "Start with `cred-helper login PROVIDER`, then `cred-helper get-token`. `cred-helper demo` shows the \
+                  whole story without an account."
+)]
+pub struct Cli {
+    /// Fail (exit code 18) rather than start the agent: for builds and CI
+    #[arg(long, global = true)]
+    pub no_start: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// The commands.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Print a fresh token, and nothing else, on standard output
+    GetToken(GetTokenArgs),
+    /// Sign in at a provider
+    Login(LoginArgs),
+    /// Revoke a login at its server, where that is possible, and forget it
+    Logout(LogoutArgs),
+    /// Show every account, how long its token lasts and what is wrong
+    Status(StatusArgs),
+    /// List, show, rename accounts and choose the default one
+    #[command(subcommand)]
+    Account(AccountCommand),
+    /// Refresh a token now, however fresh it is
+    Refresh(RefreshArgs),
+    /// Report a token that a server refused, read from standard input
+    Reject(RejectArgs),
+    /// Make the agent forget the vault's key; holds until `unlock`, restarts included
+    Lock,
+    /// Open the vault
+    Unlock(PassphraseArgs),
+    /// Where logins rest, and the keys that open it
+    #[command(subcommand)]
+    Vault(VaultCommand),
+    /// The authorization servers that can be signed in to by name
+    #[command(subcommand)]
+    Provider(ProviderCommand),
+    /// The configuration file
+    #[command(subcommand)]
+    Config(ConfigCommand),
+    /// The agent itself
+    #[command(subcommand)]
+    Agent(AgentCommand),
+    /// Check this installation and say what to do about what is not well
+    Doctor(DoctorArgs),
+    /// Print a shell's completion script
+    Completions(CompletionsArgs),
+    /// Print the manual page, or write every page into a directory
+    Man(ManArgs),
+    /// Tell the whole story against a server on this machine; touches nothing of yours
+    Demo,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    /// Print the agent's answer as JSON
+    #[arg(long)]
+    pub json: bool,
+    /// Stay and show changes as they happen; q or Ctrl-C ends it
+    #[arg(long)]
+    pub watch: bool,
+}
+
+/// `account ...`
+#[derive(Debug, Subcommand)]
+pub enum AccountCommand {
+    /// List accounts
+    List {
+        /// Print the agent's answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show everything that may be told of an account
+    Show {
+        /// The account; without it, the default one
+        account: Option<String>,
+        /// Print the agent's answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Make an account the one that is meant when none is named
+    Default {
+        /// The account
+        account: String,
+    },
+    /// Give an account another name
+    Rename {
+        /// Its name now
+        account: String,
+        /// Its new label (`work`) or whole name (`anthropic/work`)
+        to: String,
+    },
+}
+
+/// `provider ...`
+#[derive(Debug, Subcommand)]
+pub enum ProviderCommand {
+    /// List presets and your own providers
+    List {
+        /// Print the agent's answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+    /// Show a provider's endpoints, scopes and notice
+    Show {
+        /// The provider's name
+        provider: String,
+        /// Print the agent's answer as JSON
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// Arguments of `doctor`.
+#[derive(Debug, Args)]
+pub struct DoctorArgs {
+    /// Print the checks as JSON
+    #[arg(long)]
+    pub json: bool,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct CompletionsArgs {
+    /// The shell
+    pub shell: Shell,
+}
+
+/// The shells that completions are made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Shell {
+    /// GNU Bash
+    Bash,
+    /// Z shell
+    Zsh,
+    /// fish
+    Fish,
+}
+
+/// Arguments of `man`.
+#[derive(Debug, Args)]
+pub struct ManArgs {
+    /// Write every page into this directory; without it, cred-helper(1) goes to standard output
+    pub dir: Option<PathBuf>,
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::{Command, CommandFactory as _};
+
+    use super::*;
+
+    #[test]
+    fn the_definitions_are_sound() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_and_argument_has_help() {
+        fn check(command: &Command) {
+            assert!(command.get_about().is_some(), "{}: help", command.get_name());
+            for argument in command.get_arguments() {
+                assert!(argument.get_help().is_some(), "{} {}: help", command.get_name(), argument.get_id());
+            }
+            command.get_subcommands().for_each(check);
+        }
+        check(&Cli::command());
+    }
+}

@@ -1,0 +1,54 @@
+//! `logout`: revokes at the server where that is possible, and forgets.
+
+use super::args::LogoutArgs;
+use super::connect::{self, Connect};
+use super::exit::Failure;
+use super::output;
+use crate::ipc::message::login::{LoggedOutAccount, Logout, Revocation};
+
+pub(super) fn run(connect: &Connect, args: &LogoutArgs) -> Result<(), Failure> {
+    let request = Logout { account: connect::account(args.account.as_deref())?, all: args.all };
+    let answer = connect::call(&mut connect.open()?, &request)?;
+    if args.json {
+        return output::json(&answer);
+    }
+    if answer.accounts.is_empty() {
+        output::tell("Nobody was signed in.");
+    }
+    answer.accounts.iter().map(sentence).for_each(|text| output::tell(&text));
+    Ok(())
+}
+
+fn sentence(account: &LoggedOutAccount) -> String {
+    let name = &account.account;
+    let reason = account.message.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
+    match account.revocation {
+        Revocation::Revoked => format!("Signed out of {name}; the server has revoked the login."),
+        Revocation::Unsupported => {
+            format!("Signed out of {name}; its server has no revocation, so tokens handed out work until they expire.")
+        }
+        Revocation::Failed => {
+            format!(
+                "Signed out of {name}, but the server could not be told{reason}. Tokens handed out work until they \
+                 expire; the provider's own page of connected applications can end them."
+            )
+        }
+        Revocation::Unknown => format!("Signed out of {name}."),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_server_that_could_not_be_told_is_said_plainly() {
+        let account = LoggedOutAccount {
+            account: "a".to_owned(),
+            revocation: Revocation::Failed,
+            message: Some("no route".to_owned()),
+        };
+        let text = sentence(&account);
+        assert!(text.contains("could not be told: no route") && text.contains("until they"), "{text}");
+    }
+}

@@ -1,0 +1,107 @@
+//! Durations and moments as people write and read them.
+
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+
+use crate::clock::{Clock as _, SystemClock, Timestamp};
+
+/// A duration as it is typed: `10m`, `1h 30m`, or a number of seconds.
+pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
+    if let Ok(seconds) = text.parse::<u32>() {
+        return Ok(Duration::from_secs(u64::from(seconds)));
+    }
+    let parsed: Option<jiff::SignedDuration> = text.parse().ok();
+    parsed
+        .and_then(|duration| Duration::try_from(duration).ok())
+        .ok_or_else(|| "a duration such as `30s`, `10m` or `1h 30m` is needed".to_owned())
+}
+
+/// The wall clock.
+pub(super) fn now() -> Timestamp {
+    SystemClock.now()
+}
+
+/// A duration in its two largest units.
+pub(super) fn span(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let (large, large_unit, small, small_unit) = match seconds {
+        0..60 => return format!("{seconds} s"),
+        60..3600 => (seconds / 60, "min", seconds % 60, "s"),
+        3600..86_400 => (seconds / 3600, "h", seconds % 3600 / 60, "min"),
+        _ => (seconds / 86_400, if seconds < 172_800 { "day" } else { "days" }, seconds % 86_400 / 3600, "h"),
+    };
+    if small == 0 { format!("{large} {large_unit}") } else { format!("{large} {large_unit} {small} {small_unit}") }
+}
+
+/// A duration to the nearest whole of its largest unit: what a token lasts when it was made a moment ago.
+pub(super) fn about(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    let unit = match seconds {
+        0..120 => 1,
+        120..5400 => 60,
+        5400..172_800 => 3600,
+        _ => 86_400,
+    };
+    span(Duration::from_secs((seconds + unit / 2) / unit * unit))
+}
+
+/// Minutes and seconds, for a countdown.
+pub(super) fn countdown(duration: Duration) -> String {
+    format!("{}:{:02}", duration.as_secs() / 60, duration.as_secs() % 60)
+}
+
+/// A moment on the person's own clock; the day too, unless it is today.
+pub(super) fn local(at: Timestamp) -> String {
+    local_in(at, now(), &TimeZone::system())
+}
+
+fn local_in(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    let zoned = |moment: Timestamp| jiff::Timestamp::from_second(moment.0).ok().map(|t| t.to_zoned(zone.clone()));
+    let (Some(at), Some(now)) = (zoned(at), zoned(now)) else { return "-".to_owned() };
+    let format = if at.date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
+    at.strftime(format).to_string()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn durations_are_read_as_people_write_them() {
+        for (text, seconds) in [("10m", 600), ("1h 30m", 5400), ("45", 45), ("2 hours", 7200), ("30s", 30)] {
+            assert_eq!(parse_duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "soon", "-5m", "10 m m", "-1"] {
+            assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn durations_are_shown_in_two_units() {
+        for (seconds, text) in [
+            (0, "0 s"),
+            (59, "59 s"),
+            (60, "1 min"),
+            (252, "4 min 12 s"),
+            (28_799, "7 h 59 min"),
+            (28_800, "8 h"),
+            (90_000, "1 day 1 h"),
+            (200_000, "2 days 7 h"),
+        ] {
+            assert_eq!(span(Duration::from_secs(seconds)), text);
+        }
+        assert_eq!(about(Duration::from_secs(28_798)), "8 h");
+        assert_eq!(about(Duration::from_secs(3599)), "1 h");
+        assert_eq!(about(Duration::from_secs(59)), "59 s");
+        assert_eq!(countdown(Duration::from_secs(605)), "10:05");
+    }
+
+    #[test]
+    fn the_day_is_named_unless_it_is_today() {
+        let zone = TimeZone::UTC;
+        assert_eq!(local_in(Timestamp(3600), Timestamp(0), &zone), "01:00");
+        assert_eq!(local_in(Timestamp(90_000), Timestamp(0), &zone), "1970-01-02 01:00");
+        assert_eq!(local_in(Timestamp(i64::MAX), Timestamp(0), &zone), "-");
+    }
+}
