@@ -89,8 +89,11 @@ fn close_inherited() -> io::Result<()> {
         .filter(|fd| *fd > 2)
         .collect();
     for fd in open {
-        // SAFETY: the process has one thread and has opened nothing yet, so nobody owns these descriptors. The directory's own
-        // is in the list and closed by now: closing it again is an error that nobody sees.
+        // The one that listed the directory is in the list, and closed by now.
+        if std::fs::symlink_metadata(format!("{directory}/{fd}")).is_err() {
+            continue;
+        }
+        // SAFETY: the process has one thread and has opened nothing yet, so nobody owns these descriptors.
         #[expect(unsafe_code, reason = "no owner exists for an inherited descriptor")]
         unsafe {
             rustix::io::close(fd);

@@ -1,14 +1,202 @@
-//! HTTP/1.1 on the agent's socket.
-use super::{Peer, Service};
-use crate::ipc::transport::AgentStream;
+//! HTTP/1.1 on the agent's socket, for tools that speak nothing else: `curl --unix-socket`.
+//!
+//! `POST /` (or `/rpc`) carries a JSON-RPC request; with `Accept: application/x-ndjson` the notifications come before the
+//! answer, one per line. Two addresses spare a shell the JSON: `GET /v1/token/PROVIDER[/LABEL]` and `GET /v1/status`.
+
+mod body;
+mod io;
+
+use std::convert::Infallible;
+use std::pin::pin;
 use std::sync::Arc;
+
+use http_body_util::{BodyExt, Limited};
+use hyper::body::Incoming;
+use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, ORIGIN};
+use hyper::{Method as Verb, Request, Response, StatusCode};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use serde_json::{Value, json};
 use tokio::sync::watch;
+use tokio::time::timeout;
 use zeroize::Zeroizing;
+
+use super::connection::READ_DEADLINE;
+use super::dispatch::{self, Asked};
+use super::outbox::{CloseOnDrop, Outbox};
+use super::{Answer, Peer, Service};
+use crate::ipc::frame::Framing;
+use crate::ipc::message::account::ListAccounts;
+use crate::ipc::message::token::GetToken;
+use crate::ipc::message::{Error, ErrorKind, MAX_MESSAGE, Method};
+use crate::ipc::transport::AgentStream;
+use body::Body;
+
+const JSON: HeaderValue = HeaderValue::from_static("application/json");
+const LINES: HeaderValue = HeaderValue::from_static("application/x-ndjson");
+/// Far more than any client of a local service sends.
+const MAX_HEADERS: usize = 64;
+/// Bytes of one header block.
+const MAX_HEADER_BYTES: usize = 16 * 1024;
+
+/// Serves one connection. `read` is what was read to tell the protocol.
 pub(super) async fn run(
-    _s: AgentStream,
-    _b: Zeroizing<Vec<u8>>,
-    _v: Arc<dyn Service>,
-    _p: Peer,
-    _w: watch::Receiver<bool>,
+    stream: AgentStream,
+    read: Zeroizing<Vec<u8>>,
+    service: Arc<dyn Service>,
+    peer: Peer,
+    mut stopped: watch::Receiver<bool>,
 ) {
+    let gone = stream.gone();
+    let serve = hyper::service::service_fn(move |request| {
+        let service = service.clone();
+        async move { Ok::<_, Infallible>(answer(service, peer, request).await) }
+    });
+    let connection = hyper::server::conn::http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(READ_DEADLINE)
+        .half_close(true)
+        .max_headers(MAX_HEADERS)
+        .max_buf_size(MAX_HEADER_BYTES)
+        .serve_connection(TokioIo::new(io::Http::new(stream, read)), serve);
+    let mut connection = pin!(connection);
+    let mut gone = pin!(gone);
+    tokio::select! {
+        _ = connection.as_mut() => return,
+        () = &mut gone => return,
+        _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
+    }
+    tokio::select! {
+        _ = connection => {}
+        () = gone => {}
+    }
+}
+
+async fn answer(service: Arc<dyn Service>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
+    // A browser's page has no business here, however it got hold of the socket.
+    if request.headers().contains_key(ORIGIN) {
+        return refused(StatusCode::FORBIDDEN, ErrorKind::Refused, "this service answers no web pages");
+    }
+    let path = request.uri().path().to_owned();
+    match (request.method(), path.as_str()) {
+        (&Verb::POST, "/" | "/rpc") => rpc(service, peer, request).await,
+        (&Verb::GET, "/v1/status") => ask(service, peer, ListAccounts::NAME, json!({})).await,
+        (&Verb::GET, path) if path.starts_with("/v1/token/") => match decoded(&path["/v1/token/".len()..]) {
+            Some(account) => ask(service, peer, GetToken::NAME, json!({ "account": account })).await,
+            None => refused(StatusCode::BAD_REQUEST, ErrorKind::InvalidParams, "not a valid account name"),
+        },
+        (_, "/" | "/rpc" | "/v1/status") => {
+            refused(StatusCode::METHOD_NOT_ALLOWED, ErrorKind::InvalidRequest, "POST to / and GET from /v1")
+        }
+        _ => refused(StatusCode::NOT_FOUND, ErrorKind::MethodNotFound, "no such address: see cred-helper-protocol(7)"),
+    }
+}
+
+/// A JSON-RPC request in a body. What goes wrong inside JSON-RPC is told there, with status 200.
+async fn rpc(service: Arc<dyn Service>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
+    let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let streams = accept.contains("application/x-ndjson");
+    let body = match timeout(READ_DEADLINE, Limited::new(request.into_body(), MAX_MESSAGE).collect()).await {
+        Ok(Ok(body)) => body.to_bytes(),
+        Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
+            let what = format!("the message is longer than {MAX_MESSAGE} bytes");
+            return refused(StatusCode::PAYLOAD_TOO_LARGE, ErrorKind::InvalidRequest, &what);
+        }
+        _ => return refused(StatusCode::REQUEST_TIMEOUT, ErrorKind::InvalidRequest, "the message did not end"),
+    };
+    let Asked { id, method, params } = match dispatch::read(&body) {
+        Ok(Some(asked)) => asked,
+        Ok(None) => return respond(StatusCode::NO_CONTENT, JSON, Body::empty()),
+        Err((id, error)) => return respond(StatusCode::OK, JSON, Body::response(&id, &Err(error))),
+    };
+    if streams {
+        return respond(StatusCode::OK, LINES, Body::stream(service, peer, id, method, params));
+    }
+    let outcome = call(service, peer, method, params).await;
+    respond(StatusCode::OK, JSON, Body::response(&id, &outcome))
+}
+
+/// A plain question with a plain answer: the result alone, or the error with a status that fits.
+async fn ask(service: Arc<dyn Service>, peer: Peer, method: &str, params: Value) -> Response<Body> {
+    match call(service, peer, method.to_owned(), params).await {
+        Ok(answer) => respond(StatusCode::OK, JSON, Body::text(answer.expose())),
+        Err(error) => failed(status(error.kind()), &error),
+    }
+}
+
+/// Calls the service; nobody listens for notifications.
+async fn call(service: Arc<dyn Service>, peer: Peer, method: String, params: Value) -> Result<Answer, Error> {
+    let outbox = Outbox::new(Framing::Lines);
+    let _close = CloseOnDrop(outbox.clone());
+    let dropped = async {
+        while outbox.next().await.is_some() {}
+        std::future::pending().await
+    };
+    tokio::select! {
+        outcome = dispatch::call(service, method, params, peer, outbox.clone()) => outcome,
+        never = dropped => never,
+    }
+}
+
+fn status(kind: ErrorKind) -> StatusCode {
+    match kind {
+        ErrorKind::UnknownAccount | ErrorKind::NoSuchToken | ErrorKind::MethodNotFound => StatusCode::NOT_FOUND,
+        ErrorKind::InvalidParams | ErrorKind::InvalidRequest | ErrorKind::AmbiguousAccount => StatusCode::BAD_REQUEST,
+        ErrorKind::LoginRequired | ErrorKind::Denied | ErrorKind::Refused => StatusCode::FORBIDDEN,
+        ErrorKind::VaultLocked => StatusCode::LOCKED,
+        ErrorKind::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
+        _ => StatusCode::INTERNAL_SERVER_ERROR,
+    }
+}
+
+fn refused(status: StatusCode, kind: ErrorKind, what: &str) -> Response<Body> {
+    failed(status, &Error::new(kind, what))
+}
+
+fn failed(status: StatusCode, error: &Error) -> Response<Body> {
+    respond(status, JSON, Body::text(&json!({ "error": error }).to_string()))
+}
+
+fn respond(status: StatusCode, content: HeaderValue, body: Body) -> Response<Body> {
+    let mut response = Response::new(body);
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, content);
+    // RFC 6749 section 5.1: tokens are not stored on the way.
+    response.headers_mut().insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+/// Percent-decoding (RFC 3986 section 2.1): clients write `@` as `%40`.
+fn decoded(path: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(path.len());
+    let mut rest = path.as_bytes();
+    while let Some((&byte, tail)) = rest.split_first() {
+        rest = tail;
+        if byte != b'%' {
+            bytes.push(byte);
+            continue;
+        }
+        let (digits, tail) = rest.split_at_checked(2)?;
+        if !digits.iter().all(u8::is_ascii_hexdigit) {
+            return None;
+        }
+        bytes.push(u8::from_str_radix(std::str::from_utf8(digits).ok()?, 16).ok()?);
+        rest = tail;
+    }
+    String::from_utf8(bytes).ok().filter(|text| !text.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn percent_encoding_is_undone_once() {
+        let cases = [("a/b", Some("a/b")), ("a%40b", Some("a@b")), ("%2540", Some("%40"))];
+        for (path, expected) in cases {
+            assert_eq!(decoded(path).as_deref(), expected);
+        }
+        for path in ["", "%", "%4", "%zz", "%+1", "%ff"] {
+            assert_eq!(decoded(path), None, "{path}");
+        }
+    }
 }

@@ -73,23 +73,35 @@ impl Outbox {
     /// The next message to write; `None` once the connection is given up. The one before is taken to be written.
     pub(super) async fn next(&self) -> Option<Entry> {
         loop {
-            {
-                let mut state = self.state();
-                state.writing = false;
-                if state.closed {
-                    return None;
-                }
-                if let Some(entry) = state.queue.pop_front() {
-                    state.waiting -= entry.bytes.len();
-                    state.writing = true;
-                    return Some(entry);
-                }
-                // An idle connection holds nothing.
-                state.queue = VecDeque::new();
+            if let Some(entry) = self.pop() {
+                return Some(entry);
             }
             self.emptied.notify_one();
+            if !self.changed().await {
+                return None;
+            }
+        }
+    }
+
+    /// As [`Self::next`], without waiting.
+    pub(super) fn pop(&self) -> Option<Entry> {
+        let mut state = self.state();
+        let entry = state.queue.pop_front();
+        state.writing = entry.is_some();
+        match &entry {
+            Some(entry) => state.waiting -= entry.bytes.len(),
+            // An idle connection holds nothing.
+            None => state.queue = VecDeque::new(),
+        }
+        entry
+    }
+
+    /// Waits for something to be put in; false once the connection is given up.
+    pub(super) async fn changed(&self) -> bool {
+        if !self.state().closed {
             self.filled.notified().await;
         }
+        !self.state().closed
     }
 
     /// Waits until everything is written.

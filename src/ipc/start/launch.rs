@@ -153,8 +153,8 @@ fn first_line(mut child: Child, until: Instant) -> Option<Vec<u8>> {
 fn passed_on(variables: impl Iterator<Item = (OsString, OsString)>) -> impl Iterator<Item = (OsString, OsString)> {
     variables.filter(|(name, _)| {
         name.to_str().is_some_and(|name| {
-            let same = |known: &&str| if cfg!(windows) { known.eq_ignore_ascii_case(name) } else { **known == *name };
-            VARIABLES.iter().any(|known| same(&known)) || FAMILIES.iter().any(|family| name.starts_with(family))
+            let same = |known: &&str| if cfg!(windows) { known.eq_ignore_ascii_case(name) } else { *known == name };
+            VARIABLES.iter().any(same) || FAMILIES.iter().any(|family| name.starts_with(family))
         })
     })
 }

@@ -164,19 +164,21 @@ impl AgentStream {
 
     /// Waits until the peer is gone. By a descriptor of its own, because the other one's readiness belongs to those
     /// who read and write; so it is for the rare times when nobody reads.
-    pub(crate) async fn gone(&self) {
+    pub(crate) fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
         let watched = rustix::io::fcntl_dupfd_cloexec(&self.0, 3)
             .ok()
             .and_then(|fd: OwnedFd| UnixStream::from_std(fd.into()).ok());
-        // Without a descriptor to spare, a failing write will tell.
-        let Some(watched) = watched else { return std::future::pending().await };
-        loop {
-            match watched.ready(Interest::WRITABLE).await {
-                Ok(ready) if !ready.is_write_closed() => {
-                    // Forgets "writable"; "closed" cannot be forgotten.
-                    let _ = watched.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+        async move {
+            // Without a descriptor to spare, a failing write will tell.
+            let Some(watched) = watched else { return std::future::pending().await };
+            loop {
+                match watched.ready(Interest::WRITABLE).await {
+                    Ok(ready) if !ready.is_write_closed() => {
+                        // Forgets "writable"; "closed" cannot be forgotten.
+                        let _ = watched.try_io(Interest::WRITABLE, || Err::<(), _>(io::ErrorKind::WouldBlock.into()));
+                    }
+                    _ => return,
                 }
-                _ => return,
             }
         }
     }
