@@ -1,0 +1,194 @@
+//! Files that are either the old or the new one, whatever happens: temporary file, fsync, rename, directory fsync.
+//!
+//! Files are 0600 in directories of 0700. A seam lets tests stop after each step, as a kill would, or refuse writes
+//! for a while, as a full disk does.
+
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+use std::fs::{self, File};
+use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+
+#[cfg(unix)]
+use unix as system;
+#[cfg(windows)]
+use windows as system;
+
+use super::error::VaultError;
+use super::seal::random_name;
+
+/// Begins every temporary file's name; such a file is nobody's once its agent is gone.
+const TEMPORARY: &str = ".new-";
+
+/// Writes to one vault.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Disk {
+    pub(crate) faults: Option<Arc<Faults>>,
+}
+
+/// Tests' hand on the disk: how many steps still work, and what happens then.
+#[derive(Debug, Default)]
+pub struct Faults {
+    left: AtomicUsize,
+    armed: AtomicBool,
+    stopped: AtomicBool,
+    refusing: AtomicBool,
+}
+
+impl Faults {
+    /// After `steps` steps everything ends, as if the process had been killed there.
+    pub fn stop_after(&self, steps: usize) {
+        self.left.store(steps, Ordering::SeqCst);
+        self.armed.store(true, Ordering::SeqCst);
+    }
+
+    /// Whether the stop was reached.
+    pub fn stopped(&self) -> bool {
+        self.stopped.load(Ordering::SeqCst)
+    }
+
+    /// The disk refuses writes, or takes them again.
+    pub fn refuse(&self, refusing: bool) {
+        self.refusing.store(refusing, Ordering::SeqCst);
+    }
+
+    fn step(&self) -> io::Result<()> {
+        if self.refusing.load(Ordering::SeqCst) {
+            return Err(io::ErrorKind::StorageFull.into());
+        }
+        if !self.armed.load(Ordering::SeqCst) {
+            return Ok(());
+        }
+        let left = self.left.load(Ordering::SeqCst);
+        if left == 0 {
+            self.stopped.store(true, Ordering::SeqCst);
+            return Err(io::Error::other("stopped by a test"));
+        }
+        self.left.store(left - 1, Ordering::SeqCst);
+        Ok(())
+    }
+}
+
+/// A temporary file with its space in hand.
+#[derive(Debug)]
+pub(crate) struct Temporary {
+    path: PathBuf,
+    file: File,
+}
+
+impl Disk {
+    /// A directory of the user's alone.
+    pub(crate) fn make_directory(&self, path: &Path) -> Result<(), VaultError> {
+        self.step().and_then(|()| system::make_directory(path)).map_err(VaultError::disk("make the directory", path))
+    }
+
+    /// The old content or `bytes`, nothing between.
+    pub(crate) fn replace(&self, path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
+        let directory = path.parent().ok_or(VaultError::Internal("a file without a directory"))?;
+        let temporary = self.prepare(directory, 0)?;
+        self.finish(temporary, path, bytes)
+    }
+
+    /// A temporary file in that directory that has room for `size` bytes.
+    pub(crate) fn prepare(&self, directory: &Path, size: u64) -> Result<Temporary, VaultError> {
+        let path = directory.join(format!("{TEMPORARY}{}", random_name()?));
+        let failed = || VaultError::disk("make a file in", directory);
+        self.step().map_err(failed())?;
+        let temporary = Temporary { file: system::create(&path).map_err(failed())?, path };
+        let room = self.step().and_then(|()| match size {
+            0 => Ok(()),
+            size => system::allocate(&temporary.file, size),
+        });
+        match room {
+            Ok(()) => Ok(temporary),
+            Err(error) => {
+                self.discard(temporary);
+                Err(failed()(error))
+            }
+        }
+    }
+
+    /// Puts `bytes` in the temporary file and that in the place of `path`.
+    pub(crate) fn finish(&self, mut temporary: Temporary, path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
+        let written = self.write(&mut temporary.file, bytes).and_then(|()| {
+            self.step()?;
+            fs::rename(&temporary.path, path)
+        });
+        if let Err(error) = written {
+            self.discard(temporary);
+            return Err(VaultError::disk("write", path)(error));
+        }
+        self.sync_directory(path)
+    }
+
+    fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
+        self.step()?;
+        file.seek(SeekFrom::Start(0))?;
+        file.write_all(bytes)?;
+        file.set_len(bytes.len() as u64)?;
+        self.step()?;
+        file.sync_all()
+    }
+
+    /// Gives the temporary file up.
+    pub(crate) fn discard(&self, temporary: Temporary) {
+        if !self.faults.as_ref().is_some_and(|faults| faults.stopped()) {
+            // What stays is swept at the next start.
+            let _ = fs::remove_file(&temporary.path);
+        }
+    }
+
+    /// Removes a file that need not be there.
+    pub(crate) fn remove(&self, path: &Path) -> Result<(), VaultError> {
+        let removed = self.step().and_then(|()| match fs::remove_file(path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            other => other,
+        });
+        removed.map_err(VaultError::disk("remove", path))?;
+        self.sync_directory(path)
+    }
+
+    /// Moves a file or directory; both ends are in this vault.
+    pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), VaultError> {
+        self.step().and_then(|()| fs::rename(from, to)).map_err(VaultError::disk("move", from))?;
+        self.sync_directory(from)?;
+        self.sync_directory(to)
+    }
+
+    /// Removes temporary files that nobody holds any more; the vault's lock is held.
+    pub(crate) fn sweep(&self, directory: &Path) {
+        for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(TEMPORARY) {
+                let _ = fs::remove_file(entry.path());
+            }
+        }
+    }
+
+    fn sync_directory(&self, of: &Path) -> Result<(), VaultError> {
+        let directory = of.parent().unwrap_or(of);
+        self.step().and_then(|()| system::sync_directory(directory)).map_err(VaultError::disk("write", directory))
+    }
+
+    fn step(&self) -> io::Result<()> {
+        self.faults.as_ref().map_or(Ok(()), |faults| faults.step())
+    }
+}
+
+/// A file for the lock, made if it is not there.
+pub(crate) fn open_lock_file(path: &Path) -> Result<File, VaultError> {
+    system::open_or_create(path).map_err(VaultError::disk("open", path))
+}
+
+/// The whole file, or `None` if there is none.
+pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, VaultError> {
+    match fs::read(path) {
+        Ok(bytes) => Ok(Some(bytes)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(VaultError::disk("read", path)(error)),
+    }
+}

@@ -1,0 +1,95 @@
+//! Removing a slot: a new vault key, and every record sealed anew.
+//!
+//! One write of the header starts the new epoch: from then on the slots left open the new key and the removed one
+//! opens nothing, while the old key stays in the header, sealed under the new one. Every file says which epoch sealed
+//! it, so each is readable at every instant; when none needs the old key it goes, with a second write. An interrupted
+//! change goes on at the next unlocking.
+
+use std::sync::Arc;
+
+use super::error::VaultError;
+use super::header::{Header, Keys};
+use super::seal::Key;
+use super::sealed::{self, Closed};
+use super::slot;
+use super::{Vault, hold};
+
+impl Vault {
+    /// Removes a slot; the last one stays.
+    pub fn remove_slot(&self, id: &str) -> Result<(), VaultError> {
+        let _admin = hold(&self.shared.admin);
+        let (vault, removed) = {
+            // No record is written between the old key and the new.
+            let _writes = hold(&self.shared.writes);
+            let mut inner = self.inner();
+            let keys = inner.opened()?;
+            let mut header = inner.header.clone().ok_or(VaultError::Locked(""))?;
+            let at = header.body.slots.iter().position(|slot| slot.id == id);
+            let at = at.ok_or_else(|| VaultError::Invalid("there is no key slot of that id".into()))?;
+            if header.body.slots.len() == 1 {
+                return Err(VaultError::Invalid(
+                    "that is the last key slot and nothing would open the vault: add another first".into(),
+                ));
+            }
+            let removed = header.body.slots.remove(at);
+            let keys = start_epoch(&mut header, &keys)?;
+            self.write_header(&header)?;
+            let vault = header.body.id.clone();
+            inner.header = Some(header);
+            inner.keys = Some(Arc::new(keys));
+            inner.opened_by = inner.opened_by.take().filter(|slot| *slot != removed.id);
+            (vault, removed)
+        };
+        if let Some(slot) = slot::of_kind(removed.kind) {
+            // What stays there opens nothing any more.
+            let _ = slot.forget(&self.place(&vault, &removed.id), &removed.params);
+        }
+        self.finish_epoch()
+    }
+
+    /// Seals every record of an earlier epoch anew, then lets the earlier keys go.
+    pub(super) fn finish_epoch(&self) -> Result<(), VaultError> {
+        let _writes = hold(&self.shared.writes);
+        let (keys, vault) = {
+            let inner = self.inner();
+            (inner.opened()?, inner.vault_id()?)
+        };
+        if keys.earlier.is_empty() {
+            return Ok(());
+        }
+        let mut all = true;
+        for (id, file) in self.record_files()? {
+            match file.and_then(|file| sealed::reseal(&keys, &vault, &id, &file)) {
+                Ok(Some(file)) => self.shared.disk.replace(&self.record_file(&id), &file)?,
+                // No key opens that one.
+                Ok(None) | Err(Closed::Damaged) => {}
+                // A newer version of this program may need the key for it, or the disk may give it back.
+                Err(Closed::Foreign) => all = false,
+            }
+        }
+        if all { self.drop_earlier(&keys) } else { Ok(()) }
+    }
+
+    fn drop_earlier(&self, keys: &Keys) -> Result<(), VaultError> {
+        let mut inner = self.inner();
+        let mut header = inner.header.clone().ok_or(VaultError::Locked(""))?;
+        header.body.earlier.clear();
+        header.reseal(&keys.current)?;
+        self.write_header(&header)?;
+        inner.header = Some(header);
+        if inner.keys.is_some() {
+            let current = Key::from_slice(keys.current.expose()).map_err(|_| UNREADABLE)?;
+            inner.keys = Some(Arc::new(Keys { epoch: keys.epoch, current, earlier: Vec::new() }));
+        }
+        Ok(())
+    }
+}
+
+const UNREADABLE: VaultError = VaultError::Internal("a new vault key did not open; nothing was changed");
+
+fn start_epoch(header: &mut Header, old: &Keys) -> Result<Keys, VaultError> {
+    let new = Key::random()?;
+    header.body.start_epoch(old, &new)?;
+    header.reseal(&new)?;
+    header.open(new).map_err(|_| UNREADABLE)
+}

@@ -1,0 +1,120 @@
+//! What is in hand before a refresh request goes out, so that its answer can be kept whatever happens meanwhile: the
+//! sealing key, an open temporary file with its space, and a mark on the disk that the request was sent.
+//!
+//! A mark counts only while the version it names is the record's newest.
+
+use std::sync::Arc;
+
+use serde::{Deserialize, Serialize};
+
+use super::disk::{self, Temporary};
+use super::error::VaultError;
+use super::header::Keys;
+use super::record::Record;
+use super::{RecordId, Vault, hold};
+use crate::clock::Timestamp;
+
+/// Room for the largest login seen, several times; a longer one still fits if the disk has space.
+const ROOM: u64 = 64 * 1024;
+
+/// A refresh request that was sent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Mark {
+    /// The rotation whose refresh token it carried.
+    pub rotation: u64,
+    /// When.
+    pub at: Timestamp,
+}
+
+#[derive(Serialize, Deserialize)]
+struct MarkFile {
+    version: u64,
+    #[serde(flatten)]
+    mark: Mark,
+}
+
+/// Everything needed to keep the answer of a request that is about to go out.
+///
+/// It ends in [`commit`](Self::commit), [`abandon`](Self::abandon) or [`keep_mark`](Self::keep_mark); dropped, the mark
+/// stays.
+#[derive(Debug)]
+#[must_use = "the mark says that a request was sent until this is committed or abandoned"]
+pub struct Prepared {
+    vault: Vault,
+    id: RecordId,
+    version: u64,
+    keys: Arc<Keys>,
+    temporary: Option<Temporary>,
+    /// What the mark was before: an earlier request, never answered either.
+    before: Option<Mark>,
+}
+
+impl Vault {
+    /// Before a refresh request goes out: if this fails, it must not.
+    pub fn prepare(&self, id: &RecordId, version: u64, mark: Mark) -> Result<Prepared, VaultError> {
+        let keys = self.inner().opened()?;
+        let _writes = hold(&self.shared.writes);
+        self.check_version(id, version)?;
+        let before = self.mark(id, version);
+        let in_memory = self.inner().memory.is_some();
+        let temporary = match in_memory {
+            true => None,
+            false => Some(self.shared.disk.prepare(&self.records_directory(), ROOM)?),
+        };
+        let prepared = Prepared { vault: self.clone(), id: id.clone(), version, keys, temporary, before };
+        if !in_memory {
+            self.write_mark(id, version, mark)?;
+        }
+        Ok(prepared)
+    }
+
+    /// The mark on that version of a record.
+    pub(super) fn mark(&self, id: &RecordId, version: u64) -> Option<Mark> {
+        let file = disk::read(&self.mark_file(id)).ok()??;
+        let kept: MarkFile = serde_json::from_slice(&file).ok()?;
+        (kept.version == version).then_some(kept.mark)
+    }
+
+    fn write_mark(&self, id: &RecordId, version: u64, mark: Mark) -> Result<(), VaultError> {
+        let json = serde_json::to_vec(&MarkFile { version, mark })
+            .map_err(|_| VaultError::Internal("a mark could not be written as JSON"))?;
+        self.shared.disk.replace(&self.mark_file(id), &json)
+    }
+}
+
+impl Prepared {
+    /// Keeps the answer; the new version. On an error nothing is lost that the caller holds: it goes on with
+    /// [`Vault::replace`] and the same version until the disk takes it.
+    pub fn commit(mut self, record: &Record) -> Result<u64, VaultError> {
+        let temporary = self.temporary.take();
+        self.vault.put(&self.id, self.version + 1, record, temporary, Some(&self.keys))
+    }
+
+    /// The request was certainly not sent: the mark goes. One left by an earlier request stays.
+    pub fn abandon(self) {
+        if self.temporary.is_none() {
+            return;
+        }
+        let _writes = hold(&self.vault.shared.writes);
+        if self.vault.mark(&self.id, self.version).is_none() {
+            // The record is newer by now, and a mark on it somebody else's.
+            return;
+        }
+        // A mark that can't be undone says too much, which costs a question to the server, no login.
+        let _ = match self.before {
+            Some(before) => self.vault.write_mark(&self.id, self.version, before),
+            None => self.vault.shared.disk.remove(&self.vault.mark_file(&self.id)),
+        };
+    }
+
+    /// The answer was lost: the mark stays.
+    pub fn keep_mark(self) {}
+}
+
+impl Drop for Prepared {
+    fn drop(&mut self) {
+        if let Some(temporary) = self.temporary.take() {
+            self.vault.shared.disk.discard(temporary);
+        }
+    }
+}

@@ -1,0 +1,195 @@
+//! Making a vault, adding slots, taking over a copied vault, setting one aside.
+
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use sha2::{Digest as _, Sha256};
+
+use super::error::VaultError;
+use super::header::{Binding, Header, SlotEntry};
+use super::seal::{Key, associated, hex, random_name};
+use super::slot::{self, Person, Slot, SlotKey};
+use super::{Inner, Vault, disk, hold};
+use crate::ipc::message::vault::{SlotKind, SlotReport, VaultState};
+use crate::secret::Secret;
+
+impl Vault {
+    /// Another way to open the vault; makes the vault if there is none. One weaker than those there are has to be
+    /// accepted as such. The keyring may prompt: whoever asks for this is there.
+    pub fn add_slot(
+        &self,
+        kind: SlotKind,
+        passphrase: Option<&Secret>,
+        accept_weaker: bool,
+    ) -> Result<SlotReport, VaultError> {
+        let _admin = hold(&self.shared.admin);
+        let person = Person { passphrase, present: true };
+        if self.state() == VaultState::Absent {
+            return self.make_vault(kind, person);
+        }
+        let keys = self.inner().opened()?;
+        let vault = self.check_addition(kind, accept_weaker)?;
+        let (slot, slot_id, made) = self.make_slot(kind, &vault, person)?;
+        let params = made.params.clone();
+        let mut inner = self.inner();
+        let added = inner.header.clone().ok_or(VaultError::Locked("")).and_then(|mut header| {
+            let now = self.shared.options.clock.now();
+            header.body.add(slot_id.clone(), kind, now, made, &keys.current)?;
+            header.reseal(&keys.current)?;
+            self.write_header(&header)?;
+            Ok(header)
+        });
+        match added {
+            Ok(header) => {
+                inner.header = Some(header);
+                inner.slot_report(&slot_id)
+            }
+            Err(error) => {
+                drop(inner);
+                let _ = slot.forget(&self.place(&vault, &slot_id), &params);
+                Err(error)
+            }
+        }
+    }
+
+    fn check_addition(&self, kind: SlotKind, accept_weaker: bool) -> Result<String, VaultError> {
+        let inner = self.inner();
+        let header = inner.header.as_ref().ok_or(VaultError::Locked(""))?;
+        if inner.memory.is_some() {
+            return Err(VaultError::Invalid("this vault lives in memory alone: stop the agent to make another".into()));
+        }
+        if kind == SlotKind::Memory {
+            return Err(VaultError::Invalid("there is a vault on disk: it can't live in memory alone".into()));
+        }
+        let weakest = header.body.slots.iter().map(|slot| slot.kind).max();
+        if Some(kind) > weakest && !accept_weaker {
+            return Err(VaultError::Invalid(
+                "that slot is weaker than those there are, and a vault is as strong as its weakest slot: \
+                 add --accept-weaker if that is meant"
+                    .into(),
+            ));
+        }
+        Ok(header.body.id.clone())
+    }
+
+    /// Mints the key of a vault that has neither slots nor records.
+    pub(super) fn make_vault(&self, kind: SlotKind, person: Person<'_>) -> Result<SlotReport, VaultError> {
+        let id = random_name()?;
+        let key = Key::random()?;
+        let (slot, slot_id, made) = self.make_slot(kind, &id, person)?;
+        let params = made.params.clone();
+        let written = self.make_binding(&id).and_then(|binding| {
+            let mut header = Header::new(id.clone(), binding);
+            header.body.add(slot_id.clone(), kind, self.shared.options.clock.now(), made, &key)?;
+            header.reseal(&key)?;
+            self.write_header(&header)?;
+            Ok(header)
+        });
+        let header = match written {
+            Ok(header) => header,
+            Err(error) => {
+                let _ = slot.forget(&self.place(&id, &slot_id), &params);
+                return Err(error);
+            }
+        };
+        let keys = header.open(key).map_err(|_| VaultError::Internal("a new vault did not open"))?;
+        let mut inner = self.inner();
+        let memory = (kind == SlotKind::Memory).then(BTreeMap::new);
+        *inner = Inner { header: Some(header), memory, locks: inner.locks, ..Inner::default() };
+        inner.keys = Some(Arc::new(keys));
+        inner.opened_by = Some(slot_id.clone());
+        inner.slot_report(&slot_id)
+    }
+
+    fn make_slot(
+        &self,
+        kind: SlotKind,
+        vault: &str,
+        person: Person<'_>,
+    ) -> Result<(&'static dyn Slot, String, SlotKey), VaultError> {
+        let unknown = || VaultError::Invalid("this version does not know that kind of slot".into());
+        let slot = slot::of_kind(kind).ok_or_else(unknown)?;
+        let slot_id = random_name()?[..8].to_owned();
+        let made = slot.make(&self.place(vault, &slot_id), person).map_err(|error| error.making(kind))?;
+        Ok((slot, slot_id, made))
+    }
+
+    /// This machine takes over a vault that came from another; then opens it if that needs nobody.
+    pub fn adopt(&self) -> Result<(), VaultError> {
+        {
+            let _admin = hold(&self.shared.admin);
+            let mut inner = self.inner();
+            if !inner.copied {
+                return Ok(());
+            }
+            let Some(mut header) = inner.header.clone() else { return Ok(()) };
+            header.binding = self.make_binding(&header.body.id)?;
+            self.write_header(&header)?;
+            inner.header = Some(header);
+            inner.copied = false;
+        }
+        // Adopted it is, opened or not: what stands in the way is the state's to say.
+        let _ = self.unlock_at_start();
+        Ok(())
+    }
+
+    /// Sets the vault aside, so that a new one can be made. Deletes nothing; the answer is where it went.
+    pub fn reset(&self) -> Result<PathBuf, VaultError> {
+        let _admin = hold(&self.shared.admin);
+        let _writes = hold(&self.shared.writes);
+        let mut inner = self.inner();
+        let disk = &self.shared.disk;
+        let name = format!("set-aside-{}-{}", self.shared.options.clock.now().0, &random_name()?[..8]);
+        let aside = self.shared.options.vault_dir.join(name);
+        disk.make_directory(&aside)?;
+        let records = self.records_directory();
+        disk.rename(&records, &aside.join("records"))?;
+        disk.make_directory(&records)?;
+        if disk::read(&self.header_file())?.is_some() {
+            disk.rename(&self.header_file(), &aside.join("vault.json"))?;
+        }
+        *inner = Inner { locks: inner.locks + 1, ..Inner::default() };
+        Ok(aside)
+    }
+
+    /// What binds a vault to this machine and installation; `None` before the installation has an id.
+    pub(super) fn binding(&self, vault: &str) -> Result<Option<Binding>, VaultError> {
+        let Some(install) = disk::read(&self.install_file())? else { return Ok(None) };
+        let install = String::from_utf8_lossy(&install).trim().to_owned();
+        // Hashed with the vault's id: the machine's own is nobody else's business (machine-id(5)).
+        let hash =
+            |id: String| hex(&Sha256::digest(associated(&[b"cred-helper machine", vault.as_bytes(), id.as_bytes()])));
+        Ok(Some(Binding { machine: self.shared.options.machine.read().map(hash), install }))
+    }
+
+    fn make_binding(&self, vault: &str) -> Result<Binding, VaultError> {
+        if let Some(binding) = self.binding(vault)? {
+            return Ok(binding);
+        }
+        self.shared.disk.replace(&self.install_file(), format!("{}\n", random_name()?).as_bytes())?;
+        self.binding(vault)?.ok_or(VaultError::Internal("the installation's id is gone again"))
+    }
+
+    fn install_file(&self) -> PathBuf {
+        self.shared.options.state_dir.join("install-id")
+    }
+}
+
+impl Inner {
+    fn slot_report(&self, id: &str) -> Result<SlotReport, VaultError> {
+        let slots = self.header.iter().flat_map(|header| &header.body.slots);
+        let entry = slots.into_iter().find(|slot| slot.id == id);
+        entry.map(|slot| report(slot, self.opened_by.as_deref())).ok_or(VaultError::Internal("a new slot is gone"))
+    }
+}
+
+pub(super) fn report(slot: &SlotEntry, opened_by: Option<&str>) -> SlotReport {
+    SlotReport {
+        id: slot.id.clone(),
+        kind: slot.kind,
+        created_at: slot.created_at,
+        in_use: opened_by == Some(slot.id.as_str()),
+        description: slot::of_kind(slot.kind).map_or("of a newer version", |kind| kind.description()).to_owned(),
+    }
+}
