@@ -107,7 +107,11 @@ impl SlotError {
                 VaultError::NoKeySlot { possible: without_keyring(), why }
             }
             Self::Unavailable(why) | Self::Missing(why) => VaultError::Invalid(why),
-            Self::Locked => VaultError::KeyringRefused("it is locked".into()),
+            Self::Locked => {
+                let mut possible = without_keyring();
+                possible.insert(0, SlotKind::Keyring);
+                VaultError::NoKeySlot { possible, why: "the keyring is locked".into() }
+            }
             Self::Refused(why) => VaultError::KeyringRefused(why),
             Self::NeedsPassphrase => {
                 VaultError::Invalid("a passphrase slot needs a passphrase that is not empty".into())
