@@ -142,7 +142,7 @@ mod tests {
 
     fn response(status: u16, content_type: &str, body: &str) -> Response {
         let body = Zeroizing::new(body.as_bytes().to_vec());
-        Response { status, content_type: Some(content_type.into()), retry_after: None, body }
+        Response { status, content_type: Some(content_type.into()), retry_after: None, location: None, body }
     }
 
     fn asked(rules: &[ErrorRule]) -> Asked<'_> {

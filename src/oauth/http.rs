@@ -92,6 +92,8 @@ pub struct Response {
     pub content_type: Option<String>,
     /// `Retry-After`, as it came.
     pub retry_after: Option<String>,
+    /// `Location`, as it came: redirects are not followed.
+    pub location: Option<String>,
     /// The body, wiped when dropped.
     pub body: Zeroizing<Vec<u8>>,
 }
@@ -167,10 +169,11 @@ impl Http {
         let built = self.build(request)?;
         let sent = built.send().await.map_err(|error| classify(&error, host))?;
         let header = |name| sent.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let (status, content_type, retry_after) =
-            (sent.status().as_u16(), header("content-type"), header("retry-after"));
+        let status = sent.status().as_u16();
+        let (content_type, retry_after) = (header("content-type"), header("retry-after"));
+        let location = header("location");
         let body = read_body(sent, host).await?;
-        Ok(Response { status, content_type, retry_after, body })
+        Ok(Response { status, content_type, retry_after, location, body })
     }
 
     fn build(&self, request: Request) -> Result<reqwest::RequestBuilder, HttpError> {
