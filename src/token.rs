@@ -67,6 +67,23 @@ pub struct TokenSet {
     pub scope: Vec<String>,
 }
 
+impl TokenSet {
+    /// A second copy; every field is named, so that a new one is not forgotten.
+    pub fn duplicate(&self) -> Self {
+        let Self { access, refresh, id, token_type, expires_at, id_expires_at, obtained_at, scope } = self;
+        Self {
+            access: access.duplicate(),
+            refresh: refresh.as_ref().map(Secret::duplicate),
+            id: id.as_ref().map(Secret::duplicate),
+            token_type: token_type.clone(),
+            expires_at: *expires_at,
+            id_expires_at: *id_expires_at,
+            obtained_at: *obtained_at,
+            scope: scope.clone(),
+        }
+    }
+}
+
 /// RFC 7591 section 2, `token_endpoint_auth_method`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

@@ -1,7 +1,159 @@
-//! To come.
+//! The agent: the only place that remembers.
+//!
+//! It owns every refresh token, redeems each once for everybody who asks, and keeps what comes back. One request is
+//! told in `tokens.rs`; what may wait for a network is in `refresher.rs` and `logins.rs`; what waits for time is in
+//! `schedule.rs`. No lock is held while waiting.
 
+mod accounts;
 pub mod alarm;
 pub mod detach;
+mod dispatch;
+mod gate;
 pub mod harden;
+mod lifecycle;
+mod logins;
+mod logout;
 pub mod memory;
+mod notices;
+mod persist;
+mod providers;
+mod refresher;
+mod reports;
+mod schedule;
+mod sign_in;
+mod single_flight;
+mod state;
+mod tokens;
+mod vault_door;
 pub mod wiping_allocator;
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sha2::{Digest, Sha256};
+use tokio::sync::{broadcast, watch};
+
+use crate::clock::Clock;
+use crate::config::{Config, ConfigError};
+use crate::ipc::message::event::{Change, Event};
+use crate::ipc::message::{Error, ErrorKind};
+use crate::ipc::server::Connections;
+use crate::oauth::http::Http;
+use crate::paths::Paths;
+use crate::secret::Secret;
+use crate::vault::Vault;
+
+pub use lifecycle::run;
+
+/// How many events a slow subscriber may be behind before it misses some.
+const EVENTS_KEPT: usize = 256;
+
+/// Everything the agent remembers.
+pub struct Agent {
+    paths: Paths,
+    config: Config,
+    config_error: Option<ConfigError>,
+    clock: Arc<dyn Clock>,
+    http: Http,
+    vault: Arc<Vault>,
+    started: Duration,
+    table: Mutex<accounts::Table>,
+    flights: single_flight::Flights,
+    logins: logins::Logins,
+    schedule: schedule::Schedule,
+    gate: gate::Gate,
+    /// Held while the vault is being opened or closed.
+    opening: tokio::sync::Mutex<()>,
+    /// Protections that the system refused, for `doctor`.
+    unprotected: Vec<String>,
+    events: broadcast::Sender<Event>,
+    stop: watch::Sender<bool>,
+    connections: Connections,
+}
+
+/// What an agent is made of.
+pub struct Parts {
+    /// Where things are.
+    pub paths: Paths,
+    /// The configuration, or the defaults if it is wrong.
+    pub config: Config,
+    /// What is wrong with it.
+    pub config_error: Option<ConfigError>,
+    /// Time.
+    pub clock: Arc<dyn Clock>,
+    /// The way to the servers.
+    pub http: Http,
+    /// The vault, whose owner this agent is.
+    pub vault: Vault,
+    /// Protections that the system refused.
+    pub unprotected: Vec<String>,
+    /// The count of open connections.
+    pub connections: Connections,
+}
+
+impl Agent {
+    /// An agent with no accounts in memory yet.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        let Parts { paths, config, config_error, clock, http, vault, unprotected, connections } = parts;
+        Arc::new(Self {
+            started: clock.boot(),
+            paths,
+            config,
+            config_error,
+            clock,
+            http,
+            vault: Arc::new(vault),
+            table: Mutex::default(),
+            flights: single_flight::Flights::default(),
+            logins: logins::Logins::default(),
+            schedule: schedule::Schedule::default(),
+            gate: gate::Gate::default(),
+            opening: tokio::sync::Mutex::default(),
+            unprotected,
+            events: broadcast::channel(EVENTS_KEPT).0,
+            stop: watch::channel(false).0,
+            connections,
+        })
+    }
+
+    /// The accounts. Never held over an `await`.
+    fn table(&self) -> MutexGuard<'_, accounts::Table> {
+        // A panic under this lock left a table that is whole: every change is one assignment.
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn announce(&self, change: Change) {
+        // Nobody listening is no error.
+        let _ = self.events.send(Event { at: self.clock.now(), change });
+    }
+
+    /// Runs a vault call where it may block.
+    async fn with_vault<T: Send + 'static>(
+        &self,
+        call: impl FnOnce(&Vault) -> Result<T, crate::vault::VaultError> + Send + 'static,
+    ) -> Result<T, Error> {
+        let vault = Arc::clone(&self.vault);
+        match tokio::task::spawn_blocking(move || call(&vault)).await {
+            Ok(result) => result.map_err(Error::from),
+            Err(_) => Err(Error::new(ErrorKind::Internal, "the agent failed while it used the vault; see its log")),
+        }
+    }
+}
+
+fn fingerprint(token: &Secret) -> accounts::Fingerprint {
+    Sha256::digest(token.expose().as_bytes()).into()
+}
+
+/// A random number that no other login has.
+fn random() -> u64 {
+    let mut bytes = [0; 8];
+    // Without the system's random source there is no OAuth either; zero only costs spread.
+    let _ = getrandom::fill(&mut bytes);
+    u64::from_ne_bytes(bytes)
+}
+
+/// A random number in 0..1.
+#[expect(clippy::cast_precision_loss, reason = "jitter needs no precision")]
+fn jitter() -> f64 {
+    (random() >> 11) as f64 / (1u64 << 53) as f64
+}

@@ -68,3 +68,49 @@ pub struct Dead {
     /// One line for people, redacted.
     pub message: String,
 }
+
+impl Record {
+    /// A second copy, to be changed and written; every field is named, so that a new one is not forgotten.
+    pub fn duplicate(&self) -> Self {
+        let Self {
+            account,
+            incarnation,
+            rotation,
+            by_issuer,
+            issuer,
+            token_endpoint,
+            revocation_endpoint,
+            client_id,
+            client_secret,
+            client_authentication,
+            tokens,
+            previous_refresh,
+            identity,
+            signed_in_at,
+            refreshed_at,
+            used_at,
+            dead,
+            default_since,
+        } = self;
+        Self {
+            account: account.clone(),
+            incarnation: *incarnation,
+            rotation: *rotation,
+            by_issuer: *by_issuer,
+            issuer: issuer.clone(),
+            token_endpoint: token_endpoint.clone(),
+            revocation_endpoint: revocation_endpoint.clone(),
+            client_id: client_id.clone(),
+            client_secret: client_secret.as_ref().map(Secret::duplicate),
+            client_authentication: *client_authentication,
+            tokens: tokens.duplicate(),
+            previous_refresh: previous_refresh.as_ref().map(Secret::duplicate),
+            identity: identity.clone(),
+            signed_in_at: *signed_in_at,
+            refreshed_at: *refreshed_at,
+            used_at: *used_at,
+            dead: dead.clone(),
+            default_since: *default_since,
+        }
+    }
+}

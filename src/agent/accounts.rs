@@ -1,0 +1,261 @@
+//! The accounts in memory, and how a name finds one.
+//!
+//! The table is read under a short lock and never while waiting. What leaves it is shared (`Arc`) and immutable: a
+//! change replaces a record as a whole. A task that comes back from waiting finds its account by its incarnation, and
+//! finds none if the account was logged out or logged in anew meanwhile.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+use std::sync::Arc;
+
+use crate::account::AccountName;
+use crate::clock::Timestamp;
+use crate::ipc::message::account::Problem;
+use crate::ipc::message::{Error, ErrorKind};
+use crate::provider::Provider;
+use crate::secret::Secret;
+use crate::vault::RecordId;
+use crate::vault::record::Record;
+
+/// A token's fingerprint (SHA-256): enough to know it again, nothing to use it with.
+pub(super) type Fingerprint = [u8; 32];
+
+/// How many replaced access tokens an account knows again.
+const REMEMBERED: usize = 8;
+
+/// Which of a login's tokens is meant, where it is not the one the login was made for.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub(super) struct Variant {
+    /// Scopes, sorted; empty: as granted.
+    pub(super) scope: Vec<String>,
+    /// The audience or resource.
+    pub(super) audience: Option<String>,
+}
+
+impl Variant {
+    /// Whether it is the login's own token.
+    pub(super) fn is_plain(&self) -> bool {
+        self.scope.is_empty() && self.audience.is_none()
+    }
+}
+
+/// An access token for a variant; it lives in memory only.
+#[derive(Debug)]
+pub(super) struct Narrowed {
+    pub(super) access: Secret,
+    pub(super) token_type: String,
+    pub(super) obtained_at: Timestamp,
+    pub(super) expires_at: Option<Timestamp>,
+    pub(super) scope: Vec<String>,
+}
+
+/// One signed-in account.
+#[derive(Debug)]
+pub(super) struct Account {
+    /// Its record in the vault, and that record's version.
+    pub(super) stored: (RecordId, u64),
+    /// What is in the record, or will be once the disk takes it.
+    pub(super) record: Arc<Record>,
+    /// The provider as it is configured now.
+    pub(super) provider: Arc<Provider>,
+    /// False while the disk refuses to keep `record`.
+    pub(super) persisted: bool,
+    /// Tokens for other scopes and audiences.
+    pub(super) narrowed: HashMap<Variant, Arc<Narrowed>>,
+    /// What is wrong, if anything is, and how often in a row.
+    pub(super) problem: Option<Problem>,
+    pub(super) failures: u32,
+    /// No attempt before this, however many ask.
+    pub(super) not_before: Option<tokio::time::Instant>,
+    /// A refresh was sent and its answer never came.
+    pub(super) answer_lost: bool,
+    /// When a program last asked.
+    pub(super) used_at: Option<Timestamp>,
+    /// When a refused token last made it refresh.
+    pub(super) rejected_at: Option<Timestamp>,
+    /// Grows with every exchange that brought tokens: who waited knows whether somebody else was faster.
+    pub(super) generation: u64,
+    /// Access tokens that were replaced lately.
+    pub(super) replaced: VecDeque<Fingerprint>,
+    /// Held during an exchange: one at a time for each grant.
+    pub(super) exchange: Arc<tokio::sync::Mutex<()>>,
+    /// Held during a write: one at a time for each record.
+    pub(super) write: Arc<tokio::sync::Mutex<()>>,
+}
+
+impl Account {
+    pub(super) fn new(stored: (RecordId, u64), record: Record, provider: Arc<Provider>) -> Self {
+        Self {
+            stored,
+            used_at: record.used_at,
+            record: Arc::new(record),
+            provider,
+            persisted: true,
+            narrowed: HashMap::new(),
+            problem: None,
+            failures: 0,
+            not_before: None,
+            answer_lost: false,
+            rejected_at: None,
+            generation: 0,
+            replaced: VecDeque::new(),
+            exchange: Arc::default(),
+            write: Arc::default(),
+        }
+    }
+
+    /// Remembers an access token that has been replaced.
+    pub(super) fn remember_replaced(&mut self, fingerprint: Fingerprint) {
+        self.replaced.truncate(REMEMBERED - 1);
+        self.replaced.push_front(fingerprint);
+    }
+}
+
+/// Every account, by incarnation, and their names.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    accounts: HashMap<u64, Account>,
+    names: BTreeMap<AccountName, u64>,
+    /// The default account; told anew at every change, so that asking costs nothing.
+    default: Option<u64>,
+}
+
+impl Table {
+    pub(super) fn get(&self, incarnation: u64) -> Option<&Account> {
+        self.accounts.get(&incarnation)
+    }
+
+    pub(super) fn get_mut(&mut self, incarnation: u64) -> Option<&mut Account> {
+        self.accounts.get_mut(&incarnation)
+    }
+
+    pub(super) fn named(&self, name: &AccountName) -> Option<&Account> {
+        self.accounts.get(self.names.get(name)?)
+    }
+
+    /// Every account, sorted by name.
+    pub(super) fn iter(&self) -> impl Iterator<Item = &Account> {
+        self.names.values().filter_map(|incarnation| self.accounts.get(incarnation))
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.accounts.len()
+    }
+
+    /// Puts an account in; the one that had its name is given back.
+    pub(super) fn insert(&mut self, account: Account) -> Option<Account> {
+        let incarnation = account.record.incarnation;
+        let before = self.names.insert(account.record.account.clone(), incarnation);
+        let before = before.filter(|old| *old != incarnation).and_then(|old| self.accounts.remove(&old));
+        self.accounts.insert(incarnation, account);
+        self.find_default();
+        before
+    }
+
+    pub(super) fn remove(&mut self, incarnation: u64) -> Option<Account> {
+        let account = self.accounts.remove(&incarnation)?;
+        self.names.remove(&account.record.account);
+        self.find_default();
+        Some(account)
+    }
+
+    /// Replaces an account's record, under its new name if that changed.
+    pub(super) fn replace_record(&mut self, incarnation: u64, record: Arc<Record>) {
+        let Some(account) = self.accounts.get_mut(&incarnation) else { return };
+        if account.record.account != record.account {
+            self.names.remove(&account.record.account);
+            self.names.insert(record.account.clone(), incarnation);
+        }
+        account.record = record;
+        self.find_default();
+    }
+
+    pub(super) fn clear(&mut self) {
+        *self = Self::default();
+    }
+
+    /// The account a caller means: the named one, a provider's only one, the default, or the only one there is.
+    pub(super) fn resolve(&self, asked: Option<&str>) -> Result<&Account, Error> {
+        match asked {
+            Some(asked) => self.resolve_named(asked),
+            None => self.resolve_default(),
+        }
+    }
+
+    fn resolve_named(&self, asked: &str) -> Result<&Account, Error> {
+        let name: AccountName = asked
+            .parse()
+            .map_err(|error| Error::new(ErrorKind::InvalidParams, format!("not an account name: {error}")))?;
+        if let Some(account) = self.named(&name) {
+            return Ok(account);
+        }
+        let of_provider = self.of_provider(name.provider());
+        match (name.label(), of_provider.as_slice()) {
+            (None, [only]) => Ok(only),
+            (None, [_, _, ..]) => {
+                let names = names_of(of_provider.iter().copied());
+                let message = format!("{name} has several accounts ({}): name one of them", names.join(", "));
+                Err(listing(ErrorKind::AmbiguousAccount, message, names))
+            }
+            _ => {
+                let message = format!("nobody is signed in as {name}: run `cred-helper login {}`", login_hint(&name));
+                Err(listing(ErrorKind::LoginRequired, message, names_of(self.iter())).account(&name))
+            }
+        }
+    }
+
+    fn resolve_default(&self) -> Result<&Account, Error> {
+        if let Some(account) = self.default_account() {
+            return Ok(account);
+        }
+        let mut all = self.accounts.values();
+        match (all.next(), all.next()) {
+            (Some(only), None) => Ok(only),
+            (None, _) => {
+                Err(Error::new(ErrorKind::LoginRequired, "nobody is signed in: run `cred-helper login PROVIDER`"))
+            }
+            _ => {
+                let names = names_of(self.iter());
+                let message = format!(
+                    "there are several accounts ({}): name one, or set one with `cred-helper account default`",
+                    names.join(", ")
+                );
+                Err(listing(ErrorKind::AmbiguousAccount, message, names))
+            }
+        }
+    }
+
+    /// The account that was made the default.
+    pub(super) fn default_account(&self) -> Option<&Account> {
+        self.accounts.get(&self.default?)
+    }
+
+    /// The latest choice wins.
+    fn find_default(&mut self) {
+        let chosen = self.accounts.values().filter(|account| account.record.default_since.is_some());
+        self.default =
+            chosen.max_by_key(|account| account.record.default_since).map(|account| account.record.incarnation);
+    }
+
+    fn of_provider(&self, provider: &str) -> Vec<&Account> {
+        let Ok(bare) = AccountName::new(provider, None) else { return Vec::new() };
+        let range = self.names.range(bare..).take_while(|(name, _)| name.provider() == provider);
+        range.filter_map(|(_, incarnation)| self.accounts.get(incarnation)).collect()
+    }
+}
+
+fn names_of<'a>(accounts: impl Iterator<Item = &'a Account>) -> Vec<String> {
+    accounts.map(|account| account.record.account.to_string()).collect()
+}
+
+fn listing(kind: ErrorKind, message: String, accounts: Vec<String>) -> Error {
+    let mut error = Error::new(kind, message);
+    error.data.accounts = accounts;
+    error
+}
+
+pub(super) fn login_hint(name: &AccountName) -> String {
+    match name.label() {
+        Some(label) => format!("{} --account {label}", name.provider()),
+        None => name.provider().to_owned(),
+    }
+}

@@ -1,0 +1,125 @@
+//! The methods, by name: the one table behind every framing of the wire.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use serde::de::DeserializeOwned;
+use serde_json::Value;
+use tokio::sync::broadcast::error::RecvError;
+
+use super::Agent;
+use crate::ipc::message::account::{ListAccounts, RenameAccount, SetDefault, ShowAccount};
+use crate::ipc::message::agent::{AgentStatus, Doctor, Hello, StopAgent, Welcome};
+use crate::ipc::message::event::{Change, Event, Subscribe};
+use crate::ipc::message::login::{CancelLogin, Logout, PasteCode, StartLogin};
+use crate::ipc::message::provider::{ListProviders, ShowProvider};
+use crate::ipc::message::token::{GetToken, RefreshToken, RejectToken};
+use crate::ipc::message::vault::{AddSlot, Adopt, Lock, RemoveSlot, Reset, Unlock, VaultStatus};
+use crate::ipc::message::{Done, Error, ErrorKind, Method, PROTOCOL};
+use crate::ipc::server::{Answer, Call, Notifier, Service};
+use crate::secret::Secret;
+
+impl Service for Agent {
+    fn call(self: Arc<Self>, call: Call) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>> {
+        Box::pin(async move { self.dispatch(call).await })
+    }
+}
+
+/// Reads a method's parameters, runs it and writes its answer.
+async fn run<M, F>(params: Value, method: impl FnOnce(M) -> F) -> Result<Answer, Error>
+where
+    M: Method + DeserializeOwned,
+    F: Future<Output = Result<M::Answer, Error>>,
+{
+    let params = if params.is_null() { Value::Object(serde_json::Map::new()) } else { params };
+    // The parser's words name fields and types; a value it might quote can be a secret, so they are not passed on.
+    let params = serde_json::from_value(params).map_err(|error| wrong_params(M::NAME, &error))?;
+    let answer = method(params).await?;
+    match serde_json::to_string(&answer) {
+        Ok(text) => Ok(Secret::from(text)),
+        Err(_) => Err(Error::new(ErrorKind::Internal, format!("the answer to {} could not be written", M::NAME))),
+    }
+}
+
+fn wrong_params(method: &str, error: &serde_json::Error) -> Error {
+    let message = error.to_string();
+    let advice = match message.split_once('`') {
+        Some((what @ "missing field ", rest)) => {
+            let field: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+            format!("{what}`{field}`")
+        }
+        _ => "see cred-helper-protocol(7)".to_owned(),
+    };
+    Error::new(ErrorKind::InvalidParams, format!("the parameters are not those of {method}: {advice}"))
+}
+
+impl Agent {
+    async fn dispatch(self: Arc<Self>, call: Call) -> Result<Answer, Error> {
+        let Call { method, params, notifier, .. } = call;
+        let agent = &self;
+        match method.as_str() {
+            GetToken::NAME => run(params, |get| agent.get_token(get)).await,
+            RejectToken::NAME => run(params, |reject| agent.reject(reject)).await,
+            RefreshToken::NAME => run(params, |refresh| agent.refresh(refresh)).await,
+            StartLogin::NAME => run(params, |start| agent.start_login(start, &notifier)).await,
+            PasteCode::NAME => run(params, |paste| agent.paste(paste)).await,
+            CancelLogin::NAME => run(params, async |cancel: CancelLogin| agent.cancel_login(&cancel)).await,
+            Logout::NAME => run(params, |logout| agent.logout(logout)).await,
+            ListAccounts::NAME => run(params, async |_: ListAccounts| agent.list_accounts().await).await,
+            ShowAccount::NAME => run(params, |show| agent.show_account(show)).await,
+            SetDefault::NAME => run(params, |default| agent.set_default(default)).await,
+            RenameAccount::NAME => run(params, |rename| agent.rename(rename)).await,
+            ListProviders::NAME => run(params, async |_: ListProviders| Ok(agent.list_providers())).await,
+            ShowProvider::NAME => run(params, async |show: ShowProvider| agent.show_provider(&show)).await,
+            VaultStatus::NAME => run(params, async |_: VaultStatus| agent.vault_report().await).await,
+            Lock::NAME => run(params, async |_: Lock| agent.lock().await).await,
+            Unlock::NAME => run(params, |unlock| agent.unlock(unlock)).await,
+            Adopt::NAME => run(params, async |_: Adopt| agent.adopt().await).await,
+            Reset::NAME => run(params, async |_: Reset| agent.reset().await).await,
+            AddSlot::NAME => run(params, |add| agent.add_slot(add)).await,
+            RemoveSlot::NAME => run(params, |remove| agent.remove_slot(remove)).await,
+            Subscribe::NAME => run(params, async |_: Subscribe| Ok(agent.subscribe(notifier))).await,
+            Hello::NAME => run(params, async |hello: Hello| welcome(&hello)).await,
+            AgentStatus::NAME => run(params, async |_: AgentStatus| Ok(agent.agent_report())).await,
+            Doctor::NAME => run(params, async |_: Doctor| Ok(agent.doctor().await)).await,
+            StopAgent::NAME => run(params, async |_: StopAgent| Ok(agent.stop())).await,
+            _ => Err(Error::new(ErrorKind::MethodNotFound, "no such method; see cred-helper-protocol(7)")),
+        }
+    }
+
+    /// Sends every event to this caller until it is gone.
+    fn subscribe(&self, notifier: Notifier) -> Done {
+        let mut events = self.events.subscribe();
+        let clock = Arc::clone(&self.clock);
+        tokio::spawn(async move {
+            loop {
+                let event = tokio::select! {
+                    event = events.recv() => event,
+                    () = notifier.closed() => return,
+                };
+                let event = match event {
+                    Ok(event) => event,
+                    Err(RecvError::Lagged(missed)) => Event { at: clock.now(), change: Change::Lagged { missed } },
+                    Err(RecvError::Closed) => return,
+                };
+                if !notifier.send(&event) {
+                    return;
+                }
+            }
+        });
+        Done {}
+    }
+
+    fn stop(&self) -> Done {
+        self.stop.send_replace(true);
+        Done {}
+    }
+}
+
+fn welcome(hello: &Hello) -> Result<Welcome, Error> {
+    if !hello.protocol.is_empty() && !hello.protocol.contains(&PROTOCOL) {
+        let message = format!("this agent speaks protocol {PROTOCOL} only; install client and agent of one version");
+        return Err(Error::new(ErrorKind::InvalidParams, message));
+    }
+    Ok(Welcome { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned() })
+}

@@ -1,0 +1,90 @@
+//! Signing out: revoked at the server where it can be (RFC 7009), and forgotten whether or not that worked.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::warn;
+
+use super::accounts::Account;
+use super::{Agent, refresher};
+use crate::grant::{self, TokenHint};
+use crate::ipc::message::Error;
+use crate::ipc::message::account::AccountState;
+use crate::ipc::message::event::Change;
+use crate::ipc::message::login::{LoggedOut, LoggedOutAccount, Logout, Revocation};
+use crate::provider::Provider;
+use crate::secret::Secret;
+use crate::vault::record::Record;
+
+/// How long a person waits for a server that is asked to revoke.
+const PATIENCE: Duration = Duration::from_secs(10);
+
+impl Agent {
+    pub(super) async fn logout(self: &Arc<Self>, logout: Logout) -> Result<LoggedOut, Error> {
+        self.ensure_open().await?;
+        let incarnations: Vec<u64> = {
+            let table = self.table();
+            if logout.all {
+                table.iter().map(|account| account.record.incarnation).collect()
+            } else {
+                vec![table.resolve(logout.account.as_deref())?.record.incarnation]
+            }
+        };
+        let mut accounts = Vec::with_capacity(incarnations.len());
+        for incarnation in incarnations {
+            let Some(account) = self.forget(incarnation).await? else { continue };
+            accounts.push(self.revoke_now(&account).await);
+        }
+        Ok(LoggedOut { accounts })
+    }
+
+    /// Takes an account out of the vault and the table. An exchange under way finds it gone and gives back what it got.
+    async fn forget(self: &Arc<Self>, incarnation: u64) -> Result<Option<Account>, Error> {
+        let write = self.table().get(incarnation).map(|account| Arc::clone(&account.write));
+        let Some(write) = write else { return Ok(None) };
+        let _turn = write.lock_owned().await;
+        let Some(id) = self.table().get(incarnation).map(|account| account.stored.0.clone()) else { return Ok(None) };
+        self.with_vault(move |vault| vault.remove(&id)).await?;
+        self.schedule.forget(incarnation);
+        let account = self.table().remove(incarnation);
+        if let Some(account) = &account {
+            let account = account.record.account.to_string();
+            self.announce(Change::State { account, state: AccountState::SignedOut });
+        }
+        Ok(account)
+    }
+
+    async fn revoke_now(&self, account: &Account) -> LoggedOutAccount {
+        let record = &account.record;
+        let name = record.account.to_string();
+        let Some(endpoint) = &record.revocation_endpoint else {
+            let message = Some("the server has no revocation endpoint: its tokens work until they expire".to_owned());
+            return LoggedOutAccount { account: name, revocation: Revocation::Unsupported, message };
+        };
+        let client = refresher::client(record, &account.provider);
+        let (token, hint) = match &record.tokens.refresh {
+            Some(refresh) => (refresh, TokenHint::Refresh),
+            None => (&record.tokens.access, TokenHint::Access),
+        };
+        let asking = grant::revoke(&self.http, &account.provider, endpoint, &client, token, hint);
+        let (revocation, message) = match tokio::time::timeout(PATIENCE, asking).await {
+            Ok(Ok(())) => (Revocation::Revoked, None),
+            Ok(Err(failure)) => (Revocation::Failed, Some(failure.message)),
+            Err(_) => (Revocation::Failed, Some("the server did not answer".to_owned())),
+        };
+        LoggedOutAccount { account: name, revocation, message }
+    }
+
+    /// Revokes a refresh token behind the caller's back: one that was replaced by a new login, or came too late.
+    pub(super) fn revoke_later(self: &Arc<Self>, record: Arc<Record>, provider: Arc<Provider>, token: Secret) {
+        let Some(endpoint) = record.revocation_endpoint.clone() else { return };
+        let agent = Arc::clone(self);
+        tokio::spawn(async move {
+            let client = refresher::client(&record, &provider);
+            let asking = grant::revoke(&agent.http, &provider, &endpoint, &client, &token, TokenHint::Refresh);
+            if let Err(failure) = asking.await {
+                warn!(account = %record.account, "could not revoke a token that is no longer used: {}", failure.message);
+            }
+        });
+    }
+}

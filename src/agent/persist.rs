@@ -1,0 +1,124 @@
+//! Keeping what changed: in the vault first, then in memory, and only then answered.
+//!
+//! One write at a time for each record. A disk that refuses for five seconds does not make callers go without: they
+//! are served what is in memory, told so, and the disk is asked again until it takes it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::time::Instant;
+use tracing::warn;
+
+use super::Agent;
+use super::tokens::gone;
+use crate::ipc::message::Error;
+use crate::vault::record::Record;
+use crate::vault::{Prepared, Vault};
+
+/// How long callers wait for the disk.
+const PATIENCE: Duration = Duration::from_secs(5);
+/// The pauses between attempts: from the first to the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+const LONGEST_PAUSE: Duration = Duration::from_secs(30);
+
+impl Agent {
+    /// Keeps the outcome of an exchange. `None`: the account is gone, and nothing was kept.
+    pub(super) async fn keep<T>(
+        self: &Arc<Self>,
+        incarnation: u64,
+        prepared: Prepared,
+        change: impl FnOnce(&mut Record) -> T,
+    ) -> Option<T> {
+        let write = self.table().get(incarnation).map(|account| Arc::clone(&account.write));
+        let Some(write) = write else {
+            prepared.abandon();
+            return None;
+        };
+        let _turn = write.lock_owned().await;
+        let Some(((id, version), before)) =
+            self.table().get(incarnation).map(|account| (account.stored.clone(), Arc::clone(&account.record)))
+        else {
+            prepared.abandon();
+            return None;
+        };
+        let mut record = before.duplicate();
+        let result = change(&mut record);
+        let record = Arc::new(record);
+        let writing = Arc::clone(&record);
+        // A rename meanwhile has made another version: then what was prepared is for a record that is gone.
+        let commit = move |vault: &Vault| prepared.commit(&writing).or_else(|_| vault.replace(&id, version, &writing));
+        let written = self.with_vault(commit).await;
+        let written = match written {
+            Ok(version) => Some(version),
+            Err(error) => self.insist(incarnation, &record, error).await,
+        };
+        self.install(incarnation, record, written);
+        Some(result)
+    }
+
+    /// Changes a record at a person's word (rename, default): kept, or an error and nothing changed.
+    pub(super) async fn change(
+        self: &Arc<Self>,
+        incarnation: u64,
+        change: impl FnOnce(&mut Record),
+    ) -> Result<(), Error> {
+        let write = self.table().get(incarnation).map(|account| Arc::clone(&account.write)).ok_or_else(gone)?;
+        let _turn = write.lock_owned().await;
+        let ((id, version), before) = {
+            let table = self.table();
+            let account = table.get(incarnation).ok_or_else(gone)?;
+            (account.stored.clone(), Arc::clone(&account.record))
+        };
+        let mut record = before.duplicate();
+        change(&mut record);
+        let record = Arc::new(record);
+        let writing = Arc::clone(&record);
+        let version = self.with_vault(move |vault| vault.replace(&id, version, &writing)).await?;
+        self.install(incarnation, record, Some(version));
+        Ok(())
+    }
+
+    /// Asks the disk again for as long as callers wait.
+    async fn insist(self: &Arc<Self>, incarnation: u64, record: &Arc<Record>, first: Error) -> Option<u64> {
+        let end = Instant::now() + PATIENCE;
+        let mut pause = FIRST_PAUSE;
+        warn!(account = %record.account, "the vault could not be written, trying again: {first}");
+        while Instant::now() + pause < end {
+            tokio::time::sleep(pause).await;
+            pause *= 2;
+            let (id, version) = self.table().get(incarnation)?.stored.clone();
+            let writing = Arc::clone(record);
+            if let Ok(version) = self.with_vault(move |vault| vault.replace(&id, version, &writing)).await {
+                return Some(version);
+            }
+        }
+        tokio::spawn(Arc::clone(self).persist_later(incarnation));
+        None
+    }
+
+    /// Goes on trying until the record in memory is on the disk, or its account is gone.
+    async fn persist_later(self: Arc<Self>, incarnation: u64) {
+        let mut pause = FIRST_PAUSE;
+        loop {
+            tokio::time::sleep(pause).await;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            let state = self.table().get(incarnation).map(|account| account.persisted);
+            match state {
+                Some(false) => {}
+                _ => return,
+            }
+            if self.change(incarnation, |_| {}).await.is_ok() {
+                return;
+            }
+        }
+    }
+
+    fn install(&self, incarnation: u64, record: Arc<Record>, written: Option<u64>) {
+        let mut table = self.table();
+        if let Some(account) = table.get_mut(incarnation) {
+            account.persisted = written.is_some();
+            account.stored.1 = written.unwrap_or(account.stored.1);
+        }
+        table.replace_record(incarnation, record);
+    }
+}

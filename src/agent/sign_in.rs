@@ -1,0 +1,262 @@
+//! `login.start`: from a provider's name to a login that is safe in the vault.
+//!
+//! Everything that can be refused is refused before a browser opens: the name, the notice, the vault. The old login of
+//! the account stays until the new one is on the disk, and is revoked then.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::info;
+
+use super::accounts::Account;
+use super::logins::Share;
+use super::providers::Named;
+use super::{Agent, providers, random};
+use crate::account::AccountName;
+use crate::grant::{self, Authorized, Client, LoginChannel, LoginError, LoginRequest, PageAccount};
+use crate::ipc::message::account::AccountState;
+use crate::ipc::message::event::Change;
+use crate::ipc::message::login::{SignedIn, Stage, StartLogin};
+use crate::ipc::message::vault::SlotKind;
+use crate::ipc::message::{Error, ErrorKind};
+use crate::ipc::server::Notifier;
+use crate::provider::schema::ErrorClass;
+use crate::secret::Secret;
+use crate::token::ClientAuthentication;
+use crate::vault::record::Record;
+
+/// How long a person has.
+const TIME_LIMIT: Duration = Duration::from_secs(600);
+
+impl Agent {
+    pub(super) async fn start_login(
+        self: &Arc<Self>,
+        start: StartLogin,
+        notifier: &Notifier,
+    ) -> Result<SignedIn, Error> {
+        let named = self.provider(&start.provider)?;
+        let account = AccountName::new(&named.name, start.label.as_deref())
+            .map_err(|error| Error::new(ErrorKind::InvalidParams, format!("the label: {error}")))?;
+        self.check_notice(providers::notice(&named.provider), start.accept_notice.as_deref())?;
+        self.ensure_ready(start.browser).await?;
+        let client = self.login_client(&start, &named, &account)?;
+        let scope = sorted(if start.scope.is_empty() { &named.provider.scopes } else { &start.scope });
+        let share = Share {
+            account: account.clone(),
+            client_id: client.id.clone(),
+            scope: scope.clone(),
+            flow: start.flow,
+            browser: start.browser,
+            redirect_port: start.redirect_port,
+            replace: start.replace,
+        };
+        let request = LoginRequest {
+            provider: Arc::clone(&named.provider),
+            account: account.to_string(),
+            client,
+            scope,
+            flow: start.flow,
+            browser: start.browser,
+            redirect_port: start.redirect_port,
+            time_limit: TIME_LIMIT,
+        };
+        let title = named.provider.title.clone();
+        let agent = Arc::clone(self);
+        let caller_secret = start.client_secret.is_some();
+        let begin = move |channel| agent.sign_in(named, account, request, channel, start.replace, caller_secret);
+        self.take_part(share, title, notifier, begin).await
+    }
+
+    /// The client: the caller's, the provider's, or the one that the account was made with before.
+    fn login_client(&self, start: &StartLogin, named: &Named, account: &AccountName) -> Result<Client, Error> {
+        let before = self.table().named(account).map(|account| Arc::clone(&account.record));
+        let configured = &named.provider.client;
+        let id = start.client_id.clone().or_else(|| configured.id.clone());
+        let id = id.or_else(|| before.as_ref().map(|record| record.client_id.clone())).ok_or_else(|| {
+            let how = named.provider.registration.as_deref();
+            let how = how.unwrap_or("register a native application there and give its identifier with --client-id");
+            Error::new(ErrorKind::Misconfigured, format!("{}: no client identifier: {how}", named.name))
+        })?;
+        let kept = before.filter(|record| record.client_id == id);
+        let secret = start.client_secret.as_ref();
+        let secret = secret.or(configured.secret.as_ref().filter(|_| configured.id.as_deref() == Some(id.as_str())));
+        let secret = secret.or(kept.as_ref().and_then(|record| record.client_secret.as_ref())).map(Secret::duplicate);
+        let default = if secret.is_some() { ClientAuthentication::Basic } else { ClientAuthentication::None };
+        Ok(Client { id, secret, authentication: configured.authentication.unwrap_or(default) })
+    }
+
+    async fn sign_in(
+        self: Arc<Self>,
+        named: Named,
+        account: AccountName,
+        request: LoginRequest,
+        channel: LoginChannel,
+        replace: bool,
+        caller_secret: bool,
+    ) -> Result<SignedIn, Error> {
+        let events = channel.events.clone();
+        let authorized = grant::log_in(&self.http, &*self.clock, request, channel).await;
+        let mut authorized = authorized.map_err(|error| login_error(&account, error))?;
+        // The tokens are there: from here on the login is finished even if every caller leaves.
+        let page = authorized.page.take();
+        let _ = events.send(grant::LoginEvent::Stage(Stage::Saving));
+        let title = named.provider.title.clone();
+        let agent = Arc::clone(&self);
+        let saving = tokio::spawn(async move { agent.save(named, account, authorized, replace, caller_secret).await });
+        let saved = match saving.await {
+            Ok(saved) => saved,
+            Err(_) => Err(Error::new(ErrorKind::Internal, "the agent failed while it saved the login; see its log")),
+        };
+        if let Some(page) = page {
+            page.finish(match &saved {
+                Ok(signed_in) => Ok(PageAccount {
+                    provider: title,
+                    account: signed_in.account.clone(),
+                    identity: signed_in.identity.display().map(str::to_owned),
+                }),
+                Err(error) => Err(error.message.clone()),
+            });
+        }
+        saved
+    }
+
+    async fn save(
+        self: &Arc<Self>,
+        named: Named,
+        name: AccountName,
+        authorized: Authorized,
+        replace: bool,
+        caller_secret: bool,
+    ) -> Result<SignedIn, Error> {
+        let record = self.record(&named, &name, authorized, caller_secret);
+        let before = self.table().named(&name).map(|account| account.record.incarnation);
+        let result = match before {
+            Some(before) => self.renew_login(&named, before, record, replace).await,
+            None => self.new_login(&named, record).await,
+        };
+        match result {
+            Ok(record) => Ok(self.signed_in(&record, before.is_some())),
+            Err((error, record)) => {
+                // What can't be kept is given back.
+                let token = record.tokens.refresh.as_ref().unwrap_or(&record.tokens.access).duplicate();
+                self.revoke_later(Arc::new(record), Arc::clone(&named.provider), token);
+                Err(error)
+            }
+        }
+    }
+
+    async fn new_login(self: &Arc<Self>, named: &Named, record: Record) -> Result<Arc<Record>, (Error, Record)> {
+        let writing = record.duplicate();
+        let written = match self.with_vault(move |vault| vault.create(&writing)).await {
+            Ok(written) => written,
+            Err(error) => return Err((error, record)),
+        };
+        Ok(self.enter(Account::new((written.id, written.version), record, Arc::clone(&named.provider))))
+    }
+
+    /// Replaces an account's login, in the same file, so that there are never two of them.
+    async fn renew_login(
+        self: &Arc<Self>,
+        named: &Named,
+        before: u64,
+        mut record: Record,
+        replace: bool,
+    ) -> Result<Arc<Record>, (Error, Record)> {
+        let write = self.table().get(before).map(|account| Arc::clone(&account.write));
+        let Some(write) = write else { return self.new_login(named, record).await };
+        let _turn = write.lock_owned().await;
+        let found = self.table().get(before).map(|account| (account.stored.clone(), Arc::clone(&account.record)));
+        let Some(((id, version), old)) = found else { return self.new_login(named, record).await };
+        let (was, is) = (&old.identity.subject, &record.identity.subject);
+        if !replace && was.is_some() && is.is_some() && was != is {
+            let message = format!(
+                "{}: another person signed in than before; the account was left as it is (use --replace, or another --account)",
+                record.account
+            );
+            return Err((Error::new(ErrorKind::OtherPerson, message).account(&record.account), record));
+        }
+        record.default_since = old.default_since;
+        let (writing, at) = (record.duplicate(), id.clone());
+        match self.with_vault(move |vault| vault.replace(&at, version, &writing)).await {
+            Ok(version) => {
+                let account = Account::new((id, version), record, Arc::clone(&named.provider));
+                let entered = self.enter(account);
+                let old_token = old.tokens.refresh.as_ref().unwrap_or(&old.tokens.access).duplicate();
+                self.revoke_later(old, Arc::clone(&named.provider), old_token);
+                Ok(entered)
+            }
+            Err(error) => Err((error, record)),
+        }
+    }
+
+    fn enter(&self, account: Account) -> Arc<Record> {
+        let record = Arc::clone(&account.record);
+        self.schedule.plan(&account, self.clock.now());
+        if let Some(before) = self.table().insert(account) {
+            self.schedule.forget(before.record.incarnation);
+        }
+        info!(account = %record.account, "signed in");
+        self.announce(Change::State { account: record.account.to_string(), state: AccountState::SignedIn });
+        record
+    }
+
+    fn record(&self, named: &Named, account: &AccountName, authorized: Authorized, caller_secret: bool) -> Record {
+        let Authorized { tokens, identity, endpoints, client, page: _ } = authorized;
+        let now = self.clock.now();
+        // A secret from the configuration stays there; only the caller's own has no other place.
+        let configured = named.provider.client.secret.is_some() && !caller_secret;
+        Record {
+            account: account.clone(),
+            incarnation: random(),
+            rotation: 0,
+            by_issuer: named.by_issuer,
+            issuer: endpoints.issuer,
+            token_endpoint: endpoints.token,
+            revocation_endpoint: endpoints.revocation,
+            client_id: client.id,
+            client_secret: client.secret.filter(|_| !configured),
+            client_authentication: client.authentication,
+            tokens,
+            previous_refresh: None,
+            identity,
+            signed_in_at: now,
+            refreshed_at: None,
+            used_at: Some(now),
+            dead: None,
+            default_since: None,
+        }
+    }
+
+    fn signed_in(&self, record: &Record, renewed: bool) -> SignedIn {
+        SignedIn {
+            account: record.account.to_string(),
+            identity: record.identity.clone(),
+            scope: record.tokens.scope.clone(),
+            expires_at: record.tokens.expires_at,
+            refreshable: record.tokens.refresh.is_some(),
+            renewed,
+            persisted: self.vault.report().as_strong_as != Some(SlotKind::Memory),
+        }
+    }
+}
+
+fn sorted(scope: &[String]) -> Vec<String> {
+    let mut scope: Vec<String> = scope.iter().flat_map(|scope| scope.split_whitespace()).map(str::to_owned).collect();
+    scope.sort();
+    scope.dedup();
+    scope
+}
+
+fn login_error(account: &AccountName, error: LoginError) -> Error {
+    let kind = match &error {
+        LoginError::Denied(_) => ErrorKind::Denied,
+        LoginError::TimedOut(_) => ErrorKind::Cancelled,
+        LoginError::Impossible(_) => ErrorKind::Misconfigured,
+        LoginError::Failed(failure) => match failure.class {
+            ErrorClass::Transient => ErrorKind::TemporarilyUnavailable,
+            ErrorClass::Misconfigured => ErrorKind::Misconfigured,
+            ErrorClass::Denied | ErrorClass::Dead => ErrorKind::Denied,
+        },
+    };
+    Error::new(kind, format!("{account}: {error}")).account(account)
+}

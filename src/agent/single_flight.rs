@@ -1,0 +1,185 @@
+//! One exchange for everybody who wants the same token at the same time.
+//!
+//! A flight is a task of its own: a caller who hangs up poisons nobody, and every caller waits until its own deadline
+//! only. Between attempts a flight says when it tries again, so that a caller who can't wait that long knows at once.
+
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+
+use super::accounts::Variant;
+use crate::ipc::message::{Error, ErrorKind};
+
+/// Which token a flight is for: the login's incarnation, and the variant of its token.
+pub(super) type Key = (u64, Variant);
+
+/// Where a flight stands.
+#[derive(Clone, Debug)]
+pub(super) enum Stage {
+    /// The exchange is under way.
+    UnderWay,
+    /// It failed, and is tried again at `at`.
+    Waiting {
+        /// What a caller who can't wait is told.
+        error: Error,
+        /// When it goes on.
+        at: Instant,
+    },
+    /// It ended; the token is in the table, or the error says why not.
+    Done(Result<(), Error>),
+}
+
+/// The flights under way.
+#[derive(Debug, Default)]
+pub(super) struct Flights(Arc<Mutex<Map>>);
+
+type Map = HashMap<Key, Arc<watch::Sender<Stage>>>;
+
+fn open(map: &Mutex<Map>) -> MutexGuard<'_, Map> {
+    map.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Flights {
+    /// Joins the flight for `key`, which `start` begins if there is none.
+    pub(super) fn join(&self, key: Key, start: impl FnOnce(Landing)) -> watch::Receiver<Stage> {
+        let mut map = open(&self.0);
+        if let Some(flight) = map.get(&key) {
+            return flight.subscribe();
+        }
+        let (sender, receiver) = watch::channel(Stage::UnderWay);
+        let sender = Arc::new(sender);
+        map.insert(key.clone(), Arc::clone(&sender));
+        drop(map);
+        start(Landing { flights: Arc::clone(&self.0), sender, key });
+        receiver
+    }
+}
+
+/// The flight's own end of itself. Dropped without [`Landing::land`], the flight ends with an error.
+#[derive(Debug)]
+pub(super) struct Landing {
+    flights: Arc<Mutex<Map>>,
+    sender: Arc<watch::Sender<Stage>>,
+    key: Key,
+}
+
+impl Landing {
+    /// Ends the flight: whoever comes later starts another.
+    pub(super) fn land(self, result: Result<(), Error>) {
+        open(&self.flights).remove(&self.key);
+        self.sender.send_replace(Stage::Done(result));
+    }
+
+    /// Whether anybody waits for it.
+    pub(super) fn awaited(&self) -> bool {
+        self.sender.receiver_count() > 0
+    }
+
+    /// Says when it is tried again and waits for that, or for the last caller to leave. False if nobody waits any more.
+    pub(super) async fn pause(&self, error: Error, wait: Duration) -> bool {
+        let at = Instant::now() + wait;
+        self.sender.send_replace(Stage::Waiting { error, at });
+        tokio::select! {
+            () = tokio::time::sleep_until(at) => {}
+            () = self.sender.closed() => return false,
+        }
+        self.sender.send_replace(Stage::UnderWay);
+        true
+    }
+}
+
+impl Drop for Landing {
+    fn drop(&mut self) {
+        // After `land` another flight may have this key: only our own is taken out.
+        let mut flights = open(&self.flights);
+        if flights.get(&self.key).is_some_and(|flight| Arc::ptr_eq(flight, &self.sender)) {
+            flights.remove(&self.key);
+            let died = Error::new(ErrorKind::Internal, "the refresh ended without a result; see the agent's log");
+            self.sender.send_replace(Stage::Done(Err(died)));
+        }
+    }
+}
+
+/// Waits for a flight's end, until `deadline`.
+pub(super) async fn wait(mut flight: watch::Receiver<Stage>, deadline: Instant) -> Result<(), Error> {
+    let mut last = None;
+    loop {
+        match &*flight.borrow_and_update() {
+            Stage::Done(result) => return result.clone(),
+            Stage::Waiting { error, at } if *at > deadline => return Err(error.clone()),
+            Stage::Waiting { error, .. } => last = Some(error.clone()),
+            Stage::UnderWay => {}
+        }
+        match tokio::time::timeout_at(deadline, flight.changed()).await {
+            Ok(Ok(())) => {}
+            // Every flight says how it ended before it goes; this is for the type.
+            Ok(Err(_)) => return Err(Error::new(ErrorKind::Internal, "the refresh ended without a result")),
+            Err(_) => return Err(last.unwrap_or_else(|| Error::new(ErrorKind::TemporarilyUnavailable, TOO_SLOW))),
+        }
+    }
+}
+
+const TOO_SLOW: &str = "the authorization server has not answered yet; the refresh goes on, ask again";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::atomic::{AtomicU32, Ordering};
+
+    fn key() -> Key {
+        (1, Variant::default())
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    #[tokio::test]
+    async fn a_hundred_callers_share_one_flight_and_its_result() {
+        let flights = Flights::default();
+        let started = AtomicU32::new(0);
+        let mut landing = None;
+        let callers: Vec<_> = (0..100)
+            .map(|_| {
+                flights.join(key(), |own| {
+                    started.fetch_add(1, Ordering::Relaxed);
+                    landing = Some(own);
+                })
+            })
+            .collect();
+        assert_eq!(started.load(Ordering::Relaxed), 1);
+        landing.unwrap().land(Ok(()));
+        for caller in callers {
+            assert_eq!(wait(caller, soon()).await, Ok(()));
+        }
+        flights.join(key(), |_| {
+            started.fetch_add(1, Ordering::Relaxed);
+        });
+        assert_eq!(started.load(Ordering::Relaxed), 2, "a later caller starts anew");
+    }
+
+    #[tokio::test]
+    async fn a_caller_who_cannot_wait_for_the_next_attempt_is_told_at_once() {
+        let flights = Flights::default();
+        let mut landing = None;
+        let caller = flights.join(key(), |own| landing = Some(own));
+        let landing = landing.unwrap();
+        let error = Error::new(ErrorKind::TemporarilyUnavailable, "down");
+        let pause = tokio::spawn({
+            let error = error.clone();
+            async move { landing.pause(error, Duration::from_secs(600)).await }
+        });
+        assert_eq!(wait(caller, soon()).await, Err(error));
+        assert!(!pause.await.unwrap(), "the last caller has left, so the flight need not go on");
+    }
+
+    #[tokio::test]
+    async fn a_flight_that_dies_is_an_error_for_its_callers() {
+        let flights = Flights::default();
+        let caller = flights.join(key(), drop);
+        assert_eq!(wait(caller, soon()).await.unwrap_err().kind(), ErrorKind::Internal);
+    }
+}
