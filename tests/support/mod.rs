@@ -1,0 +1,8 @@
+//! What several integration tests share, one file per counterpart.
+
+#![allow(dead_code, reason = "every test is a crate of its own and uses a part of this")]
+#![allow(missing_docs, unreachable_pub, reason = "the same: there is no other crate to see or document it for")]
+
+pub mod browser;
+pub mod http;
+pub mod oidc_provider;
