@@ -4,5 +4,6 @@
 #![allow(missing_docs, unreachable_pub, reason = "the same: there is no other crate to see or document it for")]
 
 pub mod browser;
+pub mod chromium;
 pub mod http;
 pub mod oidc_provider;
