@@ -108,3 +108,23 @@ fn it_revokes_and_binds_tokens_to_a_resource() {
     assert_eq!(refresh(&metadata, &refresh_token).member("error"), "invalid_grant");
     assert_eq!(http::get(&endpoint(&metadata, "userinfo_endpoint")).status, 401);
 }
+
+#[test]
+fn it_knows_its_confidential_clients_by_basic_and_post() {
+    use base64::Engine as _;
+    let server = OidcProvider::start(&json!({}));
+    let token_endpoint = endpoint(&server.metadata(), "token_endpoint");
+    let ask = |headers: &[(&str, &str)], client: &[(&str, &str)]| {
+        let mut fields = vec![("grant_type", "refresh_token"), ("refresh_token", "guess")];
+        fields.extend(client);
+        post_form(&token_endpoint, headers, &fields).member("error")
+    };
+    // RFC 6749 section 2.3.1: both halves are form-encoded first.
+    let basic = base64::engine::general_purpose::STANDARD.encode("basic:basic%3A+secret%2F%2B%25");
+    let authorization = format!("Basic {basic}");
+    // A client that is right is told that its token is wrong.
+    assert_eq!(ask(&[("Authorization", &authorization)], &[]), "invalid_grant");
+    assert_eq!(ask(&[], &[("client_id", "post"), ("client_secret", "post secret")]), "invalid_grant");
+    assert_eq!(ask(&[], &[("client_id", "post"), ("client_secret", "wrong")]), "invalid_client");
+    assert_eq!(ask(&[], &[("client_id", "post")]), "invalid_client");
+}

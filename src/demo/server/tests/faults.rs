@@ -23,6 +23,18 @@ fn a_lost_answer_has_rotated_and_a_refused_connection_has_not() {
 }
 
 #[test]
+fn a_reset_is_a_reset_and_no_polite_end() {
+    use std::io::{Read as _, Write as _};
+    let server = server(|_| {});
+    server.set_behaviour(Behaviour::ResetConnection, 1);
+    let authority = server.issuer().replace("http://", "");
+    let mut stream = std::net::TcpStream::connect(&authority).expect("connects");
+    write!(stream, "POST /token HTTP/1.1\r\nHost: {authority}\r\nContent-Length: 0\r\n\r\n").expect("sends");
+    let error = stream.read(&mut [0; 1]).expect_err("no answer");
+    assert_eq!(error.kind(), std::io::ErrorKind::ConnectionReset);
+}
+
+#[test]
 fn answers_are_changed_as_ordered_and_only_as_often() {
     let server = server(|options| options.rotation = RotationMode::None);
     let token = login(&server).text("refresh_token");

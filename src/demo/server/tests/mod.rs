@@ -77,6 +77,14 @@ fn a_wrong_verifier_or_redirect_is_refused_and_leaves_the_code_to_its_owner() {
     assert_eq!(redeem(&server, &code, &other).refusal(), (400, "invalid_grant".into()));
     assert_eq!(redeem(&server, &code, "short").refusal(), (400, "invalid_grant".into()));
     assert_eq!(redeem(&server, "guess", VERIFIER).refusal(), (400, "invalid_grant".into()));
+    let fields = [
+        ("grant_type", "authorization_code"),
+        ("code", code.as_str()),
+        ("redirect_uri", "http://127.0.0.1:4712/callback"),
+        ("code_verifier", VERIFIER),
+        ("client_id", DEFAULT_CLIENT),
+    ];
+    assert_eq!(post(&server.url("/token"), &fields).refusal(), (400, "invalid_grant".into()));
     assert_eq!(redeem(&server, &code, VERIFIER).status, 200);
 }
 
