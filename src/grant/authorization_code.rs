@@ -208,8 +208,7 @@ async fn exchange(
 ) -> Result<Authorized, LoginError> {
     let CodeLogin { request, endpoints, redirect: _ } = login;
     let issuer = endpoints.issuer.as_deref();
-    // A pasted code has no room for an issuer; only what came by a redirect has to name it.
-    let promised = endpoints.iss_parameter && redirected.issuer.is_some();
+    let promised = endpoints.iss_parameter && redirected.addressed;
     authorization::check_issuer(issuer, promised, redirected.issuer.as_deref()).map_err(mixed_up)?;
     let code = match redirected.outcome {
         Outcome::Code(code) => code,

@@ -77,7 +77,7 @@ impl Exchange<'_> {
         let answer = match token_response::decode(&response.body) {
             Ok(answer) => answer,
             // Some servers refuse with status 200.
-            Err(_) if token_error::decode(&response.body).is_some() => {
+            Err(_) if token_error::decode(&response.body).is_some_and(|answer| answer.error.is_some()) => {
                 return Err(Refusal::of(asked.refused(&response, now), &response.body));
             }
             Err(error) => return Err(asked.unreadable(&response, &error.to_string()).into()),

@@ -14,11 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::Poll;
 use std::time::Duration;
 
-use http_body_util::Full;
-use hyper::body::{Bytes, Incoming};
+use hyper::Request;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
-use hyper::{Request, Response};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{mpsc, oneshot};
@@ -172,7 +171,7 @@ impl Serving {
         let (door, brought) = (self.door.clone(), brought_redirect.clone());
         let service = service_fn(move |request| {
             let (door, brought) = (door.clone(), brought.clone());
-            async move { Ok::<_, Infallible>(door.answer(&request, &brought).await) }
+            async move { Ok::<_, Infallible>(door.page(&request, &brought).await.response()) }
         });
         let connection = http1::Builder::new()
             .timer(TokioTimer::new())
@@ -217,10 +216,6 @@ struct Door {
 }
 
 impl Door {
-    async fn answer(&self, request: &Request<Incoming>, brought: &AtomicBool) -> Response<Full<Bytes>> {
-        self.page(request, brought).await.response()
-    }
-
     async fn page(&self, request: &Request<Incoming>, brought: &AtomicBool) -> Page {
         let uri = request.uri();
         let mut hosts = request.headers().get_all(hyper::header::HOST).iter();

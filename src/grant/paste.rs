@@ -96,7 +96,8 @@ fn from_code(pasted: &str, expected: Expected<'_>) -> Result<Redirected, PasteEr
         return Err(if page { PasteError::Cut } else { PasteError::AddressNeeded });
     }
     let secret = |text: &str| Secret::from(text.to_owned());
-    Ok(Redirected { state: state.map(secret), issuer: None, outcome: Outcome::Code(secret(code)) })
+    let outcome = Outcome::Code(secret(code));
+    Ok(Redirected { state: state.map(secret), issuer: None, addressed: false, outcome })
 }
 
 fn is_loopback(redirect_uri: &str) -> bool {

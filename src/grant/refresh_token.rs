@@ -106,7 +106,14 @@ mod tests {
 
     #[tokio::test]
     async fn an_answer_that_cannot_be_read_may_have_rotated() {
-        for body in ["", "<html>login</html>", r#"{"access_token":"cut"#, "access_token=a", r#"{"token":"a"}"#] {
+        for body in [
+            "",
+            "<html>login</html>",
+            r#"{"access_token":"cut"#,
+            "access_token=a",
+            r#"{"token":"a"}"#,
+            r#"{"message":"m"}"#,
+        ] {
             let failure = ask("", |_| answer(200, body)).await.result.expect_err(body);
             assert_eq!((failure.class, failure.answer_lost), (ErrorClass::Transient, true), "{body}");
         }

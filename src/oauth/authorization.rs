@@ -61,6 +61,8 @@ pub struct Redirected {
     pub state: Option<Secret>,
     /// The issuer it claims (RFC 9207 section 2).
     pub issuer: Option<String>,
+    /// Whether it is an address, which has room for an issuer; a code that a page showed has none.
+    pub addressed: bool,
     /// The code, or the server's error.
     pub outcome: Outcome,
 }
@@ -112,7 +114,7 @@ pub fn decode(query: &str) -> Result<Redirected, RedirectedError> {
         (Some(code), None) => Outcome::Code(Secret::from(code)),
         (None, None) => return Err(RedirectedError::Nothing),
     };
-    Ok(Redirected { state: state.map(Secret::from), issuer, outcome })
+    Ok(Redirected { state: state.map(Secret::from), issuer, addressed: true, outcome })
 }
 
 /// RFC 6749 appendix A.11: printable ASCII.

@@ -210,3 +210,46 @@ async fn a_login_without_a_client_says_what_to_do() {
     let error = log_in(&http, &SystemClock, request, channel).await.expect_err("impossible");
     assert!(matches!(&error, LoginError::Impossible(text) if text.contains("--client-id")), "{error:?}");
 }
+
+#[tokio::test]
+async fn a_redirect_has_to_name_its_issuer_where_the_server_promises_it() {
+    let address = "http://127.0.0.1:1/callback?code=c&state=STATE";
+    let state = Secret::from("STATE".to_owned());
+    let pasted = |text: &str| {
+        let redirect_uri = if text.contains("://") { "http://127.0.0.1:1/callback" } else { "https://as.example/code" };
+        paste::decode(text, ExpectedPaste { redirect_uri, state: &state, bare_code: false }).expect("this login's")
+    };
+    let cases = [
+        (address.to_owned(), true, "doesn't name its issuer"),
+        (format!("{address}&iss=https://evil.example"), false, "another issuer"),
+        // These pass the check and come as far as the token endpoint, which is not there.
+        (format!("{address}&iss=https://i.example"), true, "could not be reached"),
+        (address.to_owned(), false, "could not be reached"),
+        ("c#STATE".to_owned(), true, "could not be reached"),
+    ];
+    // A port that was free a moment ago.
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind").local_addr().expect("address");
+    for (text, iss_parameter, expected) in cases {
+        let request = LoginRequest {
+            provider: Arc::new(crate::provider::Provider::from_issuer("https://i.example")),
+            account: "example".into(),
+            client: Client { id: "client".into(), secret: None, authentication: ClientAuthentication::None },
+            scope: Vec::new(),
+            flow: Flow::Auto,
+            browser: true,
+            redirect_port: None,
+            time_limit: LONG,
+        };
+        let endpoints = Endpoints {
+            issuer: Some("https://i.example".into()),
+            token: format!("http://{free}/token"),
+            iss_parameter,
+            ..Endpoints::default()
+        };
+        let login = CodeLogin { request, endpoints, redirect: Redirect::Loopback };
+        let ties = Ties::new("http://127.0.0.1:1/callback".into(), &[]).expect("random");
+        let http = Http::new(HttpOptions::default()).expect("HTTP");
+        let error = exchange(&http, &SystemClock, login, ties, pasted(&text)).await.expect_err("no server").to_string();
+        assert!(error.contains(expected), "{text}: {error}");
+    }
+}

@@ -1,0 +1,99 @@
+//! The HTTP client against servers that are rude, silent, endless or gone.
+
+use super::*;
+use crate::oauth::canned::{Canned, answer};
+
+#[test]
+fn only_https_and_this_machine_are_routes() {
+    let cases = [
+        ("https://a.example/t", Some(Route::Remote)),
+        ("https://localhost:1/t", Some(Route::LocalTls)),
+        ("http://127.0.0.1:1/t", Some(Route::Local)),
+        ("http://[::1]/t", Some(Route::Local)),
+        ("http://a.example/t", None),
+        ("http://127.0.0.1.a.example/t", None),
+        ("ftp://127.0.0.1/t", None),
+        ("data:text/plain,x", None),
+    ];
+    for (url, route) in cases {
+        assert_eq!(Route::of(&url::Url::parse(url).expect(url)), route, "{url}");
+    }
+}
+
+#[tokio::test]
+async fn we_say_who_we_are_and_keep_no_connection() {
+    let server = Canned::start(|_| answer(200, "{}")).await;
+    let http = Http::new(HttpOptions::default()).expect("made");
+    let body = Body { content_type: "text/plain", bytes: Zeroizing::new(b"x".to_vec()) };
+    let request = Request { url: server.url("/t"), body: Some(body), ..Request::default() };
+    assert_eq!(http.send(request).await.expect("answer").status, 200);
+    let seen = server.seen().pop().expect("one request");
+    assert_eq!(seen.header("user-agent"), format!("cred-helper/{}", env!("CARGO_PKG_VERSION")));
+    assert_eq!((seen.header("connection"), seen.header("accept")), ("close", "application/json"));
+}
+
+#[tokio::test]
+async fn what_was_certainly_not_sent_is_told_from_what_may_have_arrived() {
+    let http = Http::new(HttpOptions::default()).expect("made");
+    let get = |url: String| http.send(Request { url, timeout: Some(Duration::from_secs(5)), ..Request::default() });
+    // A port that was ours a moment ago and that nobody listens on.
+    let free = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let port = free.local_addr().expect("address").port();
+    drop(free);
+    assert!(matches!(get(format!("http://127.0.0.1:{port}/")).await, Err(HttpError::NotSent(_))));
+    assert!(matches!(get("http://a.example/".to_owned()).await, Err(HttpError::Refused(_))));
+
+    // A server that takes the request and hangs up; then one that speaks no TLS.
+    let (url, tls) = (rude_server(b"").await, rude_server(b"HTTP/1.1 400 no\r\n\r\n").await);
+    assert!(matches!(get(url).await, Err(HttpError::AnswerLost(_))));
+    let handshake = get(tls.replace("http:", "https:")).await;
+    assert!(matches!(handshake, Err(HttpError::NotSent(_) | HttpError::Refused(_))), "{handshake:?}");
+    let cut = rude_server(b"HTTP/1.1 200 OK\r\nContent-Length: 100\r\n\r\n{\"acc").await;
+    assert!(matches!(get(cut).await, Err(HttpError::AnswerLost(_))));
+}
+
+#[tokio::test]
+async fn an_answer_that_never_comes_or_never_ends_is_lost() {
+    let http = Http::new(HttpOptions::default()).expect("made");
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let url = format!("http://{}/", silent.local_addr().expect("address"));
+    let waiting = http.send(Request { url, timeout: Some(Duration::from_millis(50)), ..Request::default() }).await;
+    assert!(matches!(waiting, Err(HttpError::AnswerLost(_))), "{waiting:?}");
+
+    let server = Canned::start(|_| answer(200, &"x".repeat(MAX_BODY + 1))).await;
+    let long = http.send(Request { url: server.url("/"), ..Request::default() }).await;
+    assert!(matches!(long, Err(HttpError::AnswerLost(_))), "{long:?}");
+}
+
+#[tokio::test]
+async fn a_redirect_is_an_answer_and_not_followed() {
+    let server = Canned::start(|seen| match seen.path.as_str() {
+        "/from" => answer(302, "").with("location", "/to"),
+        _ => answer(200, "followed"),
+    })
+    .await;
+    let http = Http::new(HttpOptions::default()).expect("made");
+    let answer = http.send(Request { url: server.url("/from"), ..Request::default() }).await.expect("answer");
+    assert_eq!((answer.status, server.seen().len()), (302, 1));
+}
+
+#[test]
+fn a_ca_file_without_certificates_is_named() {
+    let file = tempfile::NamedTempFile::new().expect("file");
+    let options = HttpOptions { ca_file: Some(file.path().to_owned()), ..HttpOptions::default() };
+    let error = Http::new(options).expect_err("empty").to_string();
+    assert!(error.contains(&*file.path().to_string_lossy()), "{error}");
+}
+
+/// Reads one request's first bytes, writes `bytes` and hangs up.
+async fn rude_server(bytes: &'static [u8]) -> String {
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let url = format!("http://{}/", listener.local_addr().expect("address"));
+    tokio::spawn(async move {
+        let (mut stream, _) = listener.accept().await.expect("accept");
+        let _ = stream.read(&mut [0; 1024]).await;
+        let _ = stream.write_all(bytes).await;
+    });
+    url
+}
