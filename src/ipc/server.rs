@@ -107,11 +107,6 @@ impl Listener {
     }
 }
 
-/// The count of open connections, for the agent's status; stays valid while [`serve`] has the listener.
-pub fn connections(listener: &Listener) -> Connections {
-    listener.connections()
-}
-
 /// Serves until `stop` is ready. Then it accepts no more, lets the requests under way finish (for ten seconds at most) and
 /// returns.
 pub async fn serve(listener: Listener, service: Arc<dyn Service>, stop: impl Future) {
