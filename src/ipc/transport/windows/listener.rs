@@ -1,0 +1,136 @@
+//! Named pipes: the agent's half. The pipe's access list lets in its owner alone, and no other machine.
+
+use std::ffi::OsStr;
+use std::future::Future;
+use std::io;
+use std::os::windows::io::AsRawHandle;
+use std::path::{Path, PathBuf};
+use std::ptr;
+
+use tokio::net::windows::named_pipe::{NamedPipeServer, ServerOptions};
+use windows_sys::Win32::Foundation::LocalFree;
+use windows_sys::Win32::Security::Authorization::{
+    ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
+};
+use windows_sys::Win32::Security::{PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES};
+use windows_sys::Win32::System::Pipes::GetNamedPipeClientProcessId;
+
+use super::{user, wide};
+use crate::ipc::server::Peer;
+
+/// A pipe, with the instance that waits for the next caller.
+#[derive(Debug)]
+pub(crate) struct Socket {
+    name: PathBuf,
+    next: NamedPipeServer,
+}
+
+impl Socket {
+    /// Makes the pipe; refused if another process has one of that name. Needs a runtime.
+    pub(crate) fn bind(path: &Path) -> io::Result<Self> {
+        let in_pipe = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
+        Ok(Self { name: path.to_owned(), next: instance(path, true).map_err(in_pipe)? })
+    }
+
+    /// The next caller.
+    pub(crate) async fn accept(&mut self) -> io::Result<AgentStream> {
+        self.next.connect().await?;
+        // The next instance first: without one, a client finds no pipe.
+        let next = instance(&self.name, false)?;
+        Ok(AgentStream(std::mem::replace(&mut self.next, next)))
+    }
+}
+
+fn instance(name: &Path, first: bool) -> io::Result<NamedPipeServer> {
+    let descriptor = Descriptor::new(&format!("D:P(A;;GA;;;{})", user::own_sid()?))?;
+    let mut attributes = SECURITY_ATTRIBUTES {
+        nLength: u32::try_from(size_of::<SECURITY_ATTRIBUTES>()).unwrap_or(0),
+        lpSecurityDescriptor: descriptor.0,
+        bInheritHandle: 0,
+    };
+    let mut options = ServerOptions::new();
+    options.first_pipe_instance(first).reject_remote_clients(true);
+    // SAFETY: the attributes and their descriptor live until the call has returned.
+    unsafe { options.create_with_security_attributes_raw(name, (&raw mut attributes).cast()) }
+}
+
+/// A security descriptor that the system allocated.
+struct Descriptor(PSECURITY_DESCRIPTOR);
+
+impl Descriptor {
+    fn new(sddl: &str) -> io::Result<Self> {
+        let text = wide(OsStr::new(sddl));
+        let mut descriptor = ptr::null_mut();
+        // SAFETY: the text ends in a zero, and the place is valid for writing.
+        let made = unsafe {
+            ConvertStringSecurityDescriptorToSecurityDescriptorW(
+                text.as_ptr(),
+                SDDL_REVISION_1,
+                &raw mut descriptor,
+                ptr::null_mut(),
+            )
+        };
+        if made == 0 { Err(io::Error::last_os_error()) } else { Ok(Self(descriptor)) }
+    }
+}
+
+impl Drop for Descriptor {
+    fn drop(&mut self) {
+        // SAFETY: LocalAlloc'd by the conversion, and freed once.
+        unsafe { LocalFree(self.0.cast()) };
+    }
+}
+
+/// One caller's connection.
+#[derive(Debug)]
+pub(crate) struct AgentStream(NamedPipeServer);
+
+impl AgentStream {
+    /// Who it is; an error line's text for those who may not be served.
+    pub(crate) fn peer(&self) -> io::Result<Result<Peer, String>> {
+        let mut pid = 0;
+        // SAFETY: the handle is open, and the place is valid for writing.
+        if unsafe { GetNamedPipeClientProcessId(self.0.as_raw_handle(), &raw mut pid) } == 0 {
+            return Err(io::Error::last_os_error());
+        }
+        if !user::is_trusted(pid)? {
+            return Ok(Err("this agent serves its own user only".to_owned()));
+        }
+        Ok(Ok(Peer { uid: None, pid: Some(pid) }))
+    }
+
+    /// Waits until there is something to read; holds no buffer meanwhile.
+    pub(crate) async fn readable(&self) -> io::Result<()> {
+        self.0.readable().await
+    }
+
+    /// Reads without waiting.
+    pub(crate) fn try_read(&self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.try_read(buffer)
+    }
+
+    /// Waits until there is room to write.
+    pub(crate) async fn writable(&self) -> io::Result<()> {
+        self.0.writable().await
+    }
+
+    /// Writes without waiting.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    /// Pipes don't close by halves.
+    pub(crate) fn is_gone(&self) -> bool {
+        true
+    }
+
+    /// A failing read or write tells.
+    pub(crate) fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
+        std::future::pending()
+    }
+
+    /// The connection as tokio reads and writes it, for HTTP.
+    pub(crate) fn inner(&mut self) -> &mut NamedPipeServer {
+        &mut self.0
+    }
+}
