@@ -27,6 +27,18 @@ const REQUEST_ROOM: usize = 16 * 1024;
 const READ_ROOM: usize = 16 * 1024;
 
 /// A connection to the agent.
+///
+/// ```
+/// use std::path::Path;
+/// use cred_helper::Client;
+/// use cred_helper::ipc::{ConnectError, message::token::GetToken};
+///
+/// match Client::connect(Path::new("/nowhere/agent.sock")) {
+///     Ok(mut agent) => println!("{:?}", agent.call(&GetToken::default())),
+///     Err(ConnectError::NotRunning) => println!("start it: cred_helper::ipc::start::connect_or_start"),
+///     Err(error) => println!("{error}"),
+/// }
+/// ```
 pub struct Client {
     writer: Writer,
     decoder: Decoder,
