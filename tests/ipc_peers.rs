@@ -1,6 +1,7 @@
 //! Who may speak to whom: real second users, unsafe directories, squatters. Those that need another user need root to make one
 //! (user 65534) and say so when they are skipped.
 #![cfg(all(unix, feature = "agent"))]
+#![expect(clippy::print_stdout, reason = "says what was skipped, and tells its parent where it stands")]
 
 mod ipc {
     #[expect(dead_code, reason = "the other tests use the rest")]
@@ -95,7 +96,7 @@ fn a_squatter_gets_nothing_from_the_client() {
         said.push(char::from(byte[0]));
     }
     // The client is root here: another user's socket is no more trusted for that.
-    let refusal = Client::connect(&socket).err().expect("refused");
+    let refusal = Client::connect(&socket).expect_err("refused");
     assert!(matches!(&refusal, ConnectError::Refused(why) if why.contains("user 65534")), "{refusal}");
     assert!(squatter.wait().expect("ended").success(), "it received something");
 }
@@ -132,7 +133,7 @@ async fn an_unsafe_directory_is_refused_with_the_reason() {
         (&long, "the system allows"),
     ];
     for (name, reason) in cases {
-        let error = Listener::bind(&at(name)).err().expect("refused").to_string();
+        let error = Listener::bind(&at(name)).expect_err("refused").to_string();
         assert!(error.contains(reason), "{name}: {error}");
     }
     assert_eq!(fs::read(at("real/file.sock")).expect("still there"), b"precious");
@@ -140,7 +141,7 @@ async fn an_unsafe_directory_is_refused_with_the_reason() {
         fs::create_dir(at("theirs")).expect("made");
         open_to_all(&at("theirs"), 0o700);
         std::os::unix::fs::chown(at("theirs"), Some(STRANGER), None).expect("given away");
-        let error = Listener::bind(&at("theirs/agent.sock")).err().expect("refused").to_string();
+        let error = Listener::bind(&at("theirs/agent.sock")).expect_err("refused").to_string();
         assert!(error.contains("belongs to user 65534"), "{error}");
     }
 }
@@ -153,7 +154,7 @@ async fn a_stale_socket_is_replaced_and_a_live_one_is_not() {
     open_to_all(&directory.path().join("run"), 0o700);
     drop(UnixListener::bind(&socket).expect("left behind"));
     let first = Listener::bind(&socket).expect("replaces the stale file");
-    let error = Listener::bind(&socket).err().expect("refused");
+    let error = Listener::bind(&socket).expect_err("refused");
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     let mode = fs::metadata(&socket).expect("is there").permissions().mode() & 0o777;
     assert_eq!(mode, 0o600);

@@ -126,6 +126,13 @@ struct Outcome<T> {
     error: Option<message::Error>,
 }
 
+impl std::fmt::Debug for Client {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        // Its buffers may hold a token.
+        f.write_str("Client")
+    }
+}
+
 impl Client {
     /// Connects to the agent at this socket (or pipe). Doesn't start one: see [`crate::ipc::start::connect_or_start`].
     pub fn connect(socket: &Path) -> Result<Self, ConnectError> {
