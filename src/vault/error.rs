@@ -23,10 +23,10 @@ pub enum VaultError {
         source: io::Error,
     },
     /// Another agent has it.
-    #[error("{}", in_use(owner.as_ref(), directory))]
+    #[error("{}", in_use(owner.as_deref(), directory))]
     InUse {
         /// Who, where its file can be read.
-        owner: Option<Owner>,
+        owner: Option<Box<Owner>>,
         /// The vault's directory.
         directory: PathBuf,
     },

@@ -24,7 +24,7 @@ impl Ownership {
     pub(super) fn take(options: &OpenOptions, disk: &Disk) -> Result<Self, VaultError> {
         let owner_file = options.vault_dir.join("owner.json");
         let Some(lock) = lock(&owner_file)? else {
-            let owner = read_owner(&owner_file);
+            let owner = read_owner(&owner_file).map(Box::new);
             return Err(VaultError::InUse { owner, directory: options.vault_dir.clone() });
         };
         let owner = Owner {

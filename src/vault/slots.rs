@@ -89,6 +89,8 @@ impl Vault {
         let header = match written {
             Ok(header) => header,
             Err(error) => {
+                // It may be there although the disk did not say so, and its key is about to go.
+                let _ = self.shared.disk.remove(&self.header_file());
                 let _ = slot.forget(&self.place(&id, &slot_id), &params);
                 return Err(error);
             }

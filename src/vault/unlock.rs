@@ -91,6 +91,8 @@ impl Vault {
         let mut inner = self.inner();
         match opened {
             Ok((slot, keys)) => self.opened_now(&mut inner, slot, keys, locks)?,
+            // A mistyped passphrase says nothing about the vault.
+            Err(error) if person.passphrase.is_some() => return Err(error),
             Err(error) => {
                 inner.trouble = Some(trouble(&error));
                 return Err(error);

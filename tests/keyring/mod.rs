@@ -23,6 +23,7 @@ pub(crate) struct Session {
 
 impl Session {
     /// A bus without services; `None` (and a line that says so) if the programs are not installed.
+    #[expect(clippy::print_stderr, reason = "a skipped test says so")]
     pub(crate) fn start() -> Option<Self> {
         if let Some(missing) = ["dbus-daemon", "gnome-keyring-daemon"].into_iter().find(|name| !installed(name)) {
             let required = std::env::var_os("CRED_HELPER_TESTS_REQUIRE").is_some_and(|value| value == "1");

@@ -54,6 +54,7 @@ pub(crate) struct SlotKey {
 }
 
 /// Which slot of which vault, and what it may use.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "the other systems' keyrings need less"))]
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
     pub(crate) vault: &'a str,
@@ -75,6 +76,7 @@ pub(crate) struct Person<'a> {
 }
 
 /// Why a slot did not open or was not made.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "the other systems' keyrings fail in fewer ways"))]
 #[derive(Debug)]
 pub(crate) enum SlotError {
     /// There is no such place here, or it does not answer.
@@ -131,3 +133,6 @@ pub(crate) fn without_keyring() -> Vec<SlotKind> {
 pub(crate) fn of_kind(kind: SlotKind) -> Option<&'static dyn Slot> {
     SLOTS.iter().copied().find(|slot| slot.kind() == kind)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,6 +1,10 @@
 //! Tests of the vault as a whole, on a real disk; what they share.
 
+mod epochs;
+mod kills;
+mod owners;
 mod records;
+mod states;
 
 use std::sync::Arc;
 use std::time::Duration;

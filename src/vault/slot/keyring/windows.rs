@@ -16,7 +16,7 @@ pub(super) const DESCRIPTION: &str = "Windows' data protection (DPAPI): open whi
 
 pub(super) fn keep(place: &Place<'_>, key: &Key, _present: bool) -> Result<Value, SlotError> {
     works(place)?;
-    let sealed = call(CALL_PROTECT, key.expose(), place)
+    let sealed = call(Call::Protect, key.expose(), place)
         .ok_or_else(|| SlotError::Unavailable("DPAPI refused to seal the key".into()))?;
     Ok(json!({ "dpapi": STANDARD.encode(sealed) }))
 }
@@ -24,7 +24,7 @@ pub(super) fn keep(place: &Place<'_>, key: &Key, _present: bool) -> Result<Value
 pub(super) fn fetch(place: &Place<'_>, params: &Value, _present: bool) -> Result<Key, SlotError> {
     works(place)?;
     let sealed = params.get("dpapi").and_then(Value::as_str).and_then(|text| STANDARD.decode(text).ok());
-    let mut opened = call(CALL_UNPROTECT, &sealed.ok_or(SlotError::Wrong)?, place)
+    let mut opened = call(Call::Unprotect, &sealed.ok_or(SlotError::Wrong)?, place)
         .ok_or_else(|| SlotError::Missing("DPAPI no longer opens it for this user".into()))?;
     let key = Key::from_slice(&opened).map_err(|_| SlotError::Wrong);
     opened.zeroize();
@@ -43,11 +43,14 @@ fn works(place: &Place<'_>) -> Result<(), SlotError> {
     }
 }
 
-const CALL_PROTECT: bool = true;
-const CALL_UNPROTECT: bool = false;
+#[derive(Clone, Copy, PartialEq)]
+enum Call {
+    Protect,
+    Unprotect,
+}
 
 /// Vault and slot are the entropy, so that no other program's blob passes for this one.
-fn call(protect: bool, input: &[u8], place: &Place<'_>) -> Option<Vec<u8>> {
+fn call(call: Call, input: &[u8], place: &Place<'_>) -> Option<Vec<u8>> {
     let entropy = format!("cred-helper {} {}", place.vault, place.slot);
     let input = blob(input)?;
     let entropy = blob(entropy.as_bytes())?;
@@ -57,7 +60,7 @@ fn call(protect: bool, input: &[u8], place: &Place<'_>) -> Option<Vec<u8>> {
     #[expect(unsafe_code, reason = "DPAPI has no safe binding")]
     unsafe {
         let none = std::ptr::null_mut();
-        let done = if protect {
+        let done = if call == Call::Protect {
             CryptProtectData(&input, null, &entropy, null.cast(), null.cast(), CRYPTPROTECT_UI_FORBIDDEN, &mut output)
         } else {
             CryptUnprotectData(&input, none, &entropy, null.cast(), null.cast(), CRYPTPROTECT_UI_FORBIDDEN, &mut output)

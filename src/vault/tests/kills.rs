@@ -1,0 +1,118 @@
+//! A kill after each step of a write: what is found afterwards is the old or the new, whole.
+
+use super::*;
+use crate::clock::Timestamp;
+
+/// Runs `work` on a vault with one record ("old") that stops after 0, 1, 2, ... steps, until it gets to its end.
+/// `check` sees the vault as it is found after each.
+fn at_every_step(work: impl Fn(&Vault, &RecordId) -> Result<(), VaultError>, check: impl Fn(&Vault, bool)) {
+    for steps in 0.. {
+        assert!(steps < 200, "it has an end");
+        let home = Home::new();
+        let vault = home.ready();
+        vault.add_slot(SlotKind::Passphrase, Some(&passphrase("p")), true).expect("a slot");
+        let id = vault.create(&record("old")).expect("created").id;
+        home.faults.stop_after(steps);
+        let done = work(&vault, &id).is_ok() && !home.faults.stopped();
+        drop(vault);
+        let found = Home { faults: Arc::default(), ..home };
+        let vault = found.open();
+        vault.unlock(Some(&passphrase("p")), false).unwrap_or_else(|error| panic!("after {steps} steps: {error}"));
+        check(&vault, done);
+        drop(vault);
+        check(&found.ready_again(), done);
+        if done {
+            return;
+        }
+    }
+}
+
+impl Home {
+    fn ready_again(&self) -> Vault {
+        let vault = self.open();
+        vault.unlock(Some(&passphrase("p")), false).expect("opens");
+        vault
+    }
+}
+
+#[test]
+fn a_replacement_leaves_the_old_or_the_new_record() {
+    at_every_step(
+        |vault, id| vault.replace(id, 1, &record("new")).map(|_| ()),
+        |vault, done| {
+            let tokens = tokens(vault);
+            assert!(tokens == ["new"] || (tokens == ["old"] && !done), "{tokens:?}");
+        },
+    );
+}
+
+#[test]
+fn a_refresh_leaves_a_mark_or_the_new_record() {
+    let mark = Mark { rotation: 0, at: Timestamp(5) };
+    let sent = std::cell::Cell::new(false);
+    at_every_step(
+        |vault, id| {
+            sent.set(false);
+            let prepared = vault.prepare(id, 1, mark)?;
+            sent.set(true);
+            prepared.commit(&record("new")).map(|_| ())
+        },
+        |vault, done| {
+            let loaded = vault.load().expect("loads");
+            let stored = &loaded.records[0];
+            assert_eq!((loaded.records.len(), loaded.damaged.len()), (1, 0));
+            match token(stored).as_str() {
+                "new" => assert_eq!((stored.version, stored.unanswered), (2, None)),
+                // Once the request could go out, its mark is on the disk.
+                _ => assert!(!done && (!sent.get() || stored.unanswered == Some(mark)), "{:?}", stored.unanswered),
+            }
+        },
+    );
+}
+
+#[test]
+fn a_removal_leaves_the_record_or_nothing() {
+    at_every_step(
+        |vault, id| vault.remove(id),
+        |vault, done| {
+            let tokens = tokens(vault);
+            assert!(tokens.is_empty() || (tokens == ["old"] && !done));
+        },
+    );
+}
+
+#[test]
+fn a_new_epoch_loses_no_record_wherever_it_stops() {
+    at_every_step(
+        |vault, _| {
+            let slots = vault.report().slots;
+            let machine = slots.iter().find(|slot| slot.kind == SlotKind::Machine).expect("a slot");
+            vault.create(&record("second"))?;
+            vault.remove_slot(&machine.id)
+        },
+        |vault, done| {
+            let tokens = tokens(vault);
+            assert!(tokens == ["old", "second"] || (tokens == ["old"] && !done), "{tokens:?}");
+            // An interrupted change was finished by the unlocking.
+            assert!(vault.inner().header.as_ref().expect("a header").body.earlier.is_empty());
+            assert!(!done || (vault.report().epoch == 2 && vault.report().slots.len() == 1));
+        },
+    );
+}
+
+#[test]
+fn a_reset_loses_nothing_wherever_it_stops() {
+    for steps in 0..20 {
+        let home = Home::new();
+        let vault = home.ready();
+        vault.create(&record("old")).expect("created");
+        home.faults.stop_after(steps);
+        let _ = vault.reset();
+        drop(vault);
+        let files = super::records::files(home.directory.path());
+        for name in [".rec", "vault.json"] {
+            assert!(files.iter().any(|path| path.to_string_lossy().ends_with(name)), "{name} after {steps} steps");
+        }
+        Home { faults: Arc::default(), ..home }.open();
+    }
+}

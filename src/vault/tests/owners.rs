@@ -1,0 +1,109 @@
+//! One owner, one machine: who may have a vault.
+
+use std::fs;
+
+use super::*;
+use crate::ipc::message::{Error, ErrorKind};
+use crate::ipc::owner::{Owner, is_locked, read_owner};
+
+#[test]
+fn a_second_agent_is_told_who_has_the_vault() {
+    let home = Home::new();
+    let vault = home.open();
+    let error = Error::from(Vault::open(home.options()).expect_err("in use"));
+    assert_eq!(error.kind(), ErrorKind::VaultInUse);
+    assert!(error.message.contains("/run/agent.sock") && error.message.contains(&std::process::id().to_string()));
+    let owner_file = home.options().vault_dir.join("owner.json");
+    assert!(is_locked(&owner_file) && read_owner(&owner_file).expect("an owner").is_here());
+    drop(vault);
+    assert!(!is_locked(&owner_file) && read_owner(&owner_file).is_none());
+    home.open();
+}
+
+#[test]
+fn an_owner_on_another_host_is_named() {
+    let home = Home::new();
+    let _vault = home.open();
+    let owner_file = home.options().vault_dir.join("owner.json");
+    let owner = Owner { host: "far-away".into(), pid: 7, socket: "/s".into(), ..Owner::default() };
+    fs::write(&owner_file, serde_json::to_vec(&owner).expect("json")).expect("written");
+    let error = Vault::open(home.options()).expect_err("in use").to_string();
+    assert!(error.contains("far-away"), "{error}");
+}
+
+#[test]
+fn what_a_killed_owner_left_is_in_nobodys_way() {
+    let home = Home::new();
+    let vault = home.ready();
+    let (directory, records) = (home.options().vault_dir, vault.records_directory());
+    drop(vault);
+    fs::write(directory.join("owner.json"), b"{\"host\":\"far-away\",\"pid\":7,\"so").expect("written");
+    fs::write(directory.join(".new-0"), b"half").expect("written");
+    fs::write(records.join(".new-1"), b"half").expect("written");
+    fs::write(records.join("somebody's.txt"), b"own").expect("written");
+    let vault = home.ready();
+    assert!(!directory.join(".new-0").exists() && !records.join(".new-1").exists());
+    assert!(records.join("somebody's.txt").exists());
+    assert_eq!(vault.report().records, 0);
+}
+
+#[test]
+fn a_copied_vault_serves_nothing_until_it_is_adopted() {
+    type Change = fn(&mut OpenOptions);
+    let changes: [(&str, Change); 3] = [
+        ("another machine", |options| options.machine = MachineId::Given(Some("machine two".into()))),
+        ("a machine without an id", |options| options.machine = MachineId::Given(None)),
+        ("another installation", |options| options.state_dir = options.state_dir.with_file_name("other")),
+    ];
+    for (name, change) in changes {
+        let home = Home::new();
+        let vault = home.ready();
+        vault.add_slot(SlotKind::Passphrase, Some(&passphrase("p")), true).expect("a slot");
+        let id = vault.create(&record("one")).expect("created").id;
+        drop(vault);
+        let mut options = home.options();
+        change(&mut options);
+        let vault = Vault::open(options.clone()).expect("a vault");
+        assert_eq!(vault.state(), VaultState::Copied, "{name}");
+        let mark = Mark { rotation: 0, at: Timestamp(1) };
+        let refusals = [
+            vault.unlock(Some(&passphrase("p")), true).err(),
+            vault.unlock_at_start().err(),
+            vault.ensure_ready(true).err(),
+            vault.load().err(),
+            vault.prepare(&id, 1, mark).err(),
+            vault.add_slot(SlotKind::Machine, None, true).err(),
+        ];
+        for refusal in refusals {
+            assert_eq!(Error::from(refusal.expect("refused")).kind(), ErrorKind::VaultCopied, "{name}");
+        }
+        vault.adopt().expect("adopted");
+        vault.unlock(Some(&passphrase("p")), false).expect("opens");
+        assert_eq!(tokens(&vault), ["one"], "{name}");
+        drop(vault);
+        let vault = Vault::open(options).expect("a vault");
+        assert_ne!(vault.state(), VaultState::Copied, "{name}: adopted for good");
+    }
+}
+
+#[cfg(unix)]
+#[test]
+fn directories_and_files_are_the_users_alone() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let home = Home::new();
+    let loose = home.options().vault_dir;
+    fs::create_dir(&loose).expect("made");
+    fs::set_permissions(&loose, fs::Permissions::from_mode(0o755)).expect("set");
+    let vault = home.ready();
+    let id = vault.create(&record("one")).expect("created").id;
+    vault.prepare(&id, 1, Mark { rotation: 0, at: Timestamp(1) }).expect("prepared").keep_mark();
+    let mode = |path: &std::path::Path| fs::metadata(path).expect("there").permissions().mode() & 0o777;
+    for directory in [loose.clone(), loose.join("records"), home.options().state_dir] {
+        assert_eq!(mode(&directory), 0o700, "{}", directory.display());
+    }
+    let files = super::records::files(home.directory.path());
+    assert!(files.len() >= 6, "owner, lock, header, install id, machine key, record, mark: {files:?}");
+    for file in files {
+        assert_eq!(mode(&file), 0o600, "{}", file.display());
+    }
+}
