@@ -2,6 +2,8 @@
 #![cfg(all(target_os = "linux", feature = "agent"))]
 
 mod keyring;
+#[path = "keyring/prompter.rs"]
+mod prompter;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -11,6 +13,7 @@ use cred_helper::ipc::message::vault::{SlotKind, VaultState};
 use cred_helper::ipc::message::{Error, ErrorKind};
 use cred_helper::vault::{Cost, KeyringChoice, MachineId, OpenOptions, Vault, VaultError};
 use keyring::Session;
+use prompter::Prompter;
 
 fn options(session: &Session, address: &str) -> OpenOptions {
     OpenOptions {
@@ -77,6 +80,21 @@ fn a_keyring_that_is_locked_before_there_is_a_vault_is_no_place_for_its_key() {
     let error = Error::from(vault.ensure_ready(false).expect_err("refused"));
     assert_eq!((error.kind(), error.data.slots.first()), (ErrorKind::NoKeySlot, Some(&SlotKind::Keyring)));
     assert_eq!(vault.state(), VaultState::Absent);
+}
+
+#[test]
+fn a_dismissed_prompt_is_a_refusal_and_is_shown_once() {
+    let Some(session) = Session::with_keyring() else { return };
+    make(&session);
+    session.lock_keyring();
+    let prompter = Prompter::start(&session.address);
+    let vault = open(&session);
+    assert_eq!(kind(vault.unlock_at_start()), ErrorKind::VaultLocked);
+    assert_eq!(prompter.asked(), 0, "nobody asked for this");
+    assert_eq!(kind(vault.unlock(None, true)), ErrorKind::KeyringRefused);
+    assert_eq!(prompter.asked(), 1);
+    assert_eq!(vault.state(), VaultState::Locked);
+    assert!(vault.report().message.expect("a message").contains("dismissed"));
 }
 
 #[test]
@@ -158,4 +176,13 @@ fn items(session: &Session) -> usize {
     let reply = session.connect().call_method(Some("org.freedesktop.secrets"), path, interface, "Get", &arguments);
     let value: zbus::zvariant::OwnedValue = reply.expect("an answer").body().deserialize().expect("a variant");
     Vec::<zbus::zvariant::OwnedObjectPath>::try_from(value).expect("paths").len()
+}
+
+#[test]
+fn it_works_from_a_runtimes_blocking_thread() {
+    let Some(session) = Session::with_keyring() else { return };
+    let vault = open(&session);
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    let ready = runtime.block_on(async { tokio::task::spawn_blocking(move || vault.ensure_ready(false)).await });
+    ready.expect("no panic").expect("ready");
 }
