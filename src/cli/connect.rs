@@ -8,12 +8,10 @@ use crate::account::AccountName;
 use crate::ipc::client::{CallError, Client};
 use crate::ipc::message::{ErrorKind, Method};
 use crate::ipc::start::{self, Start};
-use crate::paths::{AGENT_VARIABLE, Paths};
+use crate::paths::Paths;
 
 /// How long a command waits for the agent, where it has no deadline of its own.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
-
-const AGENT: &str = if cfg!(windows) { "cred-helper-agent.exe" } else { "cred-helper-agent" };
 
 /// How this call may connect.
 #[derive(Debug)]
@@ -42,7 +40,9 @@ impl Connect {
     }
 
     fn to(paths: &Paths, start: Start, deadline: Duration) -> Result<Client, Failure> {
-        start::connect_or_start(paths, start, deadline).map_err(Failure::from)
+        let mut client = start::connect_or_start(paths, start, deadline)?;
+        client.set_deadline(deadline);
+        Ok(client)
     }
 }
 
@@ -53,21 +53,7 @@ pub(super) fn paths() -> Result<Paths, Failure> {
 
 /// The agent's executable, found as it is found to be started.
 pub(super) fn agent_executable() -> Result<PathBuf, Failure> {
-    let agent = match std::env::var_os(AGENT_VARIABLE).map(PathBuf::from) {
-        Some(given) if given.is_absolute() => given,
-        Some(_) => {
-            return Err(Failure::new(ErrorKind::Misconfigured, format!("{AGENT_VARIABLE} has to be an absolute path")));
-        }
-        None => std::env::current_exe()
-            .and_then(|program| program.canonicalize())
-            .map(|program| program.with_file_name(AGENT))
-            .map_err(|error| Failure::System(format!("this program's own directory cannot be found: {error}")))?,
-    };
-    if agent.is_file() {
-        return Ok(agent);
-    }
-    let message = format!("there is no {}: install it beside cred-helper, or set {AGENT_VARIABLE}", agent.display());
-    Err(Failure::new(ErrorKind::AgentUnreachable, message))
+    start::agent_executable(&paths()?).map_err(Failure::from)
 }
 
 /// One question, one answer.
