@@ -1,0 +1,224 @@
+//! A home of its own for every test: the real programs, an empty environment, and an agent that ends with the test.
+
+use std::collections::BTreeMap;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpStream;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Output, Stdio};
+use std::time::Duration;
+
+use cred_helper::demo::server::{Options, Server};
+use serde_json::Value;
+
+/// An empty home.
+pub struct Home {
+    directory: tempfile::TempDir,
+    variables: BTreeMap<String, String>,
+}
+
+/// How a command ended.
+#[derive(Debug)]
+pub struct Ended {
+    pub code: i32,
+    pub stdout: String,
+    pub stderr: String,
+}
+
+impl Home {
+    pub fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let home = Self { directory, variables: BTreeMap::new() };
+        home.make_private("run");
+        home
+    }
+
+    /// A directory in it that only its owner may enter.
+    pub fn make_private(&self, name: &str) -> PathBuf {
+        let directory = self.path().join(name);
+        let mut builder = std::fs::DirBuilder::new();
+        #[cfg(unix)]
+        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+        builder.create(&directory).unwrap();
+        directory
+    }
+
+    /// A home whose vault is open: made with a machine slot, which needs no person.
+    pub fn with_vault() -> Self {
+        let home = Self::new();
+        home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
+        home
+    }
+
+    /// A home with one login at `server`.
+    pub fn signed_in(server: &Server) -> Self {
+        let home = Self::with_vault();
+        home.log_in(server, &[]);
+        home
+    }
+
+    pub fn path(&self) -> &Path {
+        self.directory.path()
+    }
+
+    pub fn vault(&self) -> PathBuf {
+        self.path().join(".local/share/cred-helper/vault")
+    }
+
+    pub fn state(&self) -> PathBuf {
+        self.path().join(".local/state/cred-helper")
+    }
+
+    pub fn set(&mut self, name: &str, value: &str) {
+        self.variables.insert(name.to_owned(), value.to_owned());
+    }
+
+    pub fn configure(&self, toml: &str) {
+        let file = self.path().join(".config/cred-helper/config.toml");
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, toml).unwrap();
+    }
+
+    pub fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_cred-helper"));
+        command.args(arguments).env_clear().current_dir(self.path());
+        command.env("HOME", self.path()).env("XDG_RUNTIME_DIR", self.path().join("run"));
+        command.env("CRED_HELPER_AGENT", env!("CARGO_BIN_EXE_cred-helper-agent"));
+        command.envs(&self.variables);
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        command
+    }
+
+    pub fn run(&self, arguments: &[&str]) -> Ended {
+        ended(self.command(arguments).output().unwrap())
+    }
+
+    /// Runs it with this on its standard input.
+    pub fn run_with(&self, arguments: &[&str], input: &str) -> Ended {
+        let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+        ended(child.wait_with_output().unwrap())
+    }
+
+    /// Runs it; its standard output, trimmed.
+    #[track_caller]
+    pub fn ok(&self, arguments: &[&str]) -> String {
+        let ended = self.run(arguments);
+        assert_eq!(ended.code, 0, "cred-helper {arguments:?}: {}", ended.stderr);
+        ended.stdout.trim_end().to_owned()
+    }
+
+    #[track_caller]
+    pub fn json(&self, arguments: &[&str]) -> Value {
+        serde_json::from_str(&self.ok(arguments)).unwrap()
+    }
+
+    #[track_caller]
+    pub fn token(&self) -> String {
+        self.ok(&["get-token"])
+    }
+
+    pub fn start(&self, arguments: &[&str]) -> Child {
+        self.command(arguments).spawn().unwrap()
+    }
+
+    /// A login in a browser that agrees to everything; its standard output after the URL.
+    #[track_caller]
+    pub fn log_in(&self, server: &Server, more: &[&str]) -> String {
+        let (issuer, client) = (server.issuer(), server.client_id());
+        let mut arguments = vec!["login", &issuer, "--client-id", &client, "--no-browser"];
+        arguments.extend(more);
+        let ended = self.log_in_with(&arguments);
+        assert_eq!(ended.code, 0, "{arguments:?}: {}", ended.stderr);
+        ended.stdout
+    }
+
+    pub fn log_in_with(&self, arguments: &[&str]) -> Ended {
+        let mut login = self.start(arguments);
+        let url = first_line(&mut login);
+        let page = if url.is_empty() { String::new() } else { browse(&url) };
+        let mut ended = ended(login.wait_with_output().unwrap());
+        ended.stdout.push_str(&page);
+        ended
+    }
+
+    pub fn agent_pid(&self) -> i32 {
+        self.json(&["agent", "status", "--json", "--no-start"])["pid"].as_i64().unwrap().try_into().unwrap()
+    }
+
+    /// SIGKILL, and the process is gone when this returns.
+    #[cfg(unix)]
+    pub fn kill_agent(&self) {
+        use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
+        let pid = Pid::from_raw(self.agent_pid()).unwrap();
+        let handle = pidfd_open(pid, PidfdFlags::empty()).unwrap();
+        kill_process(pid, Signal::KILL).unwrap();
+        let mut gone = [rustix::event::PollFd::new(&handle, rustix::event::PollFlags::IN)];
+        rustix::event::poll(&mut gone, None).unwrap();
+    }
+}
+
+impl Drop for Home {
+    fn drop(&mut self) {
+        let _ = self.command(&["agent", "stop"]).output();
+        if std::thread::panicking()
+            && let Ok(log) = std::fs::read_to_string(self.state().join("agent.log"))
+        {
+            eprintln!("--- the agent's log:\n{log}");
+        }
+    }
+}
+
+pub fn ended(output: Output) -> Ended {
+    Ended {
+        code: output.status.code().unwrap_or(-1),
+        stdout: String::from_utf8(output.stdout).unwrap(),
+        stderr: String::from_utf8(output.stderr).unwrap(),
+    }
+}
+
+/// The first line of a command's standard output, without reading beyond it.
+pub fn first_line(child: &mut Child) -> String {
+    let mut line = String::new();
+    BufReader::with_capacity(1, child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
+    line.trim_end().to_owned()
+}
+
+/// Follows redirects as a browser does; the last answer, head and body.
+pub fn browse(url: &str) -> String {
+    let mut url = url.to_owned();
+    for _ in 0..5 {
+        let answer = fetch(&url);
+        let location = answer.lines().take_while(|line| !line.trim().is_empty()).find_map(|line| {
+            let (name, value) = line.split_once(':')?;
+            name.eq_ignore_ascii_case("location").then(|| value.trim().to_owned())
+        });
+        match location {
+            Some(next) => url = next,
+            None => return answer,
+        }
+    }
+    panic!("the redirects have no end");
+}
+
+/// One GET over plain HTTP; head and body.
+pub fn fetch(url: &str) -> String {
+    let rest = url.strip_prefix("http://").unwrap();
+    let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+    let mut stream = TcpStream::connect(host).unwrap();
+    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let path = if path.is_empty() { "/" } else { path };
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    let mut answer = String::new();
+    stream.read_to_string(&mut answer).unwrap();
+    answer
+}
+
+/// A strict server whose access tokens last this long.
+pub fn server(access_token_lifetime: Duration) -> Server {
+    Server::start(Options { access_token_lifetime, ..Options::default() }).unwrap()
+}
+
+/// A strict server whose access tokens last an hour.
+pub fn lasting_server() -> Server {
+    server(Duration::from_secs(3600))
+}
