@@ -27,6 +27,7 @@ mod tokens;
 mod vault_door;
 pub mod wiping_allocator;
 
+use std::sync::atomic::AtomicBool;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -64,6 +65,8 @@ pub struct Agent {
     gate: gate::Gate,
     /// Held while the vault is being opened or closed.
     opening: tokio::sync::Mutex<()>,
+    /// Whether the open vault's records are in the table.
+    loaded: AtomicBool,
     /// Protections that the system refused, for `doctor`.
     unprotected: Vec<String>,
     events: broadcast::Sender<Event>,
@@ -109,6 +112,7 @@ impl Agent {
             schedule: schedule::Schedule::default(),
             gate: gate::Gate::default(),
             opening: tokio::sync::Mutex::default(),
+            loaded: AtomicBool::new(false),
             unprotected,
             events: broadcast::channel(EVENTS_KEPT).0,
             stop: watch::channel(false).0,

@@ -1,6 +1,7 @@
 //! The vault from the agent's side: opening it when somebody needs it, loading what is in it, locking it.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tracing::{info, warn};
@@ -33,15 +34,21 @@ impl Agent {
         self.load().await
     }
 
+    /// Open, and what is in it is in the table: between the two an account would seem to be gone.
     fn is_open(&self) -> bool {
-        // A vault that isn't there is open: nothing is in it.
-        matches!(self.vault.state(), VaultState::Unlocked | VaultState::Absent)
+        match self.vault.state() {
+            VaultState::Absent => true,
+            VaultState::Unlocked => self.loaded.load(Ordering::Acquire),
+            _ => false,
+        }
     }
 
     /// The storage is probed before a login starts: it would be a pity afterwards.
     pub(super) async fn ensure_ready(self: &Arc<Self>, interactive: bool) -> Result<(), Error> {
         self.ensure_open().await?;
-        self.with_vault(move |vault| vault.ensure_ready(interactive)).await
+        self.with_vault(move |vault| vault.ensure_ready(interactive)).await?;
+        // A vault that was made just now has to count as loaded before anything is in it.
+        self.ensure_open().await
     }
 
     /// Takes the vault's records into memory.
@@ -70,6 +77,7 @@ impl Agent {
             self.table().insert(account);
             accounts += 1;
         }
+        self.loaded.store(true, Ordering::Release);
         info!(accounts, "the vault is open");
         self.announce(Change::Vault { state: VaultState::Unlocked });
         Ok(())
@@ -77,7 +85,7 @@ impl Agent {
 
     pub(super) async fn unlock(self: &Arc<Self>, unlock: Unlock) -> Result<Done, Error> {
         let _turn = self.opening.lock().await;
-        if self.vault.state() == VaultState::Unlocked {
+        if self.is_open() && self.vault.state() != VaultState::Absent {
             return Ok(Done {});
         }
         self.with_vault(move |vault| vault.unlock(unlock.passphrase.as_ref(), unlock.interactive)).await?;
@@ -98,8 +106,7 @@ impl Agent {
             self.gate.open();
             return Err(error);
         }
-        self.table().clear();
-        self.schedule.clear();
+        self.empty();
         self.announce(Change::Vault { state: VaultState::Locked });
         Ok(Done {})
     }
@@ -112,17 +119,15 @@ impl Agent {
 
     pub(super) async fn add_slot(self: &Arc<Self>, add: AddSlot) -> Result<SlotReport, Error> {
         self.ensure_open().await?;
-        self.with_vault(move |vault| vault.add_slot(add.kind, add.passphrase.as_ref(), add.accept_weaker)).await
+        let added =
+            self.with_vault(move |vault| vault.add_slot(add.kind, add.passphrase.as_ref(), add.accept_weaker)).await?;
+        self.ensure_open().await?;
+        Ok(added)
     }
 
     pub(super) async fn remove_slot(self: &Arc<Self>, remove: RemoveSlot) -> Result<Done, Error> {
         self.ensure_open().await?;
-        // Every record is written anew: no exchange meanwhile.
-        self.gate.close(Closed::Locked, PATIENCE).await;
-        let removed = self.with_vault(move |vault| vault.remove_slot(&remove.id)).await;
-        self.gate.open();
-        removed?;
-        self.reload().await?;
+        self.with_vault(move |vault| vault.remove_slot(&remove.id)).await?;
         Ok(Done {})
     }
 
@@ -139,16 +144,14 @@ impl Agent {
         let reset = self.with_vault(|vault| vault.reset()).await;
         self.gate.open();
         let moved_to = reset?.display().to_string();
-        self.table().clear();
-        self.schedule.clear();
+        self.empty();
         self.announce(Change::Vault { state: VaultState::Absent });
         Ok(WasReset { moved_to })
     }
 
-    /// Takes the records in again after their versions changed.
-    async fn reload(self: &Arc<Self>) -> Result<(), Error> {
+    fn empty(&self) {
+        self.loaded.store(false, Ordering::Release);
         self.table().clear();
         self.schedule.clear();
-        self.load().await
     }
 }

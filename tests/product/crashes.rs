@@ -26,16 +26,16 @@ fn killed_at_random_instants_no_login_is_lost() {
 
 /// What came of killing the agent while it refreshes.
 #[derive(Debug, Default)]
-pub struct Killed {
-    pub refreshes: usize,
-    pub kills: usize,
+pub(crate) struct Killed {
+    pub(crate) refreshes: usize,
+    pub(crate) kills: usize,
     /// The server had rotated and its answer had not arrived: nobody can close this window.
-    pub in_the_window: usize,
-    pub lost: usize,
+    pub(crate) in_the_window: usize,
+    pub(crate) lost: usize,
 }
 
 /// Refreshes `times` times, each with a SIGKILL at a random instant around it.
-pub fn kill_at_random(times: usize) -> Killed {
+pub(crate) fn kill_at_random(times: usize) -> Killed {
     let mut result = Killed::default();
     let mut seed = 0x2545_F491_4F6C_DD1D_u64;
     let mut fresh = None;

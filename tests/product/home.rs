@@ -11,21 +11,21 @@ use cred_helper::demo::server::{Options, Server};
 use serde_json::Value;
 
 /// An empty home.
-pub struct Home {
+pub(crate) struct Home {
     directory: tempfile::TempDir,
     variables: BTreeMap<String, String>,
 }
 
 /// How a command ended.
 #[derive(Debug)]
-pub struct Ended {
-    pub code: i32,
-    pub stdout: String,
-    pub stderr: String,
+pub(crate) struct Ended {
+    pub(crate) code: i32,
+    pub(crate) stdout: String,
+    pub(crate) stderr: String,
 }
 
 impl Home {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let home = Self { directory, variables: BTreeMap::new() };
         home.make_private("run");
@@ -33,7 +33,7 @@ impl Home {
     }
 
     /// A directory in it that only its owner may enter.
-    pub fn make_private(&self, name: &str) -> PathBuf {
+    pub(crate) fn make_private(&self, name: &str) -> PathBuf {
         let directory = self.path().join(name);
         let mut builder = std::fs::DirBuilder::new();
         #[cfg(unix)]
@@ -43,42 +43,42 @@ impl Home {
     }
 
     /// A home whose vault is open: made with a machine slot, which needs no person.
-    pub fn with_vault() -> Self {
+    pub(crate) fn with_vault() -> Self {
         let home = Self::new();
         home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
         home
     }
 
     /// A home with one login at `server`.
-    pub fn signed_in(server: &Server) -> Self {
+    pub(crate) fn signed_in(server: &Server) -> Self {
         let home = Self::with_vault();
         home.log_in(server, &[]);
         home
     }
 
-    pub fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         self.directory.path()
     }
 
-    pub fn vault(&self) -> PathBuf {
+    pub(crate) fn vault(&self) -> PathBuf {
         self.path().join(".local/share/cred-helper/vault")
     }
 
-    pub fn state(&self) -> PathBuf {
+    pub(crate) fn state(&self) -> PathBuf {
         self.path().join(".local/state/cred-helper")
     }
 
-    pub fn set(&mut self, name: &str, value: &str) {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
-    pub fn configure(&self, toml: &str) {
+    pub(crate) fn configure(&self, toml: &str) {
         let file = self.path().join(".config/cred-helper/config.toml");
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();
         std::fs::write(file, toml).unwrap();
     }
 
-    pub fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cred-helper"));
         command.args(arguments).env_clear().current_dir(self.path());
         command.env("HOME", self.path()).env("XDG_RUNTIME_DIR", self.path().join("run"));
@@ -88,12 +88,12 @@ impl Home {
         command
     }
 
-    pub fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         ended(self.command(arguments).output().unwrap())
     }
 
     /// Runs it with this on its standard input.
-    pub fn run_with(&self, arguments: &[&str], input: &str) -> Ended {
+    pub(crate) fn run_with(&self, arguments: &[&str], input: &str) -> Ended {
         let mut child = self.command(arguments).stdin(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
         ended(child.wait_with_output().unwrap())
@@ -101,29 +101,29 @@ impl Home {
 
     /// Runs it; its standard output, trimmed.
     #[track_caller]
-    pub fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let ended = self.run(arguments);
         assert_eq!(ended.code, 0, "cred-helper {arguments:?}: {}", ended.stderr);
         ended.stdout.trim_end().to_owned()
     }
 
     #[track_caller]
-    pub fn json(&self, arguments: &[&str]) -> Value {
+    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         serde_json::from_str(&self.ok(arguments)).unwrap()
     }
 
     #[track_caller]
-    pub fn token(&self) -> String {
+    pub(crate) fn token(&self) -> String {
         self.ok(&["get-token"])
     }
 
-    pub fn start(&self, arguments: &[&str]) -> Child {
+    pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()
     }
 
     /// A login in a browser that agrees to everything; its standard output after the URL.
     #[track_caller]
-    pub fn log_in(&self, server: &Server, more: &[&str]) -> String {
+    pub(crate) fn log_in(&self, server: &Server, more: &[&str]) -> String {
         let (issuer, client) = (server.issuer(), server.client_id());
         let mut arguments = vec!["login", &issuer, "--client-id", &client, "--no-browser"];
         arguments.extend(more);
@@ -132,7 +132,7 @@ impl Home {
         ended.stdout
     }
 
-    pub fn log_in_with(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn log_in_with(&self, arguments: &[&str]) -> Ended {
         let mut login = self.start(arguments);
         let url = first_line(&mut login);
         let page = if url.is_empty() { String::new() } else { browse(&url) };
@@ -141,13 +141,13 @@ impl Home {
         ended
     }
 
-    pub fn agent_pid(&self) -> i32 {
+    pub(crate) fn agent_pid(&self) -> i32 {
         self.json(&["agent", "status", "--json", "--no-start"])["pid"].as_i64().unwrap().try_into().unwrap()
     }
 
     /// SIGKILL, and the process is gone when this returns.
     #[cfg(unix)]
-    pub fn kill_agent(&self) {
+    pub(crate) fn kill_agent(&self) {
         use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
         let pid = Pid::from_raw(self.agent_pid()).unwrap();
         let handle = pidfd_open(pid, PidfdFlags::empty()).unwrap();
@@ -168,7 +168,7 @@ impl Drop for Home {
     }
 }
 
-pub fn ended(output: Output) -> Ended {
+pub(crate) fn ended(output: Output) -> Ended {
     Ended {
         code: output.status.code().unwrap_or(-1),
         stdout: String::from_utf8(output.stdout).unwrap(),
@@ -177,14 +177,14 @@ pub fn ended(output: Output) -> Ended {
 }
 
 /// The first line of a command's standard output, without reading beyond it.
-pub fn first_line(child: &mut Child) -> String {
+pub(crate) fn first_line(child: &mut Child) -> String {
     let mut line = String::new();
     BufReader::with_capacity(1, child.stdout.as_mut().unwrap()).read_line(&mut line).unwrap();
     line.trim_end().to_owned()
 }
 
 /// Follows redirects as a browser does; the last answer, head and body.
-pub fn browse(url: &str) -> String {
+pub(crate) fn browse(url: &str) -> String {
     let mut url = url.to_owned();
     for _ in 0..5 {
         let answer = fetch(&url);
@@ -201,7 +201,7 @@ pub fn browse(url: &str) -> String {
 }
 
 /// One GET over plain HTTP; head and body.
-pub fn fetch(url: &str) -> String {
+pub(crate) fn fetch(url: &str) -> String {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
     let mut stream = TcpStream::connect(host).unwrap();
@@ -214,11 +214,11 @@ pub fn fetch(url: &str) -> String {
 }
 
 /// A strict server whose access tokens last this long.
-pub fn server(access_token_lifetime: Duration) -> Server {
+pub(crate) fn server(access_token_lifetime: Duration) -> Server {
     Server::start(Options { access_token_lifetime, ..Options::default() }).unwrap()
 }
 
 /// A strict server whose access tokens last an hour.
-pub fn lasting_server() -> Server {
+pub(crate) fn lasting_server() -> Server {
     server(Duration::from_secs(3600))
 }

@@ -156,20 +156,20 @@ fn id_tokens_audiences_and_scopes_are_answers_of_their_own() {
 }
 
 /// The account at that server, by its name.
-pub fn account_of(home: &Home, server: &Server) -> String {
+pub(crate) fn account_of(home: &Home, server: &Server) -> String {
     let status = home.json(&["status", "--json"]);
     let accounts = status["accounts"].as_array().unwrap();
     let account = accounts.iter().find(|account| account["issuer"] == server.issuer().as_str()).unwrap();
     account["account"].as_str().unwrap().to_owned()
 }
 
-pub fn wait_for_expiry(home: &Home) {
+pub(crate) fn wait_for_expiry(home: &Home) {
     let accounts = home.json(&["status", "--json"]);
     wait_for_expiry_of(home, accounts["accounts"][0]["account"].as_str().unwrap());
 }
 
 /// Until the account's token has ended: the one wait for time itself, because the programs' clock is the machine's.
-pub fn wait_for_expiry_of(home: &Home, account: &str) {
+pub(crate) fn wait_for_expiry_of(home: &Home, account: &str) {
     let status = home.json(&["account", "show", account, "--json"]);
     let end = Duration::from_secs(status["expires_at"].as_u64().unwrap());
     let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap();
