@@ -12,6 +12,7 @@ use crate::clock::Timestamp;
 use crate::ipc::message::account::Problem;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::provider::Provider;
+use crate::redact;
 use crate::secret::Secret;
 use crate::vault::RecordId;
 use crate::vault::record::Record;
@@ -197,8 +198,10 @@ impl Table {
                 Err(listing(ErrorKind::AmbiguousAccount, message, names))
             }
             _ => {
-                let message = format!("nobody is signed in as {name}: run `cred-helper login {}`", login_hint(&name));
-                Err(listing(ErrorKind::LoginRequired, message, names_of(self.iter())).account(&name))
+                // A token pasted where a name belongs is a name of odd length: it is not repeated.
+                let (shown, hint) = (redact::server_text(asked), redact::server_text(&login_hint(&name)));
+                let message = format!("nobody is signed in as {shown}: run `cred-helper login {hint}`");
+                Err(listing(ErrorKind::LoginRequired, message, names_of(self.iter())).account(shown))
             }
         }
     }

@@ -105,7 +105,11 @@ fn take_turn(paths: &Paths, until: Instant) -> Result<File, Error> {
     let file = paths.state_dir.join("start.lock");
     let failed = |error: std::io::Error| Error::new(ErrorKind::StorageFailed, format!("{}: {error}", file.display()));
     private_directory(&paths.state_dir).map_err(failed)?;
-    let lock = File::options().create(true).truncate(false).write(true).open(&file).map_err(failed)?;
+    let mut options = File::options();
+    options.create(true).truncate(false).write(true);
+    #[cfg(unix)]
+    std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
+    let lock = options.open(&file).map_err(failed)?;
     match lock.try_lock() {
         Ok(()) => return Ok(lock),
         Err(fs::TryLockError::WouldBlock) => {}

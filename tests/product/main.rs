@@ -3,7 +3,12 @@
 
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test says what it saw and stops where it fails")]
 
+mod accounts;
+mod canary;
 mod crashes;
 mod home;
 mod logins;
+mod mistakes;
+mod owners;
 mod tokens;
+mod vaults;

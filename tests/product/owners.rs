@@ -1,0 +1,88 @@
+//! One owner per vault: whatever environment asks, there is one agent, and nobody else gets in.
+
+use std::os::unix::fs::PermissionsExt;
+
+use super::home::{Home, ended, lasting_server, server};
+use super::tokens::wait_for_expiry;
+
+#[test]
+fn two_runtime_directories_on_one_home_have_one_redeemer() {
+    let server = server(std::time::Duration::from_secs(1));
+    let home = Home::signed_in(&server);
+    let other = home.make_private("other-run");
+    wait_for_expiry(&home);
+    let before = server.count_grant("refresh_token");
+    let clients: Vec<_> = (0..10)
+        .map(|n| {
+            let mut command = home.command(&["get-token"]);
+            if n % 2 == 0 {
+                command.env("XDG_RUNTIME_DIR", &other);
+            }
+            command.spawn().unwrap()
+        })
+        .collect();
+    for client in clients {
+        let output = client.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let log = server.log();
+    let refreshes = log.iter().filter(|entry| entry.is_grant("refresh_token")).count() - before;
+    assert!(refreshes >= 1 && log.iter().all(|entry| !entry.is_grant("refresh_token") || entry.succeeded()));
+    assert!(server.families().iter().all(|family| family.ended.is_none()));
+    assert!(!other.join("cred-helper/agent.sock").exists(), "the second directory got no agent");
+}
+
+#[test]
+fn fifty_first_callers_start_one_agent() {
+    let server = lasting_server();
+    let home = Home::signed_in(&server);
+    home.kill_agent();
+    let clients: Vec<_> = (0..50).map(|_| home.start(&["get-token"])).collect();
+    let mut tokens: Vec<_> = clients
+        .into_iter()
+        .map(|client| {
+            let ended = ended(client.wait_with_output().unwrap());
+            assert_eq!(ended.code, 0, "{}", ended.stderr);
+            ended.stdout
+        })
+        .collect();
+    tokens.dedup();
+    assert_eq!(tokens.len(), 1);
+    let log = std::fs::read_to_string(home.state().join("agent.log")).unwrap();
+    assert_eq!(log.matches("started version").count(), 2, "the one that was killed, and one more: {log}");
+}
+
+#[test]
+fn nothing_that_is_kept_is_readable_by_others() {
+    let server = lasting_server();
+    let home = Home::signed_in(&server);
+    home.ok(&["refresh"]);
+    let mut looked_at = 0;
+    let mut open = vec![home.vault(), home.state(), home.path().join("run/cred-helper")];
+    while let Some(directory) = open.pop() {
+        let mode = std::fs::metadata(&directory).unwrap().permissions().mode() & 0o777;
+        assert_eq!(mode, 0o700, "{}", directory.display());
+        for entry in std::fs::read_dir(&directory).unwrap() {
+            let entry = entry.unwrap();
+            if entry.file_type().unwrap().is_dir() {
+                open.push(entry.path());
+                continue;
+            }
+            let mode = entry.metadata().unwrap().permissions().mode() & 0o777;
+            assert_eq!(mode & 0o077, 0, "{}: {mode:o}", entry.path().display());
+            looked_at += 1;
+        }
+    }
+    assert!(looked_at >= 5, "{looked_at}");
+}
+
+#[test]
+fn the_agent_cannot_be_dumped() {
+    let server = lasting_server();
+    let home = Home::signed_in(&server);
+    let pid = home.agent_pid();
+    // A process that isn't dumpable has its files in /proc owned by root, and a core limit of nothing.
+    let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
+    let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
+    assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+}
