@@ -31,7 +31,7 @@ pub enum AccountNameError {
     /// It starts with a dot or a dash.
     #[error("neither part of an account name starts with `.` or `-`")]
     Start,
-    /// A part is over [`MAX_PART`] bytes.
+    /// A part is over 128 bytes.
     #[error("each part of an account name has at most 128 characters")]
     TooLong,
 }

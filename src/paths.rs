@@ -65,7 +65,7 @@ impl Paths {
         Ok(Self { home, config_file, vault_dir, state_dir, socket, socket_given })
     }
 
-    /// The file whose lock makes one agent the vault's owner, and that names it.
+    /// The file that names the vault's owner, which holds the lock beside it (`ipc::owner`).
     pub fn owner_file(&self) -> PathBuf {
         self.vault_dir.join("owner.json")
     }

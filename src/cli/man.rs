@@ -14,7 +14,10 @@ use super::exit::{self, Failure};
 use super::output;
 
 /// Pages written by hand.
-const WRITTEN: &[(&str, &str)] = &[("cred-helper.toml.5", include_str!("../../man/cred-helper.toml.5"))];
+const WRITTEN: &[(&str, &str)] = &[
+    ("cred-helper.toml.5", include_str!("../../man/cred-helper.toml.5")),
+    ("cred-helper-protocol.7", include_str!("../../man/cred-helper-protocol.7")),
+];
 
 const FILES: &[(&str, &str)] = &[
     ("$XDG_CONFIG_HOME/cred-helper/config.toml", "The configuration, see cred-helper.toml(5). It need not exist."),
@@ -93,7 +96,11 @@ fn page(command: &Command, name: &str) -> Result<String, Failure> {
     page.push_str(&definitions("FILES", FILES));
     page.push_str(&definitions("ENVIRONMENT", ENVIRONMENT));
     page.push_str(".SH SEE ALSO\n");
-    page.push_str(if main { "cred\\-helper.toml(5)\n" } else { "cred\\-helper(1), cred\\-helper.toml(5)\n" });
+    page.push_str(if main {
+        "cred\\-helper.toml(5), cred\\-helper\\-protocol(7)\n"
+    } else {
+        "cred\\-helper(1), cred\\-helper.toml(5)\n"
+    });
     Ok(page)
 }
 
