@@ -41,7 +41,7 @@
 //!
 //! | module | what it holds | what it may use |
 //! |---|---|---|
-//! | [`secret`] [`token`] [`account`] [`clock`] [`redact`] [`paths`] | the vocabulary | nothing |
+//! | [`secret`] [`token`] [`account`] [`clock`] [`redact`] [`paths`] `html` | the vocabulary | nothing |
 //! | [`ipc`] | what client and agent agree on: messages, frames, transport, client, server, start | vocabulary |
 //! | `cli` | the command line: arguments, output, one file per command | `ipc`'s light half |
 //! | `oauth` | the RFCs, one file per RFC or endpoint; `http.rs` alone names the HTTP crate | vocabulary |
@@ -67,6 +67,8 @@ pub mod config;
 pub mod demo;
 #[cfg(feature = "agent")]
 pub mod grant;
+#[cfg(feature = "agent")]
+mod html;
 pub mod ipc;
 #[cfg(feature = "agent")]
 pub mod oauth;

@@ -10,8 +10,7 @@ use crate::account::AccountName;
 use crate::ipc::message::login::Notice;
 use crate::ipc::message::provider::{ProviderSummary, Providers, ShowProvider};
 use crate::ipc::message::{Error, ErrorKind};
-use crate::provider::schema::is_secure_url;
-use crate::provider::{PRESETS, Provider};
+use crate::provider::{PRESETS, Provider, is_secure_url};
 use crate::redact;
 use crate::vault::record::Record;
 

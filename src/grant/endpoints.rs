@@ -7,7 +7,8 @@ use crate::clock::{Clock as _, SystemClock};
 use crate::oauth::http::{Http, Request};
 use crate::oauth::metadata::{self, Metadata, MetadataError};
 use crate::provider::Provider;
-use crate::provider::schema::{ErrorClass, is_secure_url};
+use crate::provider::is_secure_url;
+use crate::provider::schema::ErrorClass;
 use crate::redact;
 
 /// Finds a provider's endpoints. Explicit ones win; the issuer is asked for those that are missing.

@@ -5,6 +5,7 @@ use hyper::Response;
 use hyper::body::Bytes;
 
 use super::PageAccount;
+use crate::html::escape;
 use crate::redact;
 
 /// The page around all texts.
@@ -171,22 +172,6 @@ fn error_words(error: &str, description: Option<&str>) -> String {
 
 fn quoted(words: &str) -> String {
     format!(r#"<p class="words">{}</p>"#, escape(&redact::server_text(words)))
-}
-
-/// Escapes for text and for quoted attributes.
-fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 use super::authorization::Pending;
 use super::http::{Answer, Parameters};
 use super::options::User;
+use crate::html::escape;
 
 const STYLE: &str = "
 :root { color-scheme: light dark; --paper: #f4f5f7; --card: #fff; --ink: #1b1f24; --soft: #59636e; --line: #d9dee3;
@@ -92,21 +93,6 @@ fn page(status: u16, title: &str, body: &str) -> Answer {
         escape(title),
     );
     Answer::page(status, html)
-}
-
-fn escape(text: &str) -> String {
-    let mut out = String::new();
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
 }
 
 #[cfg(test)]
