@@ -1,8 +1,10 @@
 //! One owner per vault: whatever environment asks, there is one agent, and nobody else gets in.
 
 use std::os::unix::fs::PermissionsExt;
+use std::os::unix::process::CommandExt;
+use std::process::Stdio;
 
-use super::home::{Home, ended, lasting_server, server};
+use super::home::{Home, browse, ended, first_line, lasting_server, server};
 use super::tokens::wait_for_expiry;
 
 #[test]
@@ -85,4 +87,59 @@ fn the_agent_cannot_be_dumped() {
     let limits = std::fs::read_to_string(format!("/proc/{pid}/limits")).unwrap();
     let core = limits.lines().find(|line| line.starts_with("Max core file size")).unwrap();
     assert_eq!(core.split_whitespace().nth(4), Some("0"), "{core}");
+}
+
+/// As a user without privileges, because root sees no mode: a second user can neither read what is kept nor ask the agent.
+#[test]
+fn another_user_of_the_machine_gets_nothing() {
+    if !rustix::process::geteuid().is_root() {
+        eprintln!("skipped: only root can be two other users");
+        return;
+    }
+    let (owner, stranger) = (61_001, 61_002);
+    let server = lasting_server();
+    let stage = tempfile::tempdir().unwrap();
+    std::fs::set_permissions(stage.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
+    for program in [env!("CARGO_BIN_EXE_cred-helper"), env!("CARGO_BIN_EXE_cred-helper-agent")] {
+        std::fs::copy(program, stage.path().join(program.rsplit('/').next().unwrap())).unwrap();
+    }
+    // Open to everybody, so that only what we make protects what is in it.
+    let home = stage.path().join("home");
+    std::fs::create_dir(&home).unwrap();
+    std::os::unix::fs::chown(&home, Some(owner), Some(owner)).unwrap();
+    std::fs::set_permissions(&home, std::fs::Permissions::from_mode(0o755)).unwrap();
+    let run_as = |user: u32, arguments: &[&str]| {
+        let mut command = std::process::Command::new(stage.path().join("cred-helper"));
+        command.args(arguments).env_clear().env("HOME", &home).current_dir("/");
+        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).uid(user).gid(user);
+        command
+    };
+    let run = |user, arguments: &[&str]| ended(run_as(user, arguments).output().unwrap());
+
+    assert_eq!(run(owner, &["vault", "slot", "add", "machine", "--accept-weaker"]).code, 0);
+    let (issuer, client) = (server.issuer(), server.client_id());
+    let mut login = run_as(owner, &["login", &issuer, "--client-id", &client, "--no-browser"]).spawn().unwrap();
+    browse(&first_line(&mut login));
+    assert_eq!(ended(login.wait_with_output().unwrap()).code, 0);
+    assert!(server.is_live(run(owner, &["get-token"]).stdout.trim_end()));
+
+    // With the owner's home in the environment, and with a socket named outright.
+    let refused = run(stranger, &["get-token"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (28, ""), "{}", refused.stderr);
+    let socket = home.join(".local/state/cred-helper/run/agent.sock");
+    let mut named = run_as(stranger, &["get-token"]);
+    named.env("HOME", "/nonexistent").env("CRED_HELPER_SOCK", &socket);
+    let refused = ended(named.output().unwrap());
+    assert!(refused.code != 0 && refused.stdout.is_empty(), "{refused:?}");
+    for file in
+        [".local/share/cred-helper/vault", ".local/state/cred-helper", ".local/state/cred-helper/run/agent.sock"]
+    {
+        let mut look = std::process::Command::new("ls");
+        let looked = look.arg(home.join(file)).uid(stranger).gid(stranger).output().unwrap();
+        assert!(!looked.status.success(), "{file} can be listed");
+    }
+    let mut read = std::process::Command::new("find");
+    let read = read.arg(&home).args(["-type", "f", "-readable"]).uid(stranger).gid(stranger).output().unwrap();
+    assert_eq!(String::from_utf8_lossy(&read.stdout), "", "a stranger can read these");
+    assert_eq!(run(owner, &["agent", "stop"]).code, 0);
 }
