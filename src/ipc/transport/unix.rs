@@ -6,12 +6,13 @@
 mod listener;
 
 use std::io::{self, Read, Write};
+use std::os::fd::OwnedFd;
 use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use rustix::net::sockopt::{Timeout, set_socket_timeout};
-use rustix::net::{AddressFamily, SocketAddrUnix, SocketFlags, SocketType};
+use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use super::ConnectError;
 #[cfg(feature = "agent")]
@@ -32,7 +33,7 @@ pub(crate) struct Stream(UnixStream);
 /// Connects and makes sure of who listens.
 pub(crate) fn connect(path: &Path) -> Result<Stream, ConnectError> {
     let address = address(path).map_err(|error| ConnectError::Refused(error.to_string()))?;
-    let socket = stream_socket(SocketFlags::CLOEXEC).map_err(ConnectError::Io)?;
+    let socket = stream_socket(Blocking::Yes).map_err(ConnectError::Io)?;
     // Also bounds connect(2), which waits where the listener's backlog is full.
     set_socket_timeout(&socket, Timeout::Send, Some(WRITE_DEADLINE)).map_err(|e| ConnectError::Io(e.into()))?;
     rustix::net::connect(&socket, &address).map_err(|error| match error {
@@ -97,17 +98,27 @@ fn address(path: &Path) -> io::Result<SocketAddrUnix> {
     Ok(SocketAddrUnix::new(path)?)
 }
 
-fn stream_socket(flags: SocketFlags) -> io::Result<std::os::fd::OwnedFd> {
-    #[cfg(target_os = "linux")]
-    let socket = rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, flags, None)?;
-    // SOCK_CLOEXEC and SOCK_NONBLOCK are not there: two calls.
-    #[cfg(not(target_os = "linux"))]
-    let socket = {
-        let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
-        rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
-        rustix::io::ioctl_fionbio(&socket, flags.contains(SocketFlags::NONBLOCK))?;
-        socket
-    };
+/// Whether calls on a socket wait.
+#[derive(Clone, Copy, PartialEq)]
+enum Blocking {
+    Yes,
+    #[cfg(feature = "agent")]
+    No,
+}
+
+#[cfg(target_os = "linux")]
+fn stream_socket(blocking: Blocking) -> io::Result<OwnedFd> {
+    use rustix::net::SocketFlags;
+    let more = if blocking == Blocking::Yes { SocketFlags::empty() } else { SocketFlags::NONBLOCK };
+    Ok(rustix::net::socket_with(AddressFamily::UNIX, SocketType::STREAM, SocketFlags::CLOEXEC | more, None)?)
+}
+
+/// SOCK_CLOEXEC and SOCK_NONBLOCK are not there: calls of their own.
+#[cfg(not(target_os = "linux"))]
+fn stream_socket(blocking: Blocking) -> io::Result<OwnedFd> {
+    let socket = rustix::net::socket(AddressFamily::UNIX, SocketType::STREAM, None)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    rustix::io::ioctl_fionbio(&socket, blocking != Blocking::Yes)?;
     Ok(socket)
 }
 

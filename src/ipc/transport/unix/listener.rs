@@ -10,11 +10,10 @@ use std::path::{Path, PathBuf};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
-use rustix::net::SocketFlags;
 use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
 
-use super::{address, is_trusted, stream_socket};
+use super::{Blocking, address, is_trusted, stream_socket};
 use crate::ipc::server::Peer;
 
 /// As many as the system lets wait: 1,000 clients at once are one build.
@@ -37,7 +36,7 @@ impl Socket {
         DirBuilder::new().recursive(true).mode(0o700).create(directory).map_err(|e| in_file(directory, &e))?;
         check_directory(directory)?;
         remove_stale(path)?;
-        let socket = stream_socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+        let socket = stream_socket(Blocking::No)?;
         rustix::net::bind(&socket, &address).map_err(|e| in_file(path, &e.into()))?;
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|e| in_file(path, &e))?;
         rustix::net::listen(&socket, BACKLOG)?;
@@ -90,7 +89,7 @@ fn remove_stale(path: &Path) -> io::Result<()> {
         Ok(_) => {}
     }
     // Not blocking: a full backlog (EAGAIN) is somebody too.
-    let probe = stream_socket(SocketFlags::CLOEXEC | SocketFlags::NONBLOCK)?;
+    let probe = stream_socket(Blocking::No)?;
     match rustix::net::connect(&probe, &address(path)?) {
         Err(Errno::CONNREFUSED | Errno::NOENT) => match fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(in_file(path, &error)),
