@@ -1,10 +1,13 @@
 //! The agent as a process of its own: found by path, given a named list of variables and nothing else of its caller's.
 //!
 //! Its standard output is the ready pipe: one line says that it serves or why it doesn't. What a caller holds open (a pipe of
-//! `$(...)`, a lock) must not live on in the agent: std opens everything close-on-exec, and the agent closes what else came along.
+//! `$(...)`, a lock) must not live on in the agent: std opens everything close-on-exec, and the agent closes what else came
+//! along; on Windows this side keeps it.
 
 use std::env;
 use std::ffi::OsString;
+#[cfg(windows)]
+use std::io;
 use std::io::{BufRead, BufReader, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
@@ -132,6 +135,23 @@ fn detached(command: &mut Command) {
     command.creation_flags(DETACHED_PROCESS | CREATE_NEW_PROCESS_GROUP);
     if let Some(root) = env::var_os("SystemRoot") {
         command.current_dir(root);
+    }
+    keep_standard_streams();
+}
+
+/// A new process gets every handle that may be inherited, named for it or not: our standard streams too, which may be pipes
+/// that our caller reads to their end.
+#[cfg(windows)]
+fn keep_standard_streams() {
+    use std::os::windows::io::AsRawHandle;
+    use windows_sys::Win32::Foundation::{HANDLE_FLAG_INHERIT, SetHandleInformation};
+    let streams = [io::stdin().as_raw_handle(), io::stdout().as_raw_handle(), io::stderr().as_raw_handle()];
+    for stream in streams {
+        // SAFETY: a standard handle is open as long as the process, and where there is none the call fails.
+        #[expect(unsafe_code, reason = "the standard library never takes a handle's inheritance away")]
+        unsafe {
+            SetHandleInformation(stream, HANDLE_FLAG_INHERIT, 0);
+        }
     }
 }
 
