@@ -7,11 +7,12 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use super::server::{Options, Server};
+use super::server::{Behaviour, Options, Server};
 use super::stage::{Stage, finished};
 use crate::oauth::http::{Http, HttpOptions, Request};
 
-/// Long enough to be shown, short enough to be waited for.
+/// The first token's: long enough to be shown, short enough to be waited for. The next one has to outlast fifty clients, which
+/// take their time where starting a program is slow.
 const TOKEN_LIFETIME: Duration = Duration::from_secs(3);
 const CLIENTS: usize = 50;
 
@@ -37,7 +38,7 @@ fn tell(line: &str) {
 }
 
 fn story() -> io::Result<()> {
-    let server = Server::start(Options { access_token_lifetime: TOKEN_LIFETIME, ..Options::default() })?;
+    let server = Server::start(Options::default())?;
     let stage = Stage::new()?;
     tell("cred-helper demo: one login, from start to end, on this machine alone.\n");
     tell(&format!("An authorization server runs at {}. It is strict: a refresh token", server.issuer()));
@@ -45,11 +46,13 @@ fn story() -> io::Result<()> {
     tell(&format!("The vault is made in {} (it goes away afterwards).", stage.home().display()));
     stage.run(&["vault", "slot", "add", "machine", "--accept-weaker"])?;
 
+    server.set_behaviour(Behaviour::ExpiresIn(TOKEN_LIFETIME.as_secs().into()), 1);
     log_in(&stage, &server)?;
     let (token, expires_at) = token(&stage)?;
     tell(&format!("\n$ cred-helper get-token\n{token}"));
     tell(&format!("\nIt lasts {} s; waiting for its end ...", TOKEN_LIFETIME.as_secs()));
     wait_until(expires_at);
+    server.expire_access_tokens();
 
     fifty_at_once(&stage, &server)?;
     kill_the_agent(&stage, &server)?;
