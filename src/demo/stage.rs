@@ -75,9 +75,13 @@ pub(super) fn finished(arguments: &[&str], output: Output) -> io::Result<String>
     Ok(String::from_utf8_lossy(&output.stdout).trim_end().to_owned())
 }
 
+#[cfg(unix)]
 fn make_private(directory: &Path) -> io::Result<()> {
-    let mut builder = fs::DirBuilder::new();
-    #[cfg(unix)]
-    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-    builder.create(directory)
+    std::os::unix::fs::DirBuilderExt::mode(&mut fs::DirBuilder::new(), 0o700).create(directory)
+}
+
+/// The directory for temporary files is the user's own already.
+#[cfg(windows)]
+fn make_private(directory: &Path) -> io::Result<()> {
+    fs::create_dir(directory)
 }
