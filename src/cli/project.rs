@@ -88,7 +88,7 @@ mod tests {
         fs::write(home.join("a").join(NAME), "account = 'p/a'").expect("file");
         let found = find_from(&deep, &home).expect("found").expect("one");
         assert_eq!(found.account, "p/a");
-        assert!(found.file.ends_with("a/.cred-helper.toml"));
+        assert!(Path::new(&found.file).ends_with("a/.cred-helper.toml"));
     }
 
     #[test]
