@@ -13,11 +13,15 @@ use std::time::Duration;
 use cred_helper::demo::server::{Options, Server};
 use support::chromium::{Chromium, Scheme};
 use support::http::form;
+use support::programs::missing;
 
 const LIMIT: Duration = Duration::from_secs(30);
 
 #[test]
 fn a_person_allows_access_and_is_redirected_to_this_machine() {
+    if missing(&["chromium", "chromedriver"]) {
+        return;
+    }
     let server = Server::start(Options { auto_approve: false, ..Options::default() }).expect("starts");
     let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
     let port = listener.local_addr().expect("an address").port();

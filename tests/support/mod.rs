@@ -7,3 +7,4 @@ pub mod browser;
 pub mod chromium;
 pub mod http;
 pub mod oidc_provider;
+pub mod programs;

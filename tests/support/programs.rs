@@ -1,0 +1,31 @@
+//! Programs that a test runs against and that a machine may lack: the test is skipped, for everybody to see, or fails where
+//! nothing may be skipped.
+
+use std::io::Write as _;
+use std::path::Path;
+
+/// Whether something is missing; if so it was said on standard error, past the test harness, which shows nothing of a
+/// test that passes. With `CRED_HELPER_TESTS_REQUIRE=1` it is a failure.
+pub fn missing(programs: &[&str]) -> bool {
+    let Some(absent) = programs.iter().find(|program| !installed(program)) else { return false };
+    say_and_skip(&format!("{absent} is not installed"))
+}
+
+/// The same for the npm packages of the certified server, and node itself.
+pub fn missing_oidc_provider() -> bool {
+    let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/oidc-provider/node_modules/oidc-provider");
+    missing(&["node"]) || (!packages.is_dir() && say_and_skip("npm ci was not run in tests/servers/oidc-provider"))
+}
+
+fn say_and_skip(reason: &str) -> bool {
+    let required = std::env::var_os("CRED_HELPER_TESTS_REQUIRE").is_some_and(|value| value == "1");
+    assert!(!required, "{reason}, and CRED_HELPER_TESTS_REQUIRE=1: tests/run installs what it can");
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
+    true
+}
+
+fn installed(program: &str) -> bool {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    std::env::split_paths(&path).any(|directory| directory.join(program).is_file())
+}
