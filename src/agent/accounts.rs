@@ -118,6 +118,8 @@ pub(super) struct Table {
     names: BTreeMap<AccountName, u64>,
     /// The default account; told anew at every change, so that asking costs nothing.
     default: Option<u64>,
+    /// Whether what is in the vault is here.
+    pub(super) loaded: bool,
 }
 
 impl Table {

@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 
-use super::Agent;
+use super::{Agent, to_the_end};
 use crate::ipc::message::account::{ListAccounts, RenameAccount, SetDefault, ShowAccount};
 use crate::ipc::message::agent::{AgentStatus, Doctor, Hello, StopAgent, Welcome};
 use crate::ipc::message::event::{Change, Event, Subscribe};
@@ -19,9 +19,25 @@ use crate::ipc::message::{Done, Error, ErrorKind, Method, PROTOCOL};
 use crate::ipc::server::{Answer, Call, Notifier, Service};
 use crate::secret::Secret;
 
+/// Methods that change what is kept: they run to their end whether or not their caller waits for it.
+const CHANGES: &[&str] = &[
+    Logout::NAME,
+    SetDefault::NAME,
+    RenameAccount::NAME,
+    Lock::NAME,
+    Unlock::NAME,
+    Adopt::NAME,
+    Reset::NAME,
+    AddSlot::NAME,
+    RemoveSlot::NAME,
+];
+
 impl Service for Agent {
     fn call(self: Arc<Self>, call: Call) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>> {
-        Box::pin(async move { self.dispatch(call).await })
+        if CHANGES.contains(&call.method.as_str()) {
+            return Box::pin(to_the_end(self.dispatch(call)));
+        }
+        Box::pin(self.dispatch(call))
     }
 }
 

@@ -23,11 +23,13 @@ mod schedule;
 mod sign_in;
 mod single_flight;
 mod state;
+#[cfg(test)]
+mod tests;
 mod tokens;
 mod vault_door;
 pub mod wiping_allocator;
 
-use std::sync::atomic::AtomicBool;
+use std::sync::atomic::AtomicU64;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -63,10 +65,12 @@ pub struct Agent {
     logins: logins::Logins,
     schedule: schedule::Schedule,
     gate: gate::Gate,
-    /// Held while the vault is being opened or closed.
-    opening: tokio::sync::Mutex<()>,
-    /// Whether the open vault's records are in the table.
-    loaded: AtomicBool,
+    /// Held while the vault is being opened or closed; why it did not open at the last try.
+    opening: tokio::sync::Mutex<Option<Error>>,
+    /// How often it was tried.
+    tries: AtomicU64,
+    /// Held while an account gets a name, so that no two get the same.
+    naming: tokio::sync::Mutex<()>,
     /// Protections that the system refused, for `doctor`.
     unprotected: Vec<String>,
     events: broadcast::Sender<Event>,
@@ -112,7 +116,8 @@ impl Agent {
             schedule: schedule::Schedule::default(),
             gate: gate::Gate::default(),
             opening: tokio::sync::Mutex::default(),
-            loaded: AtomicBool::new(false),
+            tries: AtomicU64::default(),
+            naming: tokio::sync::Mutex::default(),
             unprotected,
             events: broadcast::channel(EVENTS_KEPT).0,
             stop: watch::channel(false).0,
@@ -141,6 +146,16 @@ impl Agent {
             Ok(result) => result.map_err(Error::from),
             Err(_) => Err(Error::new(ErrorKind::Internal, "the agent failed while it used the vault; see its log")),
         }
+    }
+}
+
+/// Runs it to its end even if whoever asked for it hangs up meanwhile: of half a change nobody would know.
+async fn to_the_end<T: Send + 'static>(
+    work: impl Future<Output = Result<T, Error>> + Send + 'static,
+) -> Result<T, Error> {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(_) => Err(Error::new(ErrorKind::Internal, "the agent failed in the middle of this; see its log")),
     }
 }
 

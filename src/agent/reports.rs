@@ -82,6 +82,7 @@ impl Agent {
 
     pub(super) async fn rename(self: &Arc<Self>, rename: RenameAccount) -> Result<Done, Error> {
         self.ensure_open().await?;
+        let _turn = self.naming.lock().await;
         let (incarnation, from) = {
             let table = self.table();
             let account = table.resolve(Some(&rename.account))?;

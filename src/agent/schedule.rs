@@ -125,14 +125,19 @@ impl Agent {
                 woken = alarm.wait(until) => woken,
                 () = self.schedule.changed.notified() => continue,
             };
-            if woken == Wake::ClockSet {
-                debug!("the clock was set");
-            }
-            let now = self.clock.now();
-            for (at, incarnation) in self.schedule.take_due(now) {
-                let spread = if now.since(at) > OVERDUE { SPREAD.mul_f64(jitter()) } else { Duration::ZERO };
-                tokio::spawn(Arc::clone(&self).refresh_due(incarnation, spread));
-            }
+            self.woken(woken);
+        }
+    }
+
+    /// Starts what is due.
+    pub(super) fn woken(self: &Arc<Self>, woken: Wake) {
+        if woken == Wake::ClockSet {
+            debug!("the clock was set");
+        }
+        let now = self.clock.now();
+        for (at, incarnation) in self.schedule.take_due(now) {
+            let spread = if now.since(at) > OVERDUE { SPREAD.mul_f64(jitter()) } else { Duration::ZERO };
+            tokio::spawn(Arc::clone(self).refresh_due(incarnation, spread));
         }
     }
 

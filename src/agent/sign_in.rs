@@ -85,7 +85,7 @@ impl Agent {
         Ok(Client { id, secret, authentication: configured.authentication.unwrap_or(default) })
     }
 
-    async fn sign_in(
+    pub(super) async fn sign_in(
         self: Arc<Self>,
         named: Named,
         account: AccountName,
@@ -129,6 +129,12 @@ impl Agent {
         caller_secret: bool,
     ) -> Result<SignedIn, Error> {
         let record = self.record(&named, &name, authorized, caller_secret);
+        // Whoever locks or stops waits for this, as for a refresh.
+        let _pass = match self.gate.enter() {
+            Ok(pass) => pass,
+            Err(closed) => return Err(self.give_back(&named, record, closed)),
+        };
+        let _turn = self.naming.lock().await;
         let before = self.table().named(&name).map(|account| account.record.incarnation);
         let result = match before {
             Some(before) => self.renew_login(&named, before, record, replace).await,
@@ -136,13 +142,15 @@ impl Agent {
         };
         match result {
             Ok(record) => Ok(self.signed_in(&record, before.is_some())),
-            Err((error, record)) => {
-                // What can't be kept is given back.
-                let token = record.tokens.refresh.as_ref().unwrap_or(&record.tokens.access).duplicate();
-                self.revoke_later(Arc::new(record), Arc::clone(&named.provider), token);
-                Err(error)
-            }
+            Err((error, record)) => Err(self.give_back(&named, record, error)),
         }
+    }
+
+    /// What can't be kept is given back.
+    fn give_back(self: &Arc<Self>, named: &Named, record: Record, error: Error) -> Error {
+        let token = record.tokens.refresh.as_ref().unwrap_or(&record.tokens.access).duplicate();
+        self.revoke_later(Arc::new(record), Arc::clone(&named.provider), token);
+        error
     }
 
     async fn new_login(self: &Arc<Self>, named: &Named, record: Record) -> Result<Arc<Record>, (Error, Record)> {
@@ -182,7 +190,10 @@ impl Agent {
                 let account = Account::new((id, version), record, Arc::clone(&named.provider));
                 let entered = self.enter(account);
                 let old_token = old.tokens.refresh.as_ref().unwrap_or(&old.tokens.access).duplicate();
-                self.revoke_later(old, Arc::clone(&named.provider), old_token);
+                // Some servers give the same token again as long as it works.
+                if !entered.tokens.refresh.as_ref().is_some_and(|new| new.matches(&old_token)) {
+                    self.revoke_later(old, Arc::clone(&named.provider), old_token);
+                }
                 Ok(entered)
             }
             Err(error) => Err((error, record)),

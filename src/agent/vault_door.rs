@@ -6,13 +6,13 @@ use std::time::Duration;
 
 use tracing::{info, warn};
 
-use super::Agent;
 use super::accounts::Account;
 use super::gate::Closed;
+use super::{Agent, to_the_end};
 use crate::ipc::message::event::Change;
 use crate::ipc::message::vault::{AddSlot, RemoveSlot, SlotReport, Unlock, VaultReport, VaultState, WasReset};
 use crate::ipc::message::{Done, Error, ErrorKind};
-use crate::vault::Stored;
+use crate::vault::{Stored, Vault};
 
 pub(super) const LOCKED: &str = "the vault is locked: run `cred-helper unlock`";
 
@@ -25,20 +25,35 @@ impl Agent {
         if self.is_open() {
             return Ok(());
         }
-        // One at a time: whoever waited finds it open, or tries again.
-        let _turn = self.opening.lock().await;
+        let (agent, before) = (Arc::clone(self), self.tries.load(Ordering::Relaxed));
+        to_the_end(async move { agent.open(before).await }).await
+    }
+
+    /// One try at a time. Whoever waited while another one failed shares its failure: a keyring that hangs would
+    /// otherwise hold up each of them in turn.
+    async fn open(self: &Arc<Self>, tries_before: u64) -> Result<(), Error> {
+        let mut failure = self.opening.lock().await;
         if self.is_open() {
             return Ok(());
         }
-        self.with_vault(|vault| vault.unlock_at_start()).await?;
-        self.load().await
+        if let Some(error) = failure.as_ref().filter(|_| self.tries.load(Ordering::Relaxed) != tries_before) {
+            return Err(error.clone());
+        }
+        let opened = match self.with_vault(|vault| vault.unlock_at_start()).await {
+            Ok(()) => self.load().await,
+            Err(error) => Err(error),
+        };
+        self.tries.fetch_add(1, Ordering::Relaxed);
+        *failure = opened.as_ref().err().cloned();
+        opened
     }
 
-    /// Open, and what is in it is in the table: between the two an account would seem to be gone.
-    fn is_open(&self) -> bool {
+    /// Open, and what is in it is in memory.
+    pub(super) fn is_open(&self) -> bool {
         match self.vault.state() {
+            // A vault that isn't there is open: nothing is in it.
             VaultState::Absent => true,
-            VaultState::Unlocked => self.loaded.load(Ordering::Acquire),
+            VaultState::Unlocked => self.table().loaded,
             _ => false,
         }
     }
@@ -47,7 +62,6 @@ impl Agent {
     pub(super) async fn ensure_ready(self: &Arc<Self>, interactive: bool) -> Result<(), Error> {
         self.ensure_open().await?;
         self.with_vault(move |vault| vault.ensure_ready(interactive)).await?;
-        // A vault that was made just now has to count as loaded before anything is in it.
         self.ensure_open().await
     }
 
@@ -66,6 +80,11 @@ impl Agent {
         let now = self.clock.now();
         let mut accounts = 0;
         for Stored { id, version, record, unanswered } in stored {
+            accounts += 1;
+            if self.table().get(record.incarnation).is_some() {
+                // What is in memory may be newer than what the disk has taken so far.
+                continue;
+            }
             let provider = self.provider_of(&record);
             let mut account = Account::new((id, version), record, provider);
             account.answer_lost = unanswered.is_some();
@@ -74,10 +93,12 @@ impl Agent {
                 // The sooner the token is sent again, the likelier its server still takes it.
                 self.schedule.retry(account.record.incarnation, now);
             }
-            self.table().insert(account);
-            accounts += 1;
+            if let Some(older) = self.table().insert(account) {
+                warn!(account = %older.record.account, "there are two logins of that name; the newer one is used");
+                self.schedule.forget(older.record.incarnation);
+            }
         }
-        self.loaded.store(true, Ordering::Release);
+        self.table().loaded = true;
         info!(accounts, "the vault is open");
         self.announce(Change::Vault { state: VaultState::Unlocked });
         Ok(())
@@ -85,7 +106,7 @@ impl Agent {
 
     pub(super) async fn unlock(self: &Arc<Self>, unlock: Unlock) -> Result<Done, Error> {
         let _turn = self.opening.lock().await;
-        if self.is_open() && self.vault.state() != VaultState::Absent {
+        if self.is_open() && self.vault.state() == VaultState::Unlocked {
             return Ok(Done {});
         }
         self.with_vault(move |vault| vault.unlock(unlock.passphrase.as_ref(), unlock.interactive)).await?;
@@ -96,17 +117,23 @@ impl Agent {
 
     /// Seals at once after the exchanges under way are safe.
     pub(super) async fn lock(self: &Arc<Self>) -> Result<Done, Error> {
+        self.lock_within(PATIENCE).await
+    }
+
+    /// Waits that long for the exchanges under way.
+    pub(super) async fn lock_within(self: &Arc<Self>, patience: Duration) -> Result<Done, Error> {
         let _turn = self.opening.lock().await;
         if self.vault.state() == VaultState::Absent {
             return Err(Error::new(ErrorKind::NoKeySlot, "there is no vault to lock yet: the first login makes it"));
         }
-        self.gate.close(Closed::Locked, PATIENCE).await;
+        self.gate.close(Closed::Locked, patience).await;
         self.logins.cancel_all();
         if let Err(error) = self.with_vault(|vault| vault.lock()).await {
             self.gate.open();
             return Err(error);
         }
-        self.empty();
+        self.table().clear();
+        self.schedule.clear();
         self.announce(Change::Vault { state: VaultState::Locked });
         Ok(Done {})
     }
@@ -119,21 +146,24 @@ impl Agent {
 
     pub(super) async fn add_slot(self: &Arc<Self>, add: AddSlot) -> Result<SlotReport, Error> {
         self.ensure_open().await?;
-        let added =
-            self.with_vault(move |vault| vault.add_slot(add.kind, add.passphrase.as_ref(), add.accept_weaker)).await?;
+        let adding = move |vault: &Vault| vault.add_slot(add.kind, add.passphrase.as_ref(), add.accept_weaker);
+        let slot = self.with_vault(adding).await?;
+        // The first slot makes the vault.
         self.ensure_open().await?;
-        Ok(added)
+        Ok(slot)
     }
 
     pub(super) async fn remove_slot(self: &Arc<Self>, remove: RemoveSlot) -> Result<Done, Error> {
         self.ensure_open().await?;
+        // Every record is sealed anew, but none changes its version: exchanges under way don't notice.
         self.with_vault(move |vault| vault.remove_slot(&remove.id)).await?;
         Ok(Done {})
     }
 
     pub(super) async fn adopt(self: &Arc<Self>) -> Result<Done, Error> {
         self.with_vault(|vault| vault.adopt()).await?;
-        self.ensure_open().await?;
+        // Adopted it is, even if it takes a passphrase to open it.
+        let _ = self.ensure_open().await;
         Ok(Done {})
     }
 
@@ -144,14 +174,9 @@ impl Agent {
         let reset = self.with_vault(|vault| vault.reset()).await;
         self.gate.open();
         let moved_to = reset?.display().to_string();
-        self.empty();
-        self.announce(Change::Vault { state: VaultState::Absent });
-        Ok(WasReset { moved_to })
-    }
-
-    fn empty(&self) {
-        self.loaded.store(false, Ordering::Release);
         self.table().clear();
         self.schedule.clear();
+        self.announce(Change::Vault { state: VaultState::Absent });
+        Ok(WasReset { moved_to })
     }
 }

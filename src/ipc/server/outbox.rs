@@ -175,6 +175,12 @@ impl Notifier {
         Self(outbox)
     }
 
+    /// For calls without a connection.
+    #[cfg(test)]
+    pub(crate) fn to_nobody() -> Self {
+        Self(Outbox::new(Framing::Lines))
+    }
+
     /// Queues a notification; false if the connection is gone (or has just been given up, because its end doesn't read).
     pub fn send<N: Notification>(&self, notification: &N) -> bool {
         let message = Outgoing { jsonrpc: Version::V2, method: N::NAME, params: notification };
