@@ -6,6 +6,8 @@
 
 #[cfg(feature = "agent")]
 mod listener;
+#[cfg(all(test, feature = "agent"))]
+mod tests;
 mod user;
 
 use std::fs::{File, OpenOptions};

@@ -55,10 +55,10 @@ fn instance(name: &Path, first: bool) -> io::Result<NamedPipeServer> {
 }
 
 /// A security descriptor that the system allocated.
-struct Descriptor(PSECURITY_DESCRIPTOR);
+pub(super) struct Descriptor(pub(super) PSECURITY_DESCRIPTOR);
 
 impl Descriptor {
-    fn new(sddl: &str) -> io::Result<Self> {
+    pub(super) fn new(sddl: &str) -> io::Result<Self> {
         let text = wide(OsStr::new(sddl));
         let mut descriptor = ptr::null_mut();
         // SAFETY: the text ends in a zero, and the place is valid for writing.
