@@ -77,9 +77,14 @@ fn answer_was_lost(server: &Server) -> bool {
 }
 
 #[cfg(unix)]
-fn kill(pid: i32) {
+pub(crate) fn kill(pid: i32) {
     let pid = rustix::process::Pid::from_raw(pid).unwrap();
     let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
+}
+
+#[cfg(windows)]
+pub(crate) fn kill(pid: i32) {
+    let _ = std::process::Command::new("taskkill").args(["/F", "/PID", &pid.to_string()]).output().unwrap();
 }
 
 #[test]

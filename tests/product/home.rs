@@ -35,10 +35,10 @@ impl Home {
     /// A directory in it that only its owner may enter.
     pub(crate) fn make_private(&self, name: &str) -> PathBuf {
         let directory = self.path().join(name);
-        let mut builder = std::fs::DirBuilder::new();
         #[cfg(unix)]
-        std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
-        builder.create(&directory).unwrap();
+        std::os::unix::fs::DirBuilderExt::mode(&mut std::fs::DirBuilder::new(), 0o700).create(&directory).unwrap();
+        #[cfg(windows)]
+        std::fs::create_dir(&directory).unwrap();
         directory
     }
 
@@ -65,7 +65,7 @@ impl Home {
     }
 
     pub(crate) fn state(&self) -> PathBuf {
-        self.path().join(".local/state/cred-helper")
+        self.path().join(if cfg!(windows) { ".local/share/cred-helper" } else { ".local/state/cred-helper" })
     }
 
     pub(crate) fn set(&mut self, name: &str, value: &str) {
@@ -82,7 +82,14 @@ impl Home {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cred-helper"));
         command.args(arguments).env_clear().current_dir(self.path());
         command.env("HOME", self.path()).env("XDG_RUNTIME_DIR", self.path().join("run"));
-        command.env("CRED_HELPER_AGENT", env!("CARGO_BIN_EXE_cred-helper-agent"));
+        // Built on another system, it is named without its drive.
+        command.env("CRED_HELPER_AGENT", std::path::absolute(env!("CARGO_BIN_EXE_cred-helper-agent")).unwrap());
+        if cfg!(windows) {
+            // The same places under Windows' names; and without SystemRoot there are no sockets.
+            command.env("USERPROFILE", self.path()).env("APPDATA", self.path().join(".config"));
+            command.env("LOCALAPPDATA", self.path().join(".local/share"));
+            command.envs(std::env::var_os("SystemRoot").map(|root| ("SystemRoot", root)));
+        }
         command.envs(&self.variables);
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command
@@ -146,7 +153,7 @@ impl Home {
     }
 
     /// SIGKILL, and the process is gone when this returns.
-    #[cfg(unix)]
+    #[cfg(target_os = "linux")]
     pub(crate) fn kill_agent(&self) {
         use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
         let pid = Pid::from_raw(self.agent_pid()).unwrap();
@@ -154,6 +161,14 @@ impl Home {
         kill_process(pid, Signal::KILL).unwrap();
         let mut gone = [rustix::event::PollFd::new(&handle, rustix::event::PollFlags::IN)];
         rustix::event::poll(&mut gone, None).unwrap();
+    }
+
+    /// A kill without warning, and what the agent locked is free when this returns.
+    #[cfg(not(target_os = "linux"))]
+    pub(crate) fn kill_agent(&self) {
+        let lock = std::fs::File::open(self.vault().join("owner.lock")).unwrap();
+        super::crashes::kill(self.agent_pid());
+        lock.lock_shared().unwrap();
     }
 }
 

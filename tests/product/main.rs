@@ -1,16 +1,20 @@
 //! The product from outside: the two programs as users run them, against an authorization server that checks what it is
 //! sent. One file per promise.
 
-#![cfg(all(unix, feature = "agent", feature = "cli"))]
+#![cfg(all(feature = "agent", feature = "cli"))]
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test says what it saw and stops where it fails")]
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "there is no other crate to see it or document it for")]
 
 mod accounts;
+#[cfg(target_os = "linux")]
 mod canary;
 mod crashes;
 mod home;
 mod logins;
+#[cfg(unix)]
 mod mistakes;
+#[cfg(target_os = "linux")]
 mod owners;
 mod tokens;
+#[cfg(unix)]
 mod vaults;

@@ -60,7 +60,7 @@ fn a_server_that_never_answers_delays_nobody_else() {
     let waiting = home.start(&["get-token", &slow, "--timeout", "5s"]);
     assert!(hanging.wait_for(Duration::from_secs(10), |log| log.iter().any(|entry| entry.is_grant("refresh_token"))));
     let began = Instant::now();
-    for _ in 0..20 {
+    for _ in 0..5 {
         home.ok(&["get-token", &other]);
     }
     assert!(began.elapsed() < Duration::from_secs(4), "the other account waited");
