@@ -77,10 +77,11 @@ fn a_refused_token_comes_from_standard_input_only() {
 #[test]
 fn the_configurations_path_is_printed_alone() {
     let home = Home::new();
-    let path = home.path().join(".config/cred-helper/config.toml");
+    let path = home.path().join(".config").join("cred-helper").join("config.toml");
     home.run(&["config", "path"]).printed(&format!("{}\n", path.display()));
-    let home = home.set("XDG_CONFIG_HOME", "relative");
-    assert!(home.run(&["config", "path"]).failed_with(19).contains("XDG_CONFIG_HOME"));
+    let variable = if cfg!(windows) { "APPDATA" } else { "XDG_CONFIG_HOME" };
+    let home = home.set(variable, "relative");
+    assert!(home.run(&["config", "path"]).failed_with(19).contains(variable));
 }
 
 #[test]

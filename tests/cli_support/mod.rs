@@ -45,6 +45,10 @@ impl Home {
             .env_clear()
             .env("HOME", self.path())
             .env("XDG_RUNTIME_DIR", self.path().join("run"))
+            // The same places under Windows' names.
+            .env("USERPROFILE", self.path())
+            .env("APPDATA", self.path().join(".config"))
+            .env("LOCALAPPDATA", self.path().join(".local"))
             .env("TZ", "UTC")
             .envs(self.variables.iter().map(|(name, value)| (name, value)))
             .current_dir(self.working_directory.as_deref().unwrap_or_else(|| self.path()))
