@@ -6,7 +6,7 @@
 use std::ffi::OsString;
 use std::fs::OpenOptions;
 use std::io;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,12 +21,14 @@ use super::gate::Closed;
 use super::{Agent, Parts, harden};
 use crate::clock::SystemClock;
 use crate::config::Config;
+use crate::ipc::client::Client;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::ipc::server::{Listener, serve};
 use crate::ipc::start::check_home_owner;
+use crate::ipc::{ConnectError, owner};
 use crate::oauth::http::{Http, HttpOptions};
 use crate::paths::Paths;
-use crate::vault::{OpenOptions as VaultOptions, Vault};
+use crate::vault::{OpenOptions as VaultOptions, Vault, VaultError};
 
 /// How long a stop waits for the exchanges under way; what is not done then is on the disk as "sent".
 const PATIENCE: Duration = Duration::from_secs(20);
@@ -124,7 +126,7 @@ fn start(detached: bool, unprotected: Vec<String>) -> Result<(tokio::runtime::Ru
         Ok(config) => (config, None),
         Err(error) => (Config::default(), Some(error)),
     };
-    let vault = Vault::open(VaultOptions::new(&paths))?;
+    let vault = open_vault(&paths)?;
     start_log(&paths, &config, detached);
     if let Some(error) = &config_error {
         error!("{error}; going on with the defaults");
@@ -156,6 +158,27 @@ fn start(detached: bool, unprotected: Vec<String>) -> Result<(tokio::runtime::Ru
         connections: listener.connections(),
     });
     Ok((runtime, Started { agent, listener, alarm }))
+}
+
+/// Opens the vault; an owner that is on its way out (it listens no more) is waited for.
+fn open_vault(paths: &Paths) -> Result<Vault, Error> {
+    match Vault::open(VaultOptions::new(paths)) {
+        Err(VaultError::InUse { owner: Some(owner), .. })
+            if owner.is_here()
+                && matches!(Client::connect(Path::new(&owner.socket)), Err(ConnectError::NotRunning)) =>
+        {
+            let file = paths.owner_file();
+            let (free, freed) = std::sync::mpsc::channel();
+            // A lock has no time limit of its own: a thread waits, and is left behind where it takes too long.
+            std::thread::spawn(move || {
+                owner::wait_until_free(&file);
+                free.send(())
+            });
+            let _ = freed.recv_timeout(PATIENCE);
+            Ok(Vault::open(VaultOptions::new(paths))?)
+        }
+        opened => Ok(opened?),
+    }
 }
 
 fn internal(what: &str, error: &io::Error) -> Error {

@@ -12,23 +12,23 @@ use crate::ipc::message::account::{AccountStatus, ListAccounts, RenameAccount, S
 pub(super) fn run(connect: &Connect, command: &AccountCommand) -> Result<(), Failure> {
     match command {
         AccountCommand::List { json } => {
-            let answer = connect::call(&mut connect.open()?, &ListAccounts {})?;
+            let answer = connect.ask(&ListAccounts {})?;
             status::print(&answer, *json)
         }
         AccountCommand::Show { account, json } => {
             let request = ShowAccount { account: connect::account(account.as_deref())? };
-            let answer = connect::call(&mut connect.open()?, &request)?;
+            let answer = connect.ask(&request)?;
             if *json { output::json(&answer) } else { output::data(&shown(&answer)) }
         }
         AccountCommand::Default { account } => {
             let request = SetDefault { account: checked(account)? };
-            connect::call(&mut connect.open()?, &request)?;
+            connect.ask(&request)?;
             output::tell(&format!("{} is the account that is meant when none is named.", request.account));
             Ok(())
         }
         AccountCommand::Rename { account, to } => {
             let request = RenameAccount { account: checked(account)?, to: checked(to)? };
-            connect::call(&mut connect.open()?, &request)?;
+            connect.ask(&request)?;
             output::tell("Renamed.");
             Ok(())
         }

@@ -11,11 +11,12 @@ use super::{output, vault, when};
 use crate::ipc::client::Client;
 use crate::ipc::message::ErrorKind;
 use crate::ipc::message::agent::{AgentReport, AgentStatus, StopAgent};
+use crate::ipc::owner;
 
 pub(super) fn run(connect: &Connect, command: &AgentCommand) -> Result<(), Failure> {
     match command {
         AgentCommand::Start => {
-            let report = connect::call(&mut connect.open()?, &AgentStatus {})?;
+            let report = connect.ask(&AgentStatus {})?;
             output::tell(&format!("The agent runs (pid {}, {}).", report.pid, report.socket));
             Ok(())
         }
@@ -40,6 +41,8 @@ fn stop() -> Result<(), Failure> {
     // An exchange under way is seen to its end first.
     client.set_deadline(Duration::from_secs(90));
     connect::call(&mut client, &StopAgent {})?;
+    // It holds the vault until what it has begun is safe; a command that follows finds it gone.
+    owner::wait_until_free(&connect::paths()?.owner_file());
     output::tell("The agent has stopped.");
     Ok(())
 }

@@ -6,12 +6,16 @@ use std::time::Duration;
 use super::exit::Failure;
 use crate::account::AccountName;
 use crate::ipc::client::{CallError, Client};
-use crate::ipc::message::{ErrorKind, Method};
+use crate::ipc::message::agent::Hello;
+use crate::ipc::message::{ErrorKind, Method, PROTOCOL};
 use crate::ipc::start::{self, Start};
 use crate::paths::Paths;
 
 /// How long a command waits for the agent, where it has no deadline of its own.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
+
+/// How this program names itself to the agent.
+const CLIENT: &str = concat!("cred-helper/", env!("CARGO_PKG_VERSION"));
 
 /// How this call may connect.
 #[derive(Debug)]
@@ -24,24 +28,38 @@ impl Connect {
         Self { start: if no_start { Start::Never } else { Start::IfNeeded } }
     }
 
-    /// Connects, starting the agent where none runs and one may be started.
+    /// One question, one answer; starts the agent where none runs and one may be started.
+    pub(super) fn ask<M: Method>(&self, params: &M) -> Result<M::Answer, Failure> {
+        self.ask_within(&paths()?, DEADLINE, params)
+    }
+
+    /// As [`Self::ask`], in at most so long.
+    pub(super) fn ask_within<M: Method>(
+        &self,
+        paths: &Paths,
+        deadline: Duration,
+        params: &M,
+    ) -> Result<M::Answer, Failure> {
+        start::ask(paths, self.start, deadline, params).map(|(_, answer)| answer).map_err(Failure::from)
+    }
+
+    /// A connection for several questions, to an agent that has answered on it.
     pub(super) fn open(&self) -> Result<Client, Failure> {
-        Self::to(&paths()?, self.start, DEADLINE)
+        self.open_within(&paths()?, DEADLINE)
     }
 
     /// As [`Self::open`], in at most so long.
     pub(super) fn open_within(&self, paths: &Paths, deadline: Duration) -> Result<Client, Failure> {
-        Self::to(paths, self.start, deadline)
+        let hello = Hello { protocol: vec![PROTOCOL], client: CLIENT.to_owned() };
+        let (mut client, _) = start::ask(paths, self.start, deadline, &hello)?;
+        client.set_deadline(deadline);
+        Ok(client)
     }
 
     /// Connects to an agent that runs; starts none.
     pub(super) fn existing() -> Result<Client, Failure> {
-        Self::to(&paths()?, Start::Never, DEADLINE)
-    }
-
-    fn to(paths: &Paths, start: Start, deadline: Duration) -> Result<Client, Failure> {
-        let mut client = start::connect_or_start(paths, start, deadline)?;
-        client.set_deadline(deadline);
+        let mut client = start::connect_or_start(&paths()?, Start::Never, DEADLINE)?;
+        client.set_deadline(DEADLINE);
         Ok(client)
     }
 }

@@ -2,8 +2,6 @@
 //!
 //! This is the path that is walked thousands of times a day: one connection, one question, no thread.
 
-use std::time::Instant;
-
 use super::args::GetTokenArgs;
 use super::connect::{self, Connect};
 use super::exit::Failure;
@@ -14,17 +12,14 @@ use crate::secret::Secret;
 use crate::token::TokenKind;
 
 pub(super) fn run(connect: &Connect, args: &GetTokenArgs) -> Result<(), Failure> {
-    let started = Instant::now();
     let paths = connect::paths()?;
     let mut request = request(args)?;
     if request.account.is_none() {
         request.project = project::find(&paths.home)?;
     }
-    let mut client = connect.open_within(&paths, args.timeout)?;
-    let left = args.timeout.saturating_sub(started.elapsed());
-    request.deadline = Some(left.as_secs().max(1));
-    client.set_deadline(left);
-    let mut token = connect::call(&mut client, &request)?;
+    // Rounded down, so that the agent's word on the time comes before the client's own.
+    request.deadline = Some(args.timeout.as_secs().max(1));
+    let mut token = connect.ask_within(&paths, args.timeout, &request)?;
 
     if let Some((name, value)) = outranking(&token, |name| std::env::var(name).ok()) {
         output::warning(&format!("the environment variable {name} is set and outranks the login"));

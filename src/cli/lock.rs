@@ -8,7 +8,7 @@ use crate::ipc::client::Client;
 use crate::ipc::message::vault::{Lock, SlotKind, Unlock, VaultState, VaultStatus};
 
 pub(super) fn lock(connect: &Connect) -> Result<(), Failure> {
-    connect::call(&mut connect.open()?, &Lock {})?;
+    connect.ask(&Lock {})?;
     output::tell("Locked. `cred-helper unlock` opens the vault again.");
     Ok(())
 }

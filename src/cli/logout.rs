@@ -8,7 +8,7 @@ use crate::ipc::message::login::{LoggedOutAccount, Logout, Revocation};
 
 pub(super) fn run(connect: &Connect, args: &LogoutArgs) -> Result<(), Failure> {
     let request = Logout { account: connect::account(args.account.as_deref())?, all: args.all };
-    let answer = connect::call(&mut connect.open()?, &request)?;
+    let answer = connect.ask(&request)?;
     if args.json {
         return output::json(&answer);
     }

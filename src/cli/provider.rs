@@ -1,7 +1,7 @@
 //! `provider`: the authorization servers that can be signed in to by name.
 
 use super::args::ProviderCommand;
-use super::connect::{self, Connect};
+use super::connect::Connect;
 use super::exit::Failure;
 use super::login::notice;
 use super::output::{self, Style, Tone};
@@ -11,12 +11,12 @@ use crate::ipc::message::provider::{ListProviders, ProviderSummary, ShowProvider
 pub(super) fn run(connect: &Connect, command: &ProviderCommand) -> Result<(), Failure> {
     match command {
         ProviderCommand::List { json } => {
-            let answer = connect::call(&mut connect.open()?, &ListProviders {})?;
+            let answer = connect.ask(&ListProviders {})?;
             if *json { output::json(&answer) } else { output::data(&list(&answer.providers)) }
         }
         ProviderCommand::Show { provider, json } => {
             let request = ShowProvider { provider: provider.clone() };
-            let answer = connect::call(&mut connect.open()?, &request)?;
+            let answer = connect.ask(&request)?;
             if *json { output::json(&answer) } else { output::data(&shown(&answer)) }
         }
     }

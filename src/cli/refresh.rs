@@ -8,7 +8,7 @@ use crate::ipc::message::token::RefreshToken;
 
 pub(super) fn run(connect: &Connect, args: &RefreshArgs) -> Result<(), Failure> {
     let request = RefreshToken { account: connect::account(args.account.as_deref())? };
-    let answer = connect::call(&mut connect.open()?, &request)?;
+    let answer = connect.ask(&request)?;
     let lasts = answer.expires_at.map(|at| format!("; the token lasts {}", when::about(at.since(when::now()))));
     output::tell(&format!("Refreshed {}{}.", answer.account, lasts.unwrap_or_default()));
     if !answer.persisted {

@@ -14,7 +14,7 @@ const MAX_TOKEN: u64 = 128 * 1024;
 
 pub(super) fn run(connect: &Connect, args: &RejectArgs) -> Result<(), Failure> {
     let request = RejectToken { account: connect::account(args.account.as_deref())?, token: refused_token()? };
-    let rejection = connect::call(&mut connect.open()?, &request)?;
+    let rejection = connect.ask(&request)?;
     let account = rejection.account.as_deref().unwrap_or("the account");
     match rejection.outcome {
         RejectOutcome::Refreshed => output::tell(&format!("Refreshed {account}: ask for its token again.")),

@@ -1,7 +1,7 @@
 //! `status`: every account at a glance, and what to do about those that are not well.
 
 use super::args::StatusArgs;
-use super::connect::{self, Connect};
+use super::connect::Connect;
 use super::exit::Failure;
 use super::output::{self, Style, Tone};
 use super::table::{self, Cell};
@@ -14,7 +14,7 @@ pub(super) fn run(connect: &Connect, args: &StatusArgs) -> Result<(), Failure> {
     if args.watch {
         return watch::run(connect, args.json);
     }
-    let accounts = connect::call(&mut connect.open()?, &ListAccounts {})?;
+    let accounts = connect.ask(&ListAccounts {})?;
     print(&accounts, args.json)
 }
 

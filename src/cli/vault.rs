@@ -16,11 +16,11 @@ pub(super) fn run(connect: &Connect, command: &VaultCommand) -> Result<(), Failu
     let open = || connect.open();
     match command {
         VaultCommand::Status { json } => {
-            let report = connect::call(&mut open()?, &VaultStatus {})?;
+            let report = connect.ask(&VaultStatus {})?;
             if *json { output::json(&report) } else { output::data(&shown(&report)) }
         }
         VaultCommand::Adopt => {
-            connect::call(&mut open()?, &Adopt {})?;
+            connect.ask(&Adopt {})?;
             output::tell("This machine has taken over the vault. Don't use its copy elsewhere any more.");
             Ok(())
         }
@@ -40,7 +40,7 @@ pub(super) fn run(connect: &Connect, command: &VaultCommand) -> Result<(), Failu
 fn slot(connect: &Connect, command: &SlotCommand) -> Result<(), Failure> {
     match command {
         SlotCommand::List { json } => {
-            let report = connect::call(&mut connect.open()?, &VaultStatus {})?;
+            let report = connect.ask(&VaultStatus {})?;
             if *json {
                 return output::json(&report.slots);
             }

@@ -49,6 +49,14 @@ pub fn is_locked(owner_file: &Path) -> bool {
     !matches!(file.try_lock_shared(), Ok(()))
 }
 
+/// Waits until no agent holds the vault; an agent that is told to stop ends within a minute.
+pub fn wait_until_free(owner_file: &Path) {
+    if let Ok(file) = File::open(lock_file(owner_file)) {
+        // Where locks don't work there is nothing to wait for.
+        let _ = file.lock_shared();
+    }
+}
+
 /// Takes the lock for as long as the file is kept: `Ok(None)` if another holds it.
 pub fn take_lock(file: File) -> std::io::Result<Option<File>> {
     match file.try_lock() {

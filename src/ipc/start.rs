@@ -15,8 +15,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ConnectError;
-use super::client::Client;
-use super::message::{Error, ErrorKind};
+use super::client::{CallError, Client};
+use super::message::{Error, ErrorKind, Method};
 use super::owner;
 use crate::paths::Paths;
 
@@ -56,6 +56,32 @@ pub fn connect_or_start(paths: &Paths, start: Start, deadline: Duration) -> Resu
         Some(client) => Ok(client),
         None => begin(paths, until),
     }
+}
+
+/// Connects and asks, in at most `deadline`. An agent that ends just then (a stop, an upgrade, a crash) has answered nothing:
+/// the question is put once more, to the one that is started next.
+pub fn ask<M: Method>(
+    paths: &Paths,
+    start: Start,
+    deadline: Duration,
+    params: &M,
+) -> Result<(Client, M::Answer), CallError> {
+    let until = Instant::now() + deadline;
+    let mut again = true;
+    loop {
+        let left = until.saturating_duration_since(Instant::now());
+        let mut client = connect_or_start(paths, start, left)?;
+        client.set_deadline(until.saturating_duration_since(Instant::now()));
+        match client.call(params) {
+            Err(CallError::Io(error)) if again && hung_up(&error) => again = false,
+            answer => return answer.map(|answer| (client, answer)),
+        }
+    }
+}
+
+fn hung_up(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// The agent that runs, wherever it listens. `None`: none runs, or it cannot be reached from here.

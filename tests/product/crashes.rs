@@ -53,7 +53,7 @@ pub(crate) fn kill_at_random(times: usize) -> Killed {
         let before = server.count_grant("refresh_token");
         let mut refresh = home.start(&["refresh", "--no-start"]);
         std::thread::sleep(Duration::from_micros(seed % 12_000));
-        kill(pid);
+        home.kill(pid);
         refresh.wait().unwrap();
         result.kills += 1;
         result.refreshes += server.count_grant("refresh_token") - before;
@@ -74,17 +74,6 @@ pub(crate) fn kill_at_random(times: usize) -> Killed {
 /// Whether the server ended the login because a refresh token came twice: it had rotated, and its answer was lost.
 fn answer_was_lost(server: &Server) -> bool {
     server.families().iter().any(|family| family.ended == Some(Ended::RefreshTokenReused))
-}
-
-#[cfg(unix)]
-pub(crate) fn kill(pid: i32) {
-    let pid = rustix::process::Pid::from_raw(pid).unwrap();
-    let _ = rustix::process::kill_process(pid, rustix::process::Signal::KILL);
-}
-
-#[cfg(windows)]
-pub(crate) fn kill(pid: i32) {
-    let _ = std::process::Command::new("taskkill").args(["/F", "/PID", &pid.to_string()]).output().unwrap();
 }
 
 #[test]

@@ -152,22 +152,29 @@ impl Home {
         self.json(&["agent", "status", "--json", "--no-start"])["pid"].as_i64().unwrap().try_into().unwrap()
     }
 
-    /// SIGKILL, and the process is gone when this returns.
-    #[cfg(target_os = "linux")]
+    /// Kills it without warning; it is gone when this returns.
     pub(crate) fn kill_agent(&self) {
-        use rustix::process::{Pid, PidfdFlags, Signal, kill_process, pidfd_open};
-        let pid = Pid::from_raw(self.agent_pid()).unwrap();
-        let handle = pidfd_open(pid, PidfdFlags::empty()).unwrap();
-        kill_process(pid, Signal::KILL).unwrap();
+        self.kill(self.agent_pid());
+    }
+
+    #[cfg(target_os = "linux")]
+    pub(crate) fn kill(&self, pid: i32) {
+        use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+        let handle = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap();
+        pidfd_send_signal(&handle, Signal::KILL).unwrap();
         let mut gone = [rustix::event::PollFd::new(&handle, rustix::event::PollFlags::IN)];
         rustix::event::poll(&mut gone, None).unwrap();
     }
 
-    /// A kill without warning, and what the agent locked is free when this returns.
+    /// What the agent locked is free when this returns.
     #[cfg(not(target_os = "linux"))]
-    pub(crate) fn kill_agent(&self) {
+    pub(crate) fn kill(&self, pid: i32) {
         let lock = std::fs::File::open(self.vault().join("owner.lock")).unwrap();
-        super::crashes::kill(self.agent_pid());
+        #[cfg(unix)]
+        rustix::process::kill_process(rustix::process::Pid::from_raw(pid).unwrap(), rustix::process::Signal::KILL)
+            .unwrap();
+        #[cfg(windows)]
+        Command::new("taskkill").args(["/F", "/PID", &pid.to_string()]).output().unwrap();
         lock.lock_shared().unwrap();
     }
 }
