@@ -125,6 +125,11 @@ pub mod agent {
                     let request: Value = serde_json::from_str(&line).expect("JSON");
                     assert_eq!(request["jsonrpc"], "2.0");
                     let method = request["method"].as_str().expect("a method");
+                    if method == "agent.hello" {
+                        let welcome = json!({"protocol": 1, "version": env!("CARGO_PKG_VERSION")});
+                        writeln!(answers, "{}", answer(&request["id"], welcome)).expect("a client that waits");
+                        continue;
+                    }
                     for message in script(method, &request["id"], &request["params"]) {
                         // The command may have seen enough.
                         let _ = writeln!(answers, "{message}");
