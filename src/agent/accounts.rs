@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::account::AccountName;
 use crate::clock::Timestamp;
@@ -65,16 +66,20 @@ pub(super) struct Account {
     /// What is wrong, if anything is, and how often in a row.
     pub(super) problem: Option<Problem>,
     pub(super) failures: u32,
-    /// No attempt before this, however many ask.
-    pub(super) not_before: Option<tokio::time::Instant>,
+    /// No attempt before this (on the boot clock), however many ask.
+    pub(super) not_before: Option<Duration>,
+    /// Variants that the server refuses, and until when (on the boot clock) that is taken for its answer.
+    pub(super) refused_variants: HashMap<Variant, (Error, Duration)>,
+    /// The variant whose token a server refused, until it has been refreshed.
+    pub(super) refused: Option<Variant>,
+    /// The last refresh brought no ID token: another would bring none either.
+    pub(super) id_not_renewed: bool,
     /// A refresh was sent and its answer never came.
     pub(super) answer_lost: bool,
     /// When a program last asked.
     pub(super) used_at: Option<Timestamp>,
-    /// When a refused token last made it refresh.
-    pub(super) rejected_at: Option<Timestamp>,
-    /// Grows with every exchange that brought tokens: who waited knows whether somebody else was faster.
-    pub(super) generation: u64,
+    /// When (on the boot clock) a refused token last made it refresh.
+    pub(super) rejected_at: Option<Duration>,
     /// Access tokens that were replaced lately.
     pub(super) replaced: VecDeque<Fingerprint>,
     /// Held during an exchange: one at a time for each grant.
@@ -95,9 +100,11 @@ impl Account {
             problem: None,
             failures: 0,
             not_before: None,
+            refused_variants: HashMap::new(),
+            refused: None,
+            id_not_renewed: false,
             answer_lost: false,
             rejected_at: None,
-            generation: 0,
             replaced: VecDeque::new(),
             exchange: Arc::default(),
             write: Arc::default(),
@@ -120,6 +127,8 @@ pub(super) struct Table {
     default: Option<u64>,
     /// Whether what is in the vault is here.
     pub(super) loaded: bool,
+    /// The turns of exchanges that were under way when the table was cleared: they count for the same login again.
+    turns: HashMap<u64, Arc<tokio::sync::Mutex<()>>>,
 }
 
 impl Table {
@@ -145,8 +154,11 @@ impl Table {
     }
 
     /// Puts an account in; the one that had its name is given back.
-    pub(super) fn insert(&mut self, account: Account) -> Option<Account> {
+    pub(super) fn insert(&mut self, mut account: Account) -> Option<Account> {
         let incarnation = account.record.incarnation;
+        if let Some(turn) = self.turns.remove(&incarnation) {
+            account.exchange = turn;
+        }
         let before = self.names.insert(account.record.account.clone(), incarnation);
         let before = before.filter(|old| *old != incarnation).and_then(|old| self.accounts.remove(&old));
         self.accounts.insert(incarnation, account);
@@ -173,7 +185,10 @@ impl Table {
     }
 
     pub(super) fn clear(&mut self) {
-        *self = Self::default();
+        let mut turns = std::mem::take(&mut self.turns);
+        turns.extend(self.accounts.drain().map(|(incarnation, account)| (incarnation, account.exchange)));
+        turns.retain(|_, turn| Arc::strong_count(turn) > 1);
+        *self = Self { turns, ..Self::default() };
     }
 
     /// The account a caller means: the named one, a provider's only one, the default, or the only one there is.

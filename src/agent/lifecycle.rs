@@ -202,6 +202,9 @@ impl Started {
         if !agent.gate.close(Closed::Stopping, PATIENCE).await {
             warn!("stopped while a refresh was still under way; it is tried again at the next start");
         }
+        if let Err(error) = agent.persist_all().await {
+            error!("stopped although a login's newest state is not on the disk: {error}");
+        }
         info!("stopped");
     }
 }

@@ -13,7 +13,7 @@ use super::Agent;
 use super::tokens::gone;
 use crate::ipc::message::Error;
 use crate::vault::record::Record;
-use crate::vault::{Prepared, Vault};
+use crate::vault::{Prepared, Vault, VaultError};
 
 /// How long callers wait for the disk.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -21,28 +21,38 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const FIRST_PAUSE: Duration = Duration::from_millis(100);
 const LONGEST_PAUSE: Duration = Duration::from_secs(30);
 
+/// What became of an exchange's outcome.
+pub(super) enum Kept<T> {
+    /// It is in memory, and on the disk as soon as that takes it.
+    Here(T),
+    /// The vault was locked meanwhile: it is on the disk alone.
+    Sealed,
+    /// The account was logged out, or in anew, meanwhile: it belongs to nobody.
+    Nobodys,
+}
+
 impl Agent {
-    /// Keeps the outcome of an exchange. `None`: the account is gone, and nothing was kept.
+    /// Keeps the outcome of an exchange that began with the login `asked`.
     pub(super) async fn keep<T>(
         self: &Arc<Self>,
-        incarnation: u64,
+        asked: &Record,
         prepared: Prepared,
         change: impl FnOnce(&mut Record) -> T,
-    ) -> Option<T> {
+    ) -> Kept<T> {
+        let incarnation = asked.incarnation;
         let write = self.table().get(incarnation).map(|account| Arc::clone(&account.write));
-        let Some(write) = write else {
-            prepared.abandon();
-            return None;
-        };
+        let Some(write) = write else { return self.keep_sealed(asked, prepared, change).await };
         let _turn = write.lock_owned().await;
-        let Some(((id, version), before)) =
-            self.table().get(incarnation).map(|account| (account.stored.clone(), Arc::clone(&account.record)))
-        else {
-            prepared.abandon();
-            return None;
+        let found = self
+            .table()
+            .get(incarnation)
+            .map(|account| (account.stored.clone(), Arc::clone(&account.record), account.used_at));
+        let Some(((id, version), before, used_at)) = found else {
+            return self.keep_sealed(asked, prepared, change).await;
         };
         let mut record = before.duplicate();
         let result = change(&mut record);
+        record.used_at = used_at;
         let record = Arc::new(record);
         let writing = Arc::clone(&record);
         // A rename meanwhile has made another version: then what was prepared is for a record that is gone.
@@ -53,7 +63,28 @@ impl Agent {
             Err(error) => self.insist(incarnation, &record, error).await,
         };
         self.install(incarnation, record, written);
-        Some(result)
+        Kept::Here(result)
+    }
+
+    /// The account is not in memory any more. If the vault was locked, its record still has the version that was
+    /// prepared for, and the answer is kept with the key in hand; if it was logged out or in anew, it hasn't.
+    async fn keep_sealed<T>(
+        &self,
+        asked: &Record,
+        prepared: Prepared,
+        change: impl FnOnce(&mut Record) -> T,
+    ) -> Kept<T> {
+        let mut record = asked.duplicate();
+        change(&mut record);
+        match tokio::task::spawn_blocking(move || prepared.commit(&record)).await {
+            Ok(Err(VaultError::Stale)) => Kept::Nobodys,
+            Ok(Ok(_)) => Kept::Sealed,
+            Ok(Err(error)) => {
+                warn!(account = %asked.account, "the vault was closed and could not be written: {error}");
+                Kept::Sealed
+            }
+            Err(_) => Kept::Sealed,
+        }
     }
 
     /// Changes a record at a person's word (rename, default): kept, or an error and nothing changed.
@@ -64,13 +95,14 @@ impl Agent {
     ) -> Result<(), Error> {
         let write = self.table().get(incarnation).map(|account| Arc::clone(&account.write)).ok_or_else(gone)?;
         let _turn = write.lock_owned().await;
-        let ((id, version), before) = {
+        let ((id, version), before, used_at) = {
             let table = self.table();
             let account = table.get(incarnation).ok_or_else(gone)?;
-            (account.stored.clone(), Arc::clone(&account.record))
+            (account.stored.clone(), Arc::clone(&account.record), account.used_at)
         };
         let mut record = before.duplicate();
         change(&mut record);
+        record.used_at = used_at;
         let record = Arc::new(record);
         let writing = Arc::clone(&record);
         let version = self.with_vault(move |vault| vault.replace(&id, version, &writing)).await?;
@@ -92,8 +124,22 @@ impl Agent {
                 return Some(version);
             }
         }
-        tokio::spawn(Arc::clone(self).persist_later(incarnation));
+        if self.table().get(incarnation).is_some_and(|account| account.persisted) {
+            tokio::spawn(Arc::clone(self).persist_later(incarnation));
+        }
         None
+    }
+
+    /// One more try for everything that the disk has refused so far: what is in memory alone is about to be forgotten.
+    pub(super) async fn persist_all(self: &Arc<Self>) -> Result<(), Error> {
+        let waiting: Vec<u64> = {
+            let table = self.table();
+            table.iter().filter(|account| !account.persisted).map(|account| account.record.incarnation).collect()
+        };
+        for incarnation in waiting {
+            self.change(incarnation, |_| {}).await?;
+        }
+        Ok(())
     }
 
     /// Goes on trying until the record in memory is on the disk, or its account is gone.

@@ -8,12 +8,11 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::accounts::{Account, Narrowed, Variant};
+use super::accounts::{Account, Narrowed, Variant, login_hint};
+use super::persist::Kept;
 use super::state::{self, Next};
-use super::tokens::gone;
 use super::{Agent, fingerprint, jitter, single_flight};
 use crate::clock::Timestamp;
 use crate::grant::{self, Client, Failure, Granted, RefreshRequest};
@@ -42,65 +41,85 @@ enum Stop {
 
 /// Everything one exchange needs, taken from the table so that no lock is held meanwhile.
 struct Job {
-    incarnation: u64,
     variant: Variant,
     stored: (RecordId, u64),
     record: Arc<Record>,
     provider: Arc<Provider>,
     client: Client,
     refresh: Secret,
-    answer_lost: bool,
 }
 
 impl Agent {
     /// Starts a refresh, or joins the one under way.
     pub(super) fn renew(self: &Arc<Self>, incarnation: u64, variant: Variant) -> watch::Receiver<single_flight::Stage> {
-        let seen = self.table().get(incarnation).map_or(0, |account| account.generation);
         self.flights.join((incarnation, variant.clone()), |landing| {
-            tokio::spawn(Arc::clone(self).fly(landing, incarnation, variant, seen));
+            tokio::spawn(Arc::clone(self).fly(landing, incarnation, variant));
         })
     }
 
-    async fn fly(self: Arc<Self>, landing: single_flight::Landing, incarnation: u64, variant: Variant, seen: u64) {
+    async fn fly(self: Arc<Self>, landing: single_flight::Landing, incarnation: u64, variant: Variant) {
         let result = loop {
-            // The last failure's pause holds for whoever comes next, too: a server is not hammered by many callers.
-            let (error, wait) = match self.pause_left(incarnation) {
-                Some(pause) => pause,
-                None => match self.exchange(incarnation, &variant, seen).await {
+            // The last failure holds for whoever comes next, too: a server is not hammered by many callers.
+            let stop = match self.held(incarnation, &variant) {
+                Some(stop) => stop,
+                None => match self.exchange(incarnation, &variant).await {
                     Ok(()) => break Ok(()),
-                    Err(Stop::Final(error)) => break Err(error),
-                    Err(Stop::Again(error, wait)) => (error, wait),
+                    Err(stop) => stop,
                 },
             };
+            let (error, wait) = match stop {
+                Stop::Final(error) => break Err(error),
+                // At once is at once, whether or not anybody waits.
+                Stop::Again(_, Duration::ZERO) => continue,
+                Stop::Again(error, wait) => (error, wait),
+            };
             if !landing.awaited() || !landing.pause(error.clone(), wait).await {
-                let failures = self.table().get(incarnation).map_or(1, |account| account.failures.clamp(1, 20));
-                self.schedule.retry(incarnation, self.clock.now() + wait.max(BACKGROUND_PAUSE * failures));
+                if let Some(failures) = self.table().get(incarnation).map(|account| account.failures.clamp(1, 20)) {
+                    self.schedule.retry(incarnation, self.clock.now() + wait.max(BACKGROUND_PAUSE * failures));
+                }
                 break Err(error);
             }
         };
         landing.land(result);
     }
 
-    fn pause_left(&self, incarnation: u64) -> Option<(Error, Duration)> {
+    /// What the last failure says to an attempt now, if it still holds.
+    fn held(&self, incarnation: u64, variant: &Variant) -> Option<Stop> {
+        let now = self.clock.boot();
         let table = self.table();
         let account = table.get(incarnation)?;
+        if let Some((error, _)) = account.refused_variants.get(variant).filter(|(_, until)| *until > now) {
+            return Some(Stop::Final(error.clone()));
+        }
         let (problem, not_before) = (account.problem.as_ref()?, account.not_before?);
-        let left = not_before.checked_duration_since(Instant::now()).filter(|left| !left.is_zero())?;
+        let left = not_before.checked_sub(now).filter(|left| !left.is_zero())?;
         let mut error = Error::new(problem.kind, problem.message.clone()).account(&account.record.account);
         error.data.retry_at = problem.retry_at;
-        Some((error, left))
+        Some(if lasting(problem) { Stop::Final(error) } else { Stop::Again(error, left) })
     }
 
-    /// One attempt. One at a time for each grant; whoever waited for its turn looks again whether it is still needed.
-    async fn exchange(self: &Arc<Self>, incarnation: u64, variant: &Variant, seen: u64) -> Result<(), Stop> {
-        let turn = self.table().get(incarnation).map(|account| Arc::clone(&account.exchange));
-        let turn = turn.ok_or_else(|| Stop::Final(gone()))?;
+    /// A person asks, perhaps because what was wrong is mended: a refusal doesn't hold for that.
+    pub(super) fn forgive(&self, incarnation: u64) {
+        if let Some(account) = self.table().get_mut(incarnation)
+            && account.problem.as_ref().is_some_and(lasting)
+        {
+            account.not_before = None;
+        }
+    }
+
+    /// One attempt. One at a time for each grant.
+    async fn exchange(self: &Arc<Self>, incarnation: u64, variant: &Variant) -> Result<(), Stop> {
+        let turns = self.table().get(incarnation).map(|a| (Arc::clone(&a.exchange), Arc::clone(&a.write)));
+        let (turn, write) = turns.ok_or_else(|| Stop::Final(self.gone()))?;
         let _turn = turn.lock_owned().await;
-        let Some(job) = self.job(incarnation, variant, seen).map_err(Stop::Final)? else { return Ok(()) };
+        // Nobody writes another version between looking up which one there is and preparing for it.
+        let writing = write.lock_owned().await;
+        let job = self.job(incarnation, variant).map_err(Stop::Final)?;
         let _pass = self.gate.enter().map_err(Stop::Final)?;
         let (id, version) = job.stored.clone();
         let mark = Mark { rotation: job.record.rotation, at: self.clock.now() };
         let prepared = self.with_vault(move |vault| vault.prepare(&id, version, mark)).await;
+        drop(writing);
         let prepared = prepared.map_err(|error| self.not_prepared(incarnation, error))?;
         let request = RefreshRequest {
             provider: &job.provider,
@@ -117,33 +136,28 @@ impl Agent {
         }
     }
 
-    /// `None`: somebody else has brought new tokens meanwhile.
-    fn job(&self, incarnation: u64, variant: &Variant, seen: u64) -> Result<Option<Job>, Error> {
+    fn job(&self, incarnation: u64, variant: &Variant) -> Result<Job, Error> {
         let table = self.table();
-        let account = table.get(incarnation).ok_or_else(gone)?;
-        if variant.is_plain() && account.generation != seen {
-            return Ok(None);
-        }
+        let account = table.get(incarnation).ok_or_else(|| self.gone())?;
         let name = &account.record.account;
         if let Some(dead) = &account.record.dead {
             return Err(dead_error(account, &dead.message));
         }
         let Some(refresh) = &account.record.tokens.refresh else {
+            let hint = login_hint(name);
             let message = format!(
-                "{name}: the token has ended and the server gave no refresh token: run `cred-helper login {name}`"
+                "{name}: it takes a new token and the server gave no refresh token: run `cred-helper login {hint}`"
             );
             return Err(Error::new(ErrorKind::LoginRequired, message).account(name));
         };
-        Ok(Some(Job {
-            incarnation,
+        Ok(Job {
             variant: variant.clone(),
             stored: account.stored.clone(),
             record: Arc::clone(&account.record),
             provider: Arc::clone(&account.provider),
             client: client(&account.record, &account.provider),
             refresh: refresh.duplicate(),
-            answer_lost: account.answer_lost,
-        }))
+        })
     }
 
     /// What the refresh needs of the vault could not be had: the request did not go out.
@@ -151,7 +165,8 @@ impl Agent {
         if error.kind() != ErrorKind::StorageFailed {
             return Stop::Final(error);
         }
-        self.note_problem(incarnation, &error, Some(DISK_PAUSE));
+        let failures = self.table().get(incarnation).map_or(0, |account| account.failures);
+        self.note_problem(incarnation, &error, failures, false, DISK_PAUSE);
         Stop::Again(error, DISK_PAUSE)
     }
 
@@ -159,24 +174,36 @@ impl Agent {
         let rotated = granted.tokens.refresh.is_some();
         let late = granted.tokens.refresh.as_ref().unwrap_or(&granted.tokens.access).duplicate();
         let now = self.clock.now();
-        let kept =
-            self.keep(job.incarnation, prepared, |record| apply(record, &job.variant, granted.tokens, now)).await;
-        let Some(narrowed) = kept else {
-            // Logged out or in anew while the server answered: what it gave belongs to nobody, so it is given back.
-            self.revoke_later(Arc::clone(&job.record), Arc::clone(&job.provider), late);
-            return Err(Stop::Final(gone()));
+        let id_came = granted.tokens.id.is_some();
+        let kept = self.keep(&job.record, prepared, |record| apply(record, &job.variant, granted.tokens, now)).await;
+        let narrowed = match kept {
+            Kept::Here(narrowed) => narrowed,
+            Kept::Sealed => return Err(Stop::Final(self.gone())),
+            Kept::Nobodys => {
+                // Logged out or in anew while the server answered: what it gave is given back.
+                self.revoke_later(Arc::clone(&job.record), Arc::clone(&job.provider), late);
+                return Err(Stop::Final(self.gone()));
+            }
         };
         let mut table = self.table();
-        let account = table.get_mut(job.incarnation).ok_or_else(|| Stop::Final(gone()))?;
-        account.remember_replaced(fingerprint(&job.record.tokens.access));
+        let account = table.get_mut(job.record.incarnation).ok_or_else(|| Stop::Final(self.gone()))?;
         account.problem = None;
         account.not_before = None;
         account.failures = 0;
         account.answer_lost = false;
-        if let Some(token) = narrowed {
-            account.narrowed.insert(job.variant.clone(), Arc::new(token));
-        } else {
-            account.generation += 1;
+        account.refused_variants.remove(&job.variant);
+        account.refused.take_if(|refused| *refused == job.variant);
+        let replaced = match narrowed {
+            Some(token) => {
+                account.narrowed.insert(job.variant.clone(), Arc::new(token)).map(|old| fingerprint(&old.access))
+            }
+            None => {
+                account.id_not_renewed = !id_came;
+                Some(fingerprint(&job.record.tokens.access))
+            }
+        };
+        if let Some(replaced) = replaced {
+            account.remember_replaced(replaced);
         }
         account.narrowed.retain(|_, token| token.expires_at.is_none_or(|end| end > now));
         self.schedule.plan(account, now);
@@ -190,44 +217,51 @@ impl Agent {
     async fn failed(self: &Arc<Self>, job: &Job, prepared: Prepared, failure: Failure) -> Stop {
         let name = job.record.account.to_string();
         warn!(account = name, class = ?failure.class, lost = failure.answer_lost, "refresh failed: {}", failure.message);
-        // A mark says "sent, no answer". An answer, even a refusal, ends that; not being able to send doesn't.
-        if failure.answer_lost || (job.answer_lost && failure.class == ErrorClass::Transient) {
+        let incarnation = job.record.incarnation;
+        let failures = self.table().get(incarnation).map_or(0, |account| account.failures) + 1;
+        let grant_obtained_at = job.record.refreshed_at.unwrap_or(job.record.signed_in_at);
+        let next = state::next_attempt(&failure, failures, grant_obtained_at, self.clock.now(), jitter());
+        if next == Next::Dead && job.variant.is_plain() {
+            return Stop::Final(self.bury(&job.record, prepared, failure.message).await);
+        }
+        // A mark says "sent, no answer". An answer ends that, unless an earlier request has had none.
+        if failure.answer_lost {
             prepared.keep_mark();
         } else {
-            prepared.abandon();
+            // It waits for the disk.
+            let _ = tokio::task::spawn_blocking(move || prepared.abandon()).await;
         }
-        let failures = {
-            let mut table = self.table();
-            let Some(account) = table.get_mut(job.incarnation) else { return Stop::Final(gone()) };
-            account.failures += 1;
-            account.answer_lost |= failure.answer_lost;
-            account.failures
-        };
-        let obtained_at = job.record.tokens.obtained_at;
-        match state::next_attempt(&failure, failures, obtained_at, self.clock.now(), jitter()) {
+        let error = match next {
             Next::Again(wait) => {
                 let error = temporary(&name, &failure, self.clock.now() + wait);
-                self.note_problem(job.incarnation, &error, Some(wait));
-                Stop::Again(error, wait)
+                self.note_problem(incarnation, &error, failures, failure.answer_lost, wait);
+                return Stop::Again(error, wait);
             }
-            Next::GiveUp => {
+            Next::GiveUp | Next::Dead if !job.variant.is_plain() => {
+                let error = variant_refused(&name, &failure);
+                self.refuse_variant(incarnation, &job.variant, &error);
+                if next == Next::Dead {
+                    // Is it the grant or only what was asked of it? The grant's own refresh decides.
+                    drop(self.renew(incarnation, Variant::default()));
+                }
+                error
+            }
+            Next::GiveUp | Next::Dead => {
                 let error = refused(&name, &failure);
-                self.note_problem(job.incarnation, &error, None);
-                Stop::Final(error)
+                self.note_problem(incarnation, &error, failures, false, state::refusal_holds(failures));
+                error
             }
-            Next::Dead => Stop::Final(self.bury(job.incarnation, failure.message).await),
-        }
+        };
+        Stop::Final(error)
     }
 
     /// The grant is dead: say so once, durably, and never redeem it again.
-    async fn bury(self: &Arc<Self>, incarnation: u64, message: String) -> Error {
+    async fn bury(self: &Arc<Self>, record: &Record, prepared: Prepared, message: String) -> Error {
+        let incarnation = record.incarnation;
         let dead = Dead { at: self.clock.now(), message };
-        let kept = self.change(incarnation, |record| record.dead = Some(dead.clone())).await;
-        if let Err(error) = kept {
-            warn!("could not note in the vault that a login is dead: {error}");
-        }
+        self.keep(record, prepared, |record| record.dead = Some(dead.clone())).await;
         let table = self.table();
-        let Some(account) = table.get(incarnation) else { return gone() };
+        let Some(account) = table.get(incarnation) else { return self.gone() };
         let error = dead_error(account, &dead.message);
         self.schedule.forget(incarnation);
         let account = account.record.account.to_string();
@@ -236,19 +270,35 @@ impl Agent {
         error
     }
 
-    fn note_problem(&self, incarnation: u64, error: &Error, wait: Option<Duration>) {
+    /// The server refuses a variant that somebody asked for: that is no matter of the account's other tokens.
+    fn refuse_variant(&self, incarnation: u64, variant: &Variant, error: &Error) {
+        let now = self.clock.boot();
+        let mut table = self.table();
+        let Some(account) = table.get_mut(incarnation) else { return };
+        account.refused_variants.retain(|_, (_, until)| *until > now);
+        account.refused_variants.insert(variant.clone(), (error.clone(), now + state::refusal_holds(1)));
+    }
+
+    fn note_problem(&self, incarnation: u64, error: &Error, failures: u32, answer_lost: bool, wait: Duration) {
         let now = self.clock.now();
         let mut table = self.table();
         let Some(account) = table.get_mut(incarnation) else { return };
+        account.failures = failures;
+        account.answer_lost |= answer_lost;
         let since = account.problem.as_ref().map_or(now, |problem| problem.since);
-        let retry_at = wait.map(|wait| now + wait);
-        account.not_before = wait.map(|wait| Instant::now() + wait);
+        let retry_at = error.data.retry_at;
+        account.not_before = Some(self.clock.boot() + wait);
         let message = error.message.clone();
         account.problem = Some(Problem { kind: error.kind(), message: message.clone(), since, retry_at });
         let account = account.record.account.to_string();
         drop(table);
         self.announce(Change::RefreshFailed { account, message, retry_at });
     }
+}
+
+/// Whether a problem won't get better by asking again.
+fn lasting(problem: &Problem) -> bool {
+    matches!(problem.kind, ErrorKind::Denied | ErrorKind::Misconfigured)
 }
 
 /// The client a login was made with: its secret is in the record, or in the configuration of the same client.
@@ -308,8 +358,17 @@ fn refused(name: &str, failure: &Failure) -> Error {
     Error::new(kind, format!("{name}: {}; {advice}", failure.message)).account(name)
 }
 
+fn variant_refused(name: &str, failure: &Failure) -> Error {
+    let kind = match failure.class {
+        ErrorClass::Misconfigured => ErrorKind::Misconfigured,
+        _ => ErrorKind::Denied,
+    };
+    let advice = "ask for a scope and an audience that this login may have";
+    Error::new(kind, format!("{name}: {}; {advice}", failure.message)).account(name)
+}
+
 pub(super) fn dead_error(account: &Account, message: &str) -> Error {
     let name = &account.record.account;
-    let hint = super::accounts::login_hint(name);
+    let hint = login_hint(name);
     Error::new(ErrorKind::LoginRequired, format!("{name}: {message}: run `cred-helper login {hint}`")).account(name)
 }

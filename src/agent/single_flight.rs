@@ -43,6 +43,12 @@ fn open(map: &Mutex<Map>) -> MutexGuard<'_, Map> {
 }
 
 impl Flights {
+    /// Whether none is under way.
+    #[cfg(test)]
+    pub(super) fn is_empty(&self) -> bool {
+        open(&self.0).is_empty()
+    }
+
     /// Joins the flight for `key`, which `start` begins if there is none.
     pub(super) fn join(&self, key: Key, start: impl FnOnce(Landing)) -> watch::Receiver<Stage> {
         let mut map = open(&self.0);
@@ -104,12 +110,22 @@ impl Drop for Landing {
 }
 
 /// Waits for a flight's end, until `deadline`.
-pub(super) async fn wait(mut flight: watch::Receiver<Stage>, deadline: Instant) -> Result<(), Error> {
+pub(super) async fn wait(flight: watch::Receiver<Stage>, deadline: Instant) -> Result<(), Error> {
+    until(flight, deadline, deadline).await
+}
+
+/// As [`wait`], but not for another attempt after one that failed.
+pub(super) async fn first_attempt(flight: watch::Receiver<Stage>, deadline: Instant) -> Result<(), Error> {
+    until(flight, deadline, Instant::now()).await
+}
+
+/// Waits until `deadline`, and for attempts that begin until `begun`.
+async fn until(mut flight: watch::Receiver<Stage>, deadline: Instant, begun: Instant) -> Result<(), Error> {
     let mut last = None;
     loop {
         match &*flight.borrow_and_update() {
             Stage::Done(result) => return result.clone(),
-            Stage::Waiting { error, at } if *at > deadline => return Err(error.clone()),
+            Stage::Waiting { error, at } if *at > begun => return Err(error.clone()),
             Stage::Waiting { error, .. } => last = Some(error.clone()),
             Stage::UnderWay => {}
         }

@@ -12,8 +12,12 @@ use crate::provider::schema::ErrorClass;
 const DEFAULT_VALIDITY: Duration = Duration::from_secs(30);
 /// A grant this young may not have reached every replica of its server yet.
 const YOUNG_GRANT: Duration = Duration::from_secs(60);
+/// The longest that a refusal is taken for the server's answer.
+const MAX_REFUSAL: Duration = Duration::from_secs(600);
 /// The longest wait between attempts that callers wait for.
 const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// What a Retry-After below it grows to when it comes again and again.
+const LEAST_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The longest Retry-After that is believed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
@@ -68,6 +72,11 @@ pub(super) fn judge(times: Times, need: Option<Duration>, margin: Duration, now:
     if now >= times.refresh_at(margin) { Verdict::Aging } else { Verdict::Fresh }
 }
 
+/// How long a refusal that won't get better by itself is taken for the server's answer, the `failures`-th time in a row.
+pub(super) fn refusal_holds(failures: u32) -> Duration {
+    (Duration::from_secs(30) * 2u32.saturating_pow(failures.saturating_sub(1).min(7))).min(MAX_REFUSAL)
+}
+
 /// What to do after a failed exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -104,7 +113,8 @@ pub(super) fn next_attempt(
             Next::Again(Duration::ZERO)
         }
         ErrorClass::Transient => match failure.retry_after {
-            Some(wait) => Next::Again(wait.min(MAX_RETRY_AFTER).max(Duration::from_millis(500))),
+            // A server that always says "at once" is not asked at once for ever.
+            Some(wait) => Next::Again(wait.min(MAX_RETRY_AFTER).max(backoff().min(LEAST_RETRY_AFTER))),
             None => Next::Again(backoff()),
         },
     }
@@ -159,6 +169,8 @@ mod tests {
         assert_eq!(next(&lost, 2, old), Next::Again(Duration::from_secs(1)));
         let busy = Failure { retry_after: Some(Duration::from_secs(7)), ..failure(ErrorClass::Transient) };
         assert_eq!(next(&busy, 9, old), Next::Again(Duration::from_secs(7)));
+        let at_once = Failure { retry_after: Some(Duration::ZERO), ..failure(ErrorClass::Transient) };
+        assert_eq!(next(&at_once, 9, old), Next::Again(LEAST_RETRY_AFTER));
         let refused = Failure { invalid_grant: true, ..failure(ErrorClass::Dead) };
         assert_eq!(next(&refused, 1, old), Next::Dead);
         assert_eq!(next(&refused, 1, Timestamp(990)), Next::Again(Duration::from_secs(3)));

@@ -8,13 +8,14 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::accounts::{Account, Variant};
+use super::accounts::{Account, Variant, login_hint};
 use super::state::{self, Times, Verdict};
 use super::{Agent, fingerprint, single_flight};
 use crate::clock::Timestamp;
 use crate::ipc::message::token::{
     AuthMethod, GetToken, RefreshToken, Refreshed, RejectOutcome, RejectToken, Rejection, Token,
 };
+use crate::ipc::message::vault::VaultState;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::token::TokenKind;
 
@@ -25,34 +26,51 @@ const MAX_DEADLINE: Duration = Duration::from_secs(600);
 /// A fresh token that is refused again so soon won't be mended by yet another one.
 const REJECTION_PAUSE: Duration = Duration::from_secs(60);
 
+const VAULT_TOO_SLOW: &str = "the vault has not opened yet, perhaps its keyring does not answer; ask again";
+
 /// What the table says to a request.
 enum Found {
     /// Hand it out; with `true`, refresh behind the caller's back.
     Serve(Box<Token>, bool),
-    /// Refresh first; then, if that fails, hand this out.
-    Renew(Option<Box<Token>>),
+    /// Refresh first; there may be one that is valid for that long.
+    Renew(Option<Duration>),
 }
 
 impl Agent {
     pub(super) async fn get_token(self: &Arc<Self>, get: GetToken) -> Result<Token, Error> {
-        self.ensure_open().await?;
+        let deadline = get.deadline.map_or(DEADLINE, Duration::from_secs).min(MAX_DEADLINE);
+        let deadline = Instant::now() + deadline;
+        let opened = tokio::time::timeout_at(deadline, self.ensure_open()).await;
+        opened.unwrap_or_else(|_| Err(Error::new(ErrorKind::TemporarilyUnavailable, VAULT_TOO_SLOW)))?;
         let (incarnation, variant, found) = self.find(&get)?;
-        let fallback = match found {
+        let valid = match found {
             Found::Serve(token, false) => return Ok(*token),
             Found::Serve(token, true) => {
                 drop(self.renew(incarnation, variant));
                 return Ok(*token);
             }
-            Found::Renew(fallback) => fallback,
+            Found::Renew(valid) => valid,
         };
-        let wait = get.deadline.map_or(DEADLINE, Duration::from_secs).min(MAX_DEADLINE);
         let flight = self.renew(incarnation, variant.clone());
-        match (single_flight::wait(flight, Instant::now() + wait).await, fallback) {
-            (Ok(()), _) => self.after_renewal(incarnation, &variant, &get),
-            // Valid, only shorter than asked: better than an error.
-            (Err(_), Some(token)) => Ok(*token),
-            (Err(error), None) => Err(error),
+        let renewed = match valid {
+            None => single_flight::wait(flight, deadline).await,
+            // While there is a valid one, nobody waits for a second attempt, nor until it has ended.
+            Some(left) => single_flight::first_attempt(flight, deadline.min(Instant::now() + left / 2)).await,
+        };
+        match renewed {
+            Ok(()) => self.after_renewal(incarnation, &variant, &get),
+            Err(error) if valid.is_some() => self.still_valid(incarnation, &variant, &get).ok_or(error),
+            Err(error) => Err(error),
         }
+    }
+
+    /// The token that there was, if it is still any good: shorter than asked is better than an error.
+    fn still_valid(&self, incarnation: u64, variant: &Variant, get: &GetToken) -> Option<Token> {
+        let now = self.clock.now();
+        let table = self.table();
+        let account = table.get(incarnation)?;
+        let valid = times(account, variant, get.token_type)?.expires_at > now && !refused(account, variant, get);
+        valid.then(|| answer(account, variant, get, get.min_validity.is_none()).ok())?
     }
 
     /// Looks the token up; the only step that a fresh token needs.
@@ -74,12 +92,19 @@ impl Agent {
     /// The token that a renewal brought, however short it lasts: there is none better.
     fn after_renewal(&self, incarnation: u64, variant: &Variant, get: &GetToken) -> Result<Token, Error> {
         let table = self.table();
-        let account = table.get(incarnation).ok_or_else(gone)?;
+        let account = table.get(incarnation).ok_or_else(|| self.gone())?;
         let need = get.min_validity.map(Duration::from_secs);
         let times = times(account, variant, get.token_type).ok_or_else(|| no_such_token(account, get.token_type))?;
         let verdict = state::judge(times, need, account.provider.refresh.margin, self.clock.now());
-        let met = !matches!(verdict, Verdict::Short | Verdict::AsGoodAsItGets | Verdict::Expired);
-        answer(account, variant, get, met || need.is_none())
+        if verdict == Verdict::Expired && get.token_type == TokenKind::Id {
+            return Err(id_not_renewed(account));
+        }
+        let met = match verdict {
+            Verdict::Fresh | Verdict::Aging => true,
+            Verdict::Short | Verdict::AsGoodAsItGets => need.is_none(),
+            Verdict::Expired => false,
+        };
+        answer(account, variant, get, met)
     }
 
     pub(super) async fn refresh(self: &Arc<Self>, refresh: RefreshToken) -> Result<Refreshed, Error> {
@@ -89,10 +114,11 @@ impl Agent {
             let account = table.resolve(refresh.account.as_deref())?;
             (account.record.incarnation, account.record.rotation)
         };
+        self.forgive(incarnation);
         let flight = self.renew(incarnation, Variant::default());
         single_flight::wait(flight, Instant::now() + DEADLINE).await?;
         let table = self.table();
-        let account = table.get(incarnation).ok_or_else(gone)?;
+        let account = table.get(incarnation).ok_or_else(|| self.gone())?;
         Ok(Refreshed {
             account: account.record.account.to_string(),
             expires_at: account.record.tokens.expires_at,
@@ -104,8 +130,7 @@ impl Agent {
     /// A server refused a token: one refresh, unless it was replaced already.
     pub(super) async fn reject(self: &Arc<Self>, reject: RejectToken) -> Result<Rejection, Error> {
         self.ensure_open().await?;
-        let now = self.clock.now();
-        let known = self.whose(&reject, now)?;
+        let known = self.whose(&reject)?;
         let (incarnation, account, variant) = match known {
             Owner::Current(incarnation, account, variant) => (incarnation, account, variant),
             Owner::Replaced(account) => {
@@ -118,7 +143,8 @@ impl Agent {
         Ok(Rejection { account: Some(account), outcome: RejectOutcome::Refreshed })
     }
 
-    fn whose(&self, reject: &RejectToken, now: Timestamp) -> Result<Owner, Error> {
+    fn whose(&self, reject: &RejectToken) -> Result<Owner, Error> {
+        let now = self.clock.boot();
         let print = fingerprint(&reject.token);
         let mut table = self.table();
         let named = reject.account.as_deref().map(|name| table.resolve(Some(name))).transpose()?;
@@ -137,14 +163,17 @@ impl Agent {
         let account = table.get_mut(incarnation).ok_or_else(gone)?;
         let name = account.record.account.to_string();
         let Some(variant) = variant else { return Ok(Owner::Replaced(name)) };
-        if account.rejected_at.is_some_and(|at| now.since(at) < REJECTION_PAUSE) {
+        let renewed = account.refused.as_ref() != Some(&variant);
+        if renewed && account.rejected_at.is_some_and(|at| now.saturating_sub(at) < REJECTION_PAUSE) {
+            let hint = login_hint(&account.record.account);
             let message = format!(
                 "{name}: a token refreshed less than a minute ago was refused too, so another refresh won't help; \
-                 check that the server accepts this account, or run `cred-helper login {name}`"
+                 check that the server accepts this account, or run `cred-helper login {hint}`"
             );
             return Err(Error::new(ErrorKind::Denied, message).account(name));
         }
         account.rejected_at = Some(now);
+        account.refused = Some(variant.clone());
         Ok(Owner::Current(incarnation, name, variant))
     }
 }
@@ -173,7 +202,11 @@ fn variant(account: &Account, get: &GetToken) -> Variant {
     if scope == account.record.tokens.scope {
         scope.clear();
     }
-    Variant { scope, audience: get.audience.clone() }
+    match get.token_type {
+        TokenKind::Access => Variant { scope, audience: get.audience.clone() },
+        // There is one ID token for each login; it comes with the login's own access token.
+        TokenKind::Id => Variant::default(),
+    }
 }
 
 fn look(account: &Account, variant: &Variant, get: &GetToken, now: Timestamp) -> Result<Found, Error> {
@@ -182,6 +215,9 @@ fn look(account: &Account, variant: &Variant, get: &GetToken, now: Timestamp) ->
     }
     let Some(times) = times(account, variant, get.token_type) else { return Ok(Found::Renew(None)) };
     let need = get.min_validity.map(Duration::from_secs);
+    if refused(account, variant, get) {
+        return Ok(Found::Renew(None));
+    }
     let serve = |met| answer(account, variant, get, met).map(Box::new);
     let refreshable = account.record.tokens.refresh.is_some() && account.record.dead.is_none();
     Ok(match state::judge(times, need, account.provider.refresh.margin, now) {
@@ -189,9 +225,21 @@ fn look(account: &Account, variant: &Variant, get: &GetToken, now: Timestamp) ->
         // A failed refresh has its own time for the next attempt.
         Verdict::Aging => Found::Serve(serve(true)?, refreshable && account.problem.is_none()),
         Verdict::AsGoodAsItGets => Found::Serve(serve(false)?, false),
-        Verdict::Short => Found::Renew(Some(serve(need.is_none())?)),
+        Verdict::Short if lasts(account, get) => Found::Serve(serve(need.is_none())?, false),
+        Verdict::Short => Found::Renew(Some(times.expires_at.since(now))),
+        Verdict::Expired if lasts(account, get) => return Err(id_not_renewed(account)),
         Verdict::Expired => Found::Renew(None),
     })
+}
+
+/// Whether a server has refused this token, and no other has come since.
+fn refused(account: &Account, variant: &Variant, get: &GetToken) -> bool {
+    get.token_type == TokenKind::Access && account.refused.as_ref() == Some(variant)
+}
+
+/// Whether it is an ID token that no refresh replaces.
+fn lasts(account: &Account, get: &GetToken) -> bool {
+    get.token_type == TokenKind::Id && account.id_not_renewed
 }
 
 /// A token's times; `None` if there is no such token.
@@ -273,6 +321,24 @@ fn no_such_token(account: &Account, kind: TokenKind) -> Error {
     Error::new(ErrorKind::NoSuchToken, message).account(name)
 }
 
+fn id_not_renewed(account: &Account) -> Error {
+    let name = &account.record.account;
+    let hint = login_hint(name);
+    let message =
+        format!("{name}: the ID token has ended and the server gives no new one: run `cred-helper login {hint}`");
+    Error::new(ErrorKind::LoginRequired, message).account(name)
+}
+
 pub(super) fn gone() -> Error {
     Error::new(ErrorKind::LoginRequired, "the account was logged out meanwhile; run `cred-helper login`")
+}
+
+impl Agent {
+    /// Why an account that was there isn't any more.
+    pub(super) fn gone(&self) -> Error {
+        match self.vault.state() {
+            VaultState::Locked => Error::new(ErrorKind::VaultLocked, super::vault_door::LOCKED),
+            _ => gone(),
+        }
+    }
 }

@@ -127,6 +127,11 @@ impl Agent {
             return Err(Error::new(ErrorKind::NoKeySlot, "there is no vault to lock yet: the first login makes it"));
         }
         self.gate.close(Closed::Locked, patience).await;
+        if let Err(error) = self.persist_all().await {
+            self.gate.open();
+            let message = format!("not locked, because a login's newest state would be lost: {}", error.message);
+            return Err(Error::new(error.kind(), message));
+        }
         self.logins.cancel_all();
         if let Err(error) = self.with_vault(|vault| vault.lock()).await {
             self.gate.open();

@@ -1,6 +1,7 @@
 //! The agent in this process, whole but for its socket: a real vault in a directory of its own, the embedded
 //! authorization server, and clocks that the tests set.
 
+mod exchanges;
 mod hang_ups;
 mod logins;
 
@@ -19,7 +20,7 @@ use crate::ipc::message::login::{Flow, SignedIn};
 use crate::ipc::message::token::{GetToken, Token};
 use crate::ipc::message::vault::SlotKind;
 use crate::oauth::http::HttpOptions;
-use crate::token::ClientAuthentication;
+use crate::token::{ClientAuthentication, TokenKind};
 use crate::vault::{Cost, Faults, KeyringChoice, MachineId, OpenOptions};
 
 /// The machine's clocks, and how far a test has moved them.
@@ -141,6 +142,10 @@ impl World {
         let mut get = GetToken { account: Some(self.name(label)), deadline: Some(10), ..GetToken::default() };
         change(&mut get);
         self.agent.get_token(get).await
+    }
+
+    fn refreshes(&self) -> usize {
+        self.server.count_grant("refresh_token")
     }
 
     /// No login was ended by its server because a refresh token came twice.
