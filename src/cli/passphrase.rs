@@ -4,8 +4,9 @@ use std::fs::File;
 use std::io::{BufRead as _, BufReader, Read as _};
 
 use super::args::PassphraseArgs;
-use super::exit::Failure;
+use super::exit::{Failure, INTERRUPTED};
 use super::output;
+use super::prompt::{self, Answer};
 use crate::ipc::message::ErrorKind;
 use crate::secret::Secret;
 
@@ -38,18 +39,18 @@ pub(super) fn new(args: &PassphraseArgs) -> Result<Secret, Failure> {
     }
 }
 
-fn from_terminal(prompt: &str) -> Result<Secret, Failure> {
+fn from_terminal(question: &str) -> Result<Secret, Failure> {
     if !output::person_present() {
         return Err(Failure::new(
             ErrorKind::VaultLocked,
             "a passphrase is needed and there is no terminal to ask at: use --passphrase-fd N",
         ));
     }
-    output::ask(prompt);
-    rpassword::read_password().map(Secret::from).map_err(|error| match error.kind() {
-        std::io::ErrorKind::Interrupted => Failure::Quiet(super::exit::INTERRUPTED),
-        _ => Failure::System(format!("the passphrase cannot be read from the terminal: {error}")),
-    })
+    match prompt::hidden(question) {
+        Ok(Answer::Text(passphrase)) => Ok(passphrase),
+        Ok(Answer::Interrupt | Answer::Stopped) => Err(Failure::Quiet(INTERRUPTED)),
+        Err(error) => Err(Failure::System(format!("the passphrase cannot be read from the terminal: {error}"))),
+    }
 }
 
 /// The first line of what the descriptor holds.

@@ -1,7 +1,8 @@
-//! A prompt for codes: takes pastes of any length, shows how much there is rather than what.
+//! Prompts for codes and passphrases: take pastes of any length, show how much there is or nothing, never what.
 //!
-//! A terminal's own line mode cuts a line at 4,095 characters and a redirect URL can be longer, so the terminal is in
-//! raw mode while we ask; it is put back in every case. The countdown shares the prompt's line.
+//! A terminal's own line mode cuts a line at 4,095 characters and a redirect URL can be longer, and with its echo
+//! switched off Ctrl-C would leave it so. The terminal is in raw mode while we ask; it is put back in every case. The
+//! countdown shares the prompt's line.
 
 use std::io::{self, Write as _};
 use std::time::Duration;
@@ -36,6 +37,8 @@ pub(super) struct Line {
     text: String,
     characters: usize,
     overflow: bool,
+    /// A passphrase: blanks count, and it may be empty.
+    verbatim: bool,
 }
 
 /// What a key did.
@@ -50,6 +53,12 @@ impl Line {
     /// Room for everything at once: a string that grows leaves copies behind.
     pub(super) fn new() -> Self {
         Self { text: String::with_capacity(MAX_CHARACTERS * 4), ..Self::default() }
+    }
+
+    fn verbatim() -> Self {
+        let mut line = Self::new();
+        line.verbatim = true;
+        line
     }
 
     /// One event of the terminal's.
@@ -88,12 +97,12 @@ impl Line {
     }
 
     fn enter(&self) -> Step {
-        if self.text.is_empty() || self.overflow { Step::More } else { Step::Done }
+        if (self.text.is_empty() && !self.verbatim) || self.overflow { Step::More } else { Step::Done }
     }
 
     /// Codes and URLs have no blanks: what a mail program or a narrow terminal folded is joined again.
     fn push(&mut self, c: char) {
-        if c.is_whitespace() || c.is_control() {
+        if c.is_control() || (c.is_whitespace() && !self.verbatim) {
             return;
         }
         if self.characters == MAX_CHARACTERS {
@@ -136,7 +145,7 @@ impl Drop for Line {
 
 /// Asks until Enter, Ctrl-C, or `stopped`. `label` is asked anew every second; it may hold a countdown.
 pub(super) fn ask(label: &dyn Fn() -> String, stopped: &dyn Fn() -> bool) -> io::Result<Answer> {
-    let _raw = RawMode::enter()?;
+    let _raw = RawMode::enter(Afterwards::Gone)?;
     let mut line = Line::new();
     let mut shown = String::new();
     loop {
@@ -160,6 +169,22 @@ pub(super) fn ask(label: &dyn Fn() -> String, stopped: &dyn Fn() -> bool) -> io:
     }
 }
 
+/// Asks once, and shows nothing of what is typed.
+pub(super) fn hidden(question: &str) -> io::Result<Answer> {
+    let _raw = RawMode::enter(Afterwards::Stays)?;
+    let mut stderr = io::stderr();
+    stderr.write_all(question.as_bytes())?;
+    stderr.flush()?;
+    let mut line = Line::verbatim();
+    loop {
+        match line.apply(event::read()?) {
+            Step::More => {}
+            Step::Done => return Ok(Answer::Text(line.take())),
+            Step::Interrupt => return Ok(Answer::Interrupt),
+        }
+    }
+}
+
 fn draw(text: &str) -> io::Result<()> {
     let width = terminal::size().map_or(80, |(columns, _)| usize::from(columns)).saturating_sub(1);
     let text: String = text.chars().take(width).collect();
@@ -168,13 +193,20 @@ fn draw(text: &str) -> io::Result<()> {
     stderr.flush()
 }
 
-/// Raw mode and bracketed paste, until dropped; then the prompt's line is gone too.
-struct RawMode;
+/// What becomes of the prompt's line.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Afterwards {
+    Gone,
+    Stays,
+}
+
+/// Raw mode and bracketed paste, until dropped.
+struct RawMode(Afterwards);
 
 impl RawMode {
-    fn enter() -> io::Result<Self> {
+    fn enter(afterwards: Afterwards) -> io::Result<Self> {
         terminal::enable_raw_mode()?;
-        let mode = RawMode;
+        let mode = RawMode(afterwards);
         crossterm::execute!(io::stderr(), EnableBracketedPaste)?;
         Ok(mode)
     }
@@ -183,7 +215,11 @@ impl RawMode {
 impl Drop for RawMode {
     fn drop(&mut self) {
         let mut stderr = io::stderr();
-        let _ = crossterm::execute!(stderr, DisableBracketedPaste, MoveToColumn(0), Clear(ClearType::CurrentLine));
+        let _ = crossterm::execute!(stderr, DisableBracketedPaste);
+        let _ = match self.0 {
+            Afterwards::Gone => crossterm::execute!(stderr, MoveToColumn(0), Clear(ClearType::CurrentLine)),
+            Afterwards::Stays => crossterm::execute!(stderr, Print("\r\n")),
+        };
         let _ = terminal::disable_raw_mode();
     }
 }
@@ -235,6 +271,16 @@ mod tests {
         assert_eq!(line.apply(control('j')), Step::Done);
         assert_eq!(line.take().expose(), "az");
         assert_eq!(line.apply(control('d')), Step::Interrupt);
+    }
+
+    #[test]
+    fn a_passphrase_keeps_its_blanks_and_may_be_empty() {
+        let mut line = Line::verbatim();
+        assert_eq!(line.apply(key(KeyCode::Enter)), Step::Done, "whether that will do is for others to say");
+        line.apply(Event::Paste("correct horse\n".to_owned()));
+        assert_eq!(line.apply(key(KeyCode::Enter)), Step::Done);
+        assert_eq!(line.take().expose(), "correct horse");
+        assert_eq!(line.apply(control('c')), Step::Interrupt);
     }
 
     #[test]
