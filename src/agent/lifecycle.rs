@@ -167,14 +167,7 @@ fn open_vault(paths: &Paths) -> Result<Vault, Error> {
             if owner.is_here()
                 && matches!(Client::connect(Path::new(&owner.socket)), Err(ConnectError::NotRunning)) =>
         {
-            let file = paths.owner_file();
-            let (free, freed) = std::sync::mpsc::channel();
-            // A lock has no time limit of its own: a thread waits, and is left behind where it takes too long.
-            std::thread::spawn(move || {
-                owner::wait_until_free(&file);
-                free.send(())
-            });
-            let _ = freed.recv_timeout(PATIENCE);
+            owner::wait_until_free(&paths.owner_file(), PATIENCE);
             Ok(Vault::open(VaultOptions::new(paths))?)
         }
         opened => Ok(opened?),

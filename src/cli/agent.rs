@@ -13,6 +13,9 @@ use crate::ipc::message::ErrorKind;
 use crate::ipc::message::agent::{AgentReport, AgentStatus, StopAgent};
 use crate::ipc::owner;
 
+/// An exchange under way is seen to its end before the agent stops.
+const PATIENCE: Duration = Duration::from_secs(90);
+
 pub(super) fn run(connect: &Connect, command: &AgentCommand) -> Result<(), Failure> {
     match command {
         AgentCommand::Start => {
@@ -38,11 +41,15 @@ fn stop() -> Result<(), Failure> {
         }
         Err(failure) => return Err(failure),
     };
-    // An exchange under way is seen to its end first.
-    client.set_deadline(Duration::from_secs(90));
+    client.set_deadline(PATIENCE);
     connect::call(&mut client, &StopAgent {})?;
-    // It holds the vault until what it has begun is safe; a command that follows finds it gone.
-    owner::wait_until_free(&connect::paths()?.owner_file());
+    // It answers before it ends: whoever comes next must find it gone, not ending.
+    let paths = connect::paths()?;
+    // A forwarded agent's vault is elsewhere.
+    if !paths.socket_given && !owner::wait_until_free(&paths.owner_file(), PATIENCE) {
+        let message = "the agent was told to stop and has not ended yet: see `cred-helper agent status`";
+        return Err(Failure::new(ErrorKind::TemporarilyUnavailable, message));
+    }
     output::tell("The agent has stopped.");
     Ok(())
 }

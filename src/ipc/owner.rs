@@ -5,6 +5,9 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc;
+use std::thread;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -49,12 +52,13 @@ pub fn is_locked(owner_file: &Path) -> bool {
     !matches!(file.try_lock_shared(), Ok(()))
 }
 
-/// Waits until no agent holds the vault; an agent that is told to stop ends within a minute.
-pub fn wait_until_free(owner_file: &Path) {
-    if let Ok(file) = File::open(lock_file(owner_file)) {
-        // Where locks don't work there is nothing to wait for.
-        let _ = file.lock_shared();
-    }
+/// Waits until no agent holds the vault any more; `false` if that takes longer.
+pub fn wait_until_free(owner_file: &Path, limit: Duration) -> bool {
+    let Ok(file) = File::open(lock_file(owner_file)) else { return true };
+    let (sender, free) = mpsc::channel();
+    // Waiting for a lock has no time limit of its own; the lock goes with the file.
+    thread::spawn(move || sender.send(file.lock_shared().is_ok()));
+    free.recv_timeout(limit).unwrap_or(false)
 }
 
 /// Takes the lock for as long as the file is kept: `Ok(None)` if another holds it.
@@ -90,6 +94,17 @@ pub fn host_name() -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_end_of_an_owner_is_waited_for() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let owner_file = directory.path().join("owner.json");
+        assert!(wait_until_free(&owner_file, Duration::ZERO), "there never was one");
+        let held = take_lock(File::create(lock_file(&owner_file)).expect("made")).expect("locks");
+        assert!(!wait_until_free(&owner_file, Duration::from_millis(20)));
+        drop(held);
+        assert!(wait_until_free(&owner_file, Duration::from_secs(20)));
+    }
 
     #[test]
     fn the_lock_and_the_file_are_told_apart() {
