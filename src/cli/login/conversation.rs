@@ -77,7 +77,7 @@ impl<'a> Conversation<'a> {
             output::tell(&device(authorize, code, Style::stderr()));
             let page = authorize.url_complete.as_ref().unwrap_or(&authorize.url);
             if let Some(picture) = qr::for_terminal(page) {
-                output::tell(&picture);
+                output::tell(&format!("or scan this, which has both:\n\n{picture}\n"));
             }
             return;
         }

@@ -159,17 +159,29 @@ impl Asker {
         match self.writer.call(&PasteCode { login: self.login.clone(), text }) {
             Ok(_) => Verdict::Accepted,
             Err(CallError::Agent(error)) if error.kind() == ErrorKind::InvalidPaste => {
-                let message = error.message.trim_end_matches('.');
-                Verdict::Refused(format!("{message}."))
+                Verdict::Refused(sentence(&error.message))
             }
             Err(_) => Verdict::Over,
         }
     }
 }
 
+/// The agent's words begin small, for behind a colon; here they stand alone.
+fn sentence(words: &str) -> String {
+    let mut rest = words.trim_end_matches('.').chars();
+    let first = rest.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
+    format!("{first}{}.", rest.as_str())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_refusal_is_a_sentence() {
+        assert_eq!(sentence("that is no code: copy it again"), "That is no code: copy it again.");
+        assert_eq!(sentence("Done."), "Done.");
+    }
 
     #[test]
     fn a_stop_waits_for_the_terminal_and_no_prompt_opens_after_it() {

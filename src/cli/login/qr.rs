@@ -22,7 +22,7 @@ fn picture(text: &str, columns: usize, rows: usize, style: Style) -> Option<Stri
     let picture = code.render::<Dense1x2>().dark_color(Dense1x2::Light).light_color(Dense1x2::Dark).build();
     let lines: Vec<&str> = picture.lines().collect();
     let width = lines.first().map_or(0, |line| line.chars().count());
-    if width > columns || lines.len() + 4 > rows {
+    if width > columns || lines.len() + 6 > rows {
         return None;
     }
     let line = |line: &&str| if style.on { format!("\x1b[38;5;231;48;5;16m{line}\x1b[0m") } else { (*line).to_owned() };
