@@ -1,29 +1,35 @@
 //! A stand-in for the desktop's password dialog (`org.gnome.keyring.SystemPrompter`), which closes what it is shown.
+//!
+//! The keyring takes "ready" only after its call has been answered, so one thread does both, in that order.
 
 use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
-use zbus::blocking::{Connection, connection};
-use zbus::message::Header;
+use zbus::Message;
+use zbus::blocking::{Connection, MessageIterator, connection};
 use zbus::zvariant::{ObjectPath, OwnedObjectPath, OwnedValue, Value};
 
 /// Counts what it was asked.
 pub(crate) struct Prompter {
     asked: Arc<AtomicUsize>,
-    _connection: Connection,
+    connection: Connection,
 }
 
 impl Prompter {
     pub(crate) fn start(address: &str) -> Self {
         let asked = Arc::<AtomicUsize>::default();
-        let connection = connection::Builder::address(address)
-            .and_then(|builder| builder.serve_at("/org/gnome/keyring/Prompter", Dialog { asked: asked.clone() }))
-            .and_then(|builder| builder.name("org.gnome.keyring.SystemPrompter"))
-            .and_then(connection::Builder::build)
-            .expect("the prompter serves");
-        Self { asked, _connection: connection }
+        let connection = connection::Builder::address(address).and_then(connection::Builder::build).expect("a bus");
+        let messages = MessageIterator::from(&connection);
+        connection.request_name("org.gnome.keyring.SystemPrompter").expect("the name is free");
+        let (answering, count) = (connection.clone(), asked.clone());
+        // Ends with the connection.
+        thread::spawn(move || {
+            // The keyring may end with its test, in the middle of anything.
+            messages.map_while(Result::ok).for_each(|message| drop(answer(&answering, &message, &count)));
+        });
+        Self { asked, connection }
     }
 
     /// How many dialogs it was asked to show.
@@ -32,46 +38,29 @@ impl Prompter {
     }
 }
 
-struct Dialog {
-    asked: Arc<AtomicUsize>,
+impl Drop for Prompter {
+    fn drop(&mut self) {
+        let _ = self.connection.clone().close();
+    }
 }
 
-#[zbus::interface(name = "org.gnome.keyring.internal.Prompter")]
-impl Dialog {
-    fn begin_prompting(
-        &self,
-        callback: ObjectPath<'_>,
-        #[zbus(header)] header: Header<'_>,
-        #[zbus(connection)] connection: &zbus::Connection,
-    ) {
-        ready(connection, &header, callback.into(), "");
-    }
-
-    fn perform_prompt(
-        &self,
-        callback: ObjectPath<'_>,
-        _kind: &str,
-        _properties: HashMap<String, OwnedValue>,
-        _exchange: &str,
-        #[zbus(header)] header: Header<'_>,
-        #[zbus(connection)] connection: &zbus::Connection,
-    ) {
-        self.asked.fetch_add(1, Ordering::SeqCst);
-        ready(connection, &header, callback.into(), "no");
-    }
-
-    fn stop_prompting(&self, _callback: ObjectPath<'_>) {}
-}
-
-/// Tells the keyring that the dialog was answered; from a thread, because it answers only after this call returned.
-fn ready(connection: &zbus::Connection, header: &Header<'_>, callback: OwnedObjectPath, reply: &'static str) {
-    let connection = Connection::from(connection.clone());
-    let keyring = header.sender().expect("a sender").to_string();
-    thread::spawn(move || {
-        let interface = Some("org.gnome.keyring.internal.Prompter.Callback");
-        let arguments = (reply, HashMap::<&str, Value<'_>>::new(), "");
-        let told = connection.call_method(Some(keyring.as_str()), callback, interface, "PromptReady", &arguments);
-        // The keyring may have ended with its test.
-        drop(told);
-    });
+fn answer(connection: &Connection, message: &Message, asked: &AtomicUsize) -> zbus::Result<()> {
+    let header = message.header();
+    let body = message.body();
+    let (callback, reply) = match header.member().map(|member| member.as_str()) {
+        Some("BeginPrompting") => (body.deserialize::<ObjectPath<'_>>()?.into(), ""),
+        Some("PerformPrompt") => {
+            type Asked = (OwnedObjectPath, String, HashMap<String, OwnedValue>, String);
+            asked.fetch_add(1, Ordering::SeqCst);
+            (body.deserialize::<Asked>()?.0, "no")
+        }
+        Some("StopPrompting") => return connection.reply(&header, &()),
+        _ => return Ok(()),
+    };
+    connection.reply(&header, &())?;
+    let ready = Message::method_call(callback, "PromptReady")?
+        .destination(header.sender().expect("a sender").to_owned())?
+        .interface("org.gnome.keyring.internal.Prompter.Callback")?
+        .build(&(reply, HashMap::<&str, Value<'_>>::new(), ""))?;
+    connection.send(&ready)
 }

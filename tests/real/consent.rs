@@ -1,19 +1,14 @@
 //! A real browser at the demonstration server: through the consent page to the loopback redirect.
 
-// Neither node nor a browser runs under Wine, where the other tests do.
-#![cfg(all(unix, feature = "agent"))]
-
-mod support;
-
 use std::io::{Read as _, Write as _};
 use std::net::TcpListener;
 use std::path::Path;
 use std::time::Duration;
 
+use crate::support::chromium::{Chromium, Scheme};
+use crate::support::http::form;
+use crate::support::programs::missing;
 use cred_helper::demo::server::{Options, Server};
-use support::chromium::{Chromium, Scheme};
-use support::http::form;
-use support::programs::missing;
 
 const LIMIT: Duration = Duration::from_secs(30);
 

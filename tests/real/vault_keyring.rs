@@ -1,19 +1,13 @@
 //! The keyring slot against a real gnome-keyring on a private D-Bus session.
-#![cfg(all(target_os = "linux", feature = "agent"))]
-
-mod keyring;
-#[path = "keyring/prompter.rs"]
-mod prompter;
-
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use crate::keyring::Session;
+use crate::prompter::Prompter;
 use cred_helper::clock::SystemClock;
 use cred_helper::ipc::message::vault::{SlotKind, VaultState};
 use cred_helper::ipc::message::{Error, ErrorKind};
 use cred_helper::vault::{Cost, KeyringChoice, MachineId, OpenOptions, Vault, VaultError};
-use keyring::Session;
-use prompter::Prompter;
 
 fn options(session: &Session, address: &str) -> OpenOptions {
     OpenOptions {

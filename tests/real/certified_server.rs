@@ -1,17 +1,12 @@
 //! The certified server as a counterpart: it starts, and behaves as the tests of the flows rely on.
 
-// Neither node nor a browser runs under Wine, where the other tests do.
-#![cfg(all(unix, feature = "agent"))]
-
-mod support;
-
 use std::time::Duration;
 
+use crate::support::browser::Browser;
+use crate::support::http::{self, Reply, form, post_form};
+use crate::support::oidc_provider::OidcProvider;
+use crate::support::programs::missing_oidc_provider;
 use serde_json::{Value, json};
-use support::browser::Browser;
-use support::http::{self, Reply, form, post_form};
-use support::oidc_provider::OidcProvider;
-use support::programs::missing_oidc_provider;
 use url::Url;
 
 /// RFC 7636 appendix B.

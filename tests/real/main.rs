@@ -1,0 +1,29 @@
+//! The product against real counterparts: a certified OpenID Connect server, a keyring on a D-Bus session, a browser, a
+//! terminal. One file per counterpart; nothing of the user's is touched.
+//!
+//! A counterpart that is not installed is said on standard error and its tests are skipped; with
+//! `CRED_HELPER_TESTS_REQUIRE=1` they fail.
+
+// None of the counterparts runs under Wine, where other tests do.
+#![cfg(all(target_os = "linux", feature = "cli", feature = "agent"))]
+#![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test says what it saw and stops where it fails")]
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "what tests share, each binary uses in part")]
+
+mod browser;
+mod certified_server;
+mod consent;
+#[path = "../product/home.rs"]
+mod home;
+#[path = "../keyring/mod.rs"]
+mod keyring;
+mod passphrase;
+mod paste;
+#[path = "../keyring/prompter.rs"]
+mod prompter;
+mod provider;
+mod screens;
+mod session;
+#[path = "../support/mod.rs"]
+mod support;
+mod terminal;
+mod vault_keyring;
