@@ -1,6 +1,7 @@
 //! The agent in this process, whole but for its socket: a real vault in a directory of its own, the embedded
 //! authorization server, and clocks that the tests set.
 
+mod clocks;
 mod exchanges;
 mod hang_ups;
 mod logins;
@@ -71,6 +72,7 @@ impl World {
         let (faults, clock) = (Arc::<Faults>::default(), Arc::<MovedClock>::default());
         let agent = agent(directory.path(), &faults, &clock);
         agent.with_vault(|vault| vault.add_slot(SlotKind::Machine, None, true)).await.unwrap();
+        agent.ensure_open().await.unwrap();
         Self { directory, faults, clock, server: Server::start(options).unwrap(), agent }
     }
 
