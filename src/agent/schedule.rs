@@ -143,11 +143,13 @@ impl Agent {
 
     async fn refresh_due(self: Arc<Self>, incarnation: u64, spread: Duration) {
         tokio::time::sleep(spread).await;
-        let in_use = self
+        let now = self.clock.now();
+        // An answer that was lost is asked for again whoever uses the account: later the server takes the token no more.
+        let wanted = self
             .table()
             .get(incarnation)
-            .is_some_and(|account| account.used_at.is_some_and(|used| self.clock.now().since(used) < IN_USE));
-        if in_use {
+            .is_some_and(|account| account.answer_lost || account.used_at.is_some_and(|used| now.since(used) < IN_USE));
+        if wanted {
             drop(self.renew(incarnation, Variant::default()));
         }
     }
