@@ -196,7 +196,7 @@ fn a_refused_paste_says_why_and_the_next_line_is_tried() {
             started = id.clone();
             vec![authorize(false, true)]
         }
-        ("login.paste", Some("canary")) => vec![refusal(id, "invalid_paste", "that is no code", json!({}))],
+        ("login.paste", Some("canary")) => vec![refusal(id, "invalid_paste", "That is no code", json!({}))],
         ("login.paste", Some("code#state")) => {
             assert_eq!(params["login"], "L1");
             vec![answer(id, json!({})), answer(&started, signed_in())]
@@ -205,7 +205,7 @@ fn a_refused_paste_says_why_and_the_next_line_is_tried() {
     }));
     let ran = home(&agent).run_with(&["login", "p", "--paste"], "canary\n\n code#state \n");
     ran.printed("");
-    assert!(ran.err.contains("cred-helper: that is no code.\n") && ran.err.ends_with(SENTENCE), "{ran:?}");
+    assert!(ran.err.contains("cred-helper: That is no code.\n") && ran.err.ends_with(SENTENCE), "{ran:?}");
     assert!(!ran.err.contains("canary"));
     agent.finish();
 }
