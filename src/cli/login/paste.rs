@@ -113,7 +113,7 @@ impl Asker {
             turn.end();
             match answer {
                 Ok(Answer::Text(text)) => match self.send(text) {
-                    Verdict::Refused(reason) => output::tell(&format!("{reason} Try again.")),
+                    Verdict::Refused(reason) => output::tell(&format!("{} Try again.", sentence(&reason))),
                     Verdict::Accepted | Verdict::Over => return,
                 },
                 Ok(Answer::Interrupt) => output::leave(&Failure::Quiet(INTERRUPTED)),
@@ -159,7 +159,8 @@ impl Asker {
         match self.writer.call(&PasteCode { login: self.login.clone(), text }) {
             Ok(_) => Verdict::Accepted,
             Err(CallError::Agent(error)) if error.kind() == ErrorKind::InvalidPaste => {
-                Verdict::Refused(sentence(&error.message))
+                let message = error.message.trim_end_matches('.');
+                Verdict::Refused(format!("{message}."))
             }
             Err(_) => Verdict::Over,
         }
@@ -168,9 +169,9 @@ impl Asker {
 
 /// The agent's words begin small, for behind a colon; here they stand alone.
 fn sentence(words: &str) -> String {
-    let mut rest = words.trim_end_matches('.').chars();
+    let mut rest = words.chars();
     let first = rest.next().map(|first| first.to_uppercase().to_string()).unwrap_or_default();
-    format!("{first}{}.", rest.as_str())
+    format!("{first}{}", rest.as_str())
 }
 
 #[cfg(test)]
@@ -179,7 +180,7 @@ mod tests {
 
     #[test]
     fn a_refusal_is_a_sentence() {
-        assert_eq!(sentence("that is no code: copy it again"), "That is no code: copy it again.");
+        assert_eq!(sentence("that is no code: copy it again."), "That is no code: copy it again.");
         assert_eq!(sentence("Done."), "Done.");
     }
 
