@@ -11,7 +11,7 @@ use super::{output, vault, when};
 use crate::ipc::client::Client;
 use crate::ipc::message::ErrorKind;
 use crate::ipc::message::agent::{AgentReport, AgentStatus, StopAgent};
-use crate::ipc::owner;
+use crate::ipc::start;
 
 /// An exchange under way is seen to its end before the agent stops.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -44,9 +44,7 @@ fn stop() -> Result<(), Failure> {
     client.set_deadline(PATIENCE);
     connect::call(&mut client, &StopAgent {})?;
     // It answers before it ends: whoever comes next must find it gone, not ending.
-    let paths = connect::paths()?;
-    // A forwarded agent's vault is elsewhere.
-    if !paths.socket_given && !owner::wait_until_free(&paths.owner_file(), PATIENCE) {
+    if !start::wait_until_gone(&connect::paths()?, PATIENCE) {
         let message = "the agent was told to stop and has not ended yet: see `cred-helper agent status`";
         return Err(Failure::new(ErrorKind::TemporarilyUnavailable, message));
     }

@@ -84,6 +84,12 @@ fn hung_up(error: &std::io::Error) -> bool {
     matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
+/// Waits until the agent that was told to stop has let go of the vault; `false` if that takes longer. What a forwarded
+/// agent holds can't be seen from here.
+pub fn wait_until_gone(paths: &Paths, limit: Duration) -> bool {
+    paths.socket_given || owner::wait_until_free(&paths.owner_file(), limit)
+}
+
 /// The agent that runs, wherever it listens. `None`: none runs, or it cannot be reached from here.
 fn find(paths: &Paths) -> Result<Option<Client>, Error> {
     if let Some(client) = reach(&paths.socket)? {
