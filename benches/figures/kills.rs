@@ -8,6 +8,7 @@
 use std::time::{Duration, Instant};
 
 use cred_helper::demo::server::{Behaviour, Ended, Server};
+use rustix::event::{PollFd, PollFlags};
 
 use super::home::{Home, lasting_server};
 use super::{median_and_p95, milliseconds};
@@ -85,11 +86,14 @@ fn kill_while_refreshing(
     wait: Duration,
 ) -> (Option<Duration>, Duration) {
     let pid = rustix::process::Pid::from_raw(home.agent_pid()).unwrap();
+    let handle = rustix::process::pidfd_open(pid, rustix::process::PidfdFlags::empty()).unwrap();
     let before = server.count_grant("refresh_token");
     let mut refresh = home.start(&["refresh", "--no-start"]);
     std::thread::sleep(wait);
     let killed = started.elapsed();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    // Its socket goes on taking connections until it is gone.
+    rustix::event::poll(&mut [PollFd::new(&handle, PollFlags::IN)], None).unwrap();
     refresh.wait().unwrap();
     let arrived = server.log().iter().filter(|entry| entry.is_grant("refresh_token")).nth(before).map(|entry| entry.at);
     (arrived, killed)
