@@ -13,6 +13,7 @@
 //! Nothing is ever deleted because it could not be opened, and a key is minted only for a vault that has neither slots
 //! nor records. Everything here blocks.
 
+mod arrivals;
 mod disk;
 mod epoch;
 mod error;
@@ -132,6 +133,8 @@ struct Inner {
     next_try: Duration,
     /// How often it was locked: an unlocking that began before loses.
     locks: u64,
+    /// Whether what a killed agent left half-placed was looked for: once, before anything is prepared.
+    arrivals_finished: bool,
 }
 
 /// What stood in the way at the last try.

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+use super::arrivals::arriving_name;
 use super::disk::{self, Temporary};
 use super::error::VaultError;
 use super::header::Keys;
@@ -59,7 +60,7 @@ impl Vault {
         let in_memory = self.inner().memory.is_some();
         let temporary = match in_memory {
             true => None,
-            false => Some(self.shared.disk.prepare(&self.records_directory(), ROOM)?),
+            false => Some(self.shared.disk.prepare_named(&self.records_directory(), &arriving_name(id)?, ROOM)?),
         };
         let prepared = Prepared { vault: self.clone(), id: id.clone(), version, keys, temporary, before };
         if !in_memory {

@@ -204,8 +204,7 @@ impl Vault {
             let name = entry.map_err(failed())?.file_name();
             // Only names that this program gives; whatever else lies there is somebody's.
             let id = name.to_str().and_then(|name| name.strip_suffix(".rec"));
-            let id = id.filter(|id| id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit()));
-            ids.extend(id.map(|id| RecordId(id.to_owned())));
+            ids.extend(id.filter(|id| is_id(id)).map(RecordId::named));
         }
         ids.sort();
         Ok(ids)
@@ -228,6 +227,17 @@ impl Inner {
     fn known_version(&self, id: &RecordId) -> Option<u64> {
         let in_memory = |files: &BTreeMap<RecordId, Vec<u8>>| Some(Prefix::parse(files.get(id)?).ok()?.0.version);
         self.memory.as_ref().map_or_else(|| self.seen.get(id).copied(), in_memory)
+    }
+}
+
+/// Whether this program gives such names.
+pub(super) fn is_id(text: &str) -> bool {
+    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+impl RecordId {
+    pub(super) fn named(id: &str) -> Self {
+        Self(id.to_owned())
     }
 }
 

@@ -98,7 +98,11 @@ impl Vault {
                 return Err(error);
             }
         }
+        let first = !std::mem::replace(&mut inner.arrivals_finished, true);
         drop(inner);
+        if first {
+            self.finish_arrivals()?;
+        }
         // An interrupted change of epoch goes on; if it can't, both keys stay.
         let _ = self.finish_epoch();
         Ok(())

@@ -95,8 +95,13 @@ impl Disk {
     }
 
     /// A temporary file in that directory that has room for `size` bytes.
-    pub(crate) fn prepare(&self, directory: &Path, size: u64) -> Result<Temporary, VaultError> {
-        let path = directory.join(format!("{TEMPORARY}{}", random_name()?));
+    fn prepare(&self, directory: &Path, size: u64) -> Result<Temporary, VaultError> {
+        self.prepare_named(directory, &format!("{TEMPORARY}{}", random_name()?), size)
+    }
+
+    /// One that is found again after a kill, by its name: whether it is whole is its reader's to say.
+    pub(crate) fn prepare_named(&self, directory: &Path, name: &str, size: u64) -> Result<Temporary, VaultError> {
+        let path = directory.join(name);
         let failed = || VaultError::disk("make a file in", directory);
         self.step().map_err(failed())?;
         let temporary = Temporary { file: system::create(&path).map_err(failed())?, path };
@@ -150,6 +155,18 @@ impl Disk {
             other => other,
         });
         removed.map_err(VaultError::disk("remove", path))?;
+        self.sync_directory(path)
+    }
+
+    /// Puts a file that was found whole in the place of `path`, as [`Disk::finish`] would have.
+    pub(crate) fn adopt(&self, found: &Path, path: &Path) -> Result<(), VaultError> {
+        let placed = File::open(found).and_then(|file| {
+            self.step()?;
+            file.sync_all()?;
+            self.step()?;
+            fs::rename(found, path)
+        });
+        placed.map_err(VaultError::disk("write", path))?;
         self.sync_directory(path)
     }
 

@@ -71,6 +71,35 @@ fn a_refresh_leaves_a_mark_or_the_new_record() {
 }
 
 #[test]
+fn an_answer_that_was_written_is_found_although_it_was_not_put_in_place() {
+    let rescued = std::cell::Cell::new(0);
+    at_every_step(
+        |vault, id| vault.prepare(id, 1, Mark { rotation: 0, at: Timestamp(5) })?.commit(&record("new")).map(|_| ()),
+        |vault, done| rescued.set(rescued.get() + u32::from(!done && tokens(vault) == ["new"])),
+    );
+    // Before its fsync, before its rename and before the directory's fsync; each is looked at twice.
+    assert!(rescued.get() >= 6, "{}", rescued.get());
+}
+
+#[test]
+fn what_arrived_for_another_version_or_was_cut_short_is_nobodys() {
+    let home = Home::new();
+    let vault = home.ready();
+    let id = vault.create(&record("old")).expect("created").id;
+    let records = vault.records_directory();
+    let whole = std::fs::read(vault.record_file(&id)).expect("a file");
+    drop(vault);
+    for (n, bytes) in [&whole[..], &whole[..whole.len() - 1], &[]].into_iter().enumerate() {
+        std::fs::write(records.join(format!(".arriving-{id}-{n}")), bytes).expect("written");
+    }
+    let vault = home.open();
+    vault.unlock_at_start().expect("opens");
+    assert_eq!(tokens(&vault), ["old"]);
+    let left = std::fs::read_dir(&records).expect("a directory").count();
+    assert_eq!(left, 1, "they are swept up");
+}
+
+#[test]
 fn a_removal_leaves_the_record_or_nothing() {
     at_every_step(
         |vault, id| vault.remove(id),

@@ -1,0 +1,53 @@
+//! Answers that a kill caught between being written and being put in place.
+//!
+//! What a refresh brings goes into a temporary file first. From the moment it is written there, a killed agent need not lose
+//! it: the next one finds the file, sees by its seal that it is whole and follows what is in the vault, and finishes the
+//! step. A file that is not whole, or follows nothing, is nobody's.
+
+use std::fs;
+use std::path::Path;
+
+use super::disk;
+use super::error::VaultError;
+use super::records::is_id;
+use super::seal::random_name;
+use super::sealed;
+use super::{RecordId, Vault};
+
+/// Begins the name of such a file; the record's id and a random part follow.
+const ARRIVING: &str = ".arriving-";
+
+/// A name for one record's next version.
+pub(super) fn arriving_name(id: &RecordId) -> Result<String, VaultError> {
+    Ok(format!("{ARRIVING}{id}-{}", random_name()?))
+}
+
+fn record_of(path: &Path) -> Option<RecordId> {
+    let (id, _) = path.file_name()?.to_str()?.strip_prefix(ARRIVING)?.split_once('-')?;
+    is_id(id).then(|| RecordId::named(id))
+}
+
+impl Vault {
+    /// Puts what arrived in its place, and sweeps up the rest. For when the vault is opened: nobody is writing then.
+    pub(super) fn finish_arrivals(&self) -> Result<(), VaultError> {
+        let (keys, vault) = {
+            let inner = self.inner();
+            (inner.opened()?, inner.vault_id()?)
+        };
+        for entry in fs::read_dir(self.records_directory()).into_iter().flatten().flatten() {
+            let path = entry.path();
+            let Some(id) = record_of(&path) else { continue };
+            let current = disk::read(&self.record_file(&id))?;
+            let current =
+                current.and_then(|file| sealed::open(&keys, &vault, &id, &file).ok()).map(|(version, _)| version);
+            let arrived = fs::read(&path).ok().and_then(|file| sealed::open(&keys, &vault, &id, &file).ok());
+            match (current, arrived) {
+                (Some(current), Some((version, _))) if version == current + 1 => {
+                    self.shared.disk.adopt(&path, &self.record_file(&id))?;
+                }
+                _ => drop(fs::remove_file(&path)),
+            }
+        }
+        Ok(())
+    }
+}
