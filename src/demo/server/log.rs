@@ -38,6 +38,8 @@ pub struct Entry {
     pub user_agent: Option<String>,
     /// When it arrived, counted from the server's start.
     pub at: Duration,
+    /// When its answer was handed to the connection, counted likewise.
+    pub answered_at: Option<Duration>,
     /// How it ended.
     pub outcome: Outcome,
 }

@@ -80,7 +80,7 @@ impl Site {
     pub(super) fn arrived(&self, endpoint: Endpoint, grant_type: Option<String>, user_agent: Option<String>) -> usize {
         let mut state = self.state();
         let at = self.started.elapsed();
-        state.log.push(Entry { endpoint, grant_type, user_agent, at, outcome: Outcome::Pending });
+        state.log.push(Entry { endpoint, grant_type, user_agent, at, answered_at: None, outcome: Outcome::Pending });
         let number = state.log.len() - 1;
         drop(state);
         self.tell();
@@ -89,7 +89,11 @@ impl Site {
 
     /// Takes note of how it ended.
     pub(super) fn ended(&self, number: usize, outcome: Outcome) {
-        self.state().log[number].outcome = outcome;
+        let answered_at = Some(self.started.elapsed());
+        let mut state = self.state();
+        state.log[number].outcome = outcome;
+        state.log[number].answered_at = answered_at;
+        drop(state);
         self.tell();
     }
 
