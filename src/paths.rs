@@ -65,6 +65,11 @@ impl Paths {
         Ok(Self { home, config_file, vault_dir, state_dir, socket, socket_given })
     }
 
+    /// A socket that no other home computes, for when another home's agent listens at [`Paths::socket`].
+    pub fn own_socket(&self) -> PathBuf {
+        system::socket(None, &self.state_dir, &self.vault_dir)
+    }
+
     /// The file that names the vault's owner, which holds the lock beside it (`ipc::owner`).
     pub fn owner_file(&self) -> PathBuf {
         self.vault_dir.join("owner.json")

@@ -119,8 +119,12 @@ struct Started {
 }
 
 fn start(detached: bool, unprotected: Vec<String>) -> Result<(tokio::runtime::Runtime, Started), Error> {
-    let paths = Paths::from_env().map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))?;
+    let mut paths = Paths::from_env().map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))?;
     check_home_owner(&paths)?;
+    if Client::connect(&paths.socket).is_ok() {
+        // Somebody serves there: another home's agent, or this vault's, which the vault's lock tells.
+        paths.socket = paths.own_socket();
+    }
     // A mistake in the configuration must not keep anybody from the logins there are.
     let (config, config_error) = match Config::load(&paths.config_file) {
         Ok(config) => (config, None),

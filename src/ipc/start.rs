@@ -1,7 +1,7 @@
 //! How a client finds this user's agent, or starts it.
 //!
-//! The socket that the environment names is tried first, then the one that the vault's owner file names (cron, `su` and
-//! containers compute another one). Starting is serialized by a lock beside the state, so that fifty clients at once start one
+//! The vault's owner file names the socket, whatever the environment would compute (cron, `su`, containers, another home).
+//! Starting is serialized by a lock beside the state, so that fifty clients at once start one
 //! agent; whoever waited finds it running. Nothing here polls.
 
 mod launch;
@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use super::ConnectError;
 use super::client::{CallError, Client};
 use super::message::{Error, ErrorKind, Method};
-use super::owner;
+use super::owner::{self, Owner};
 use crate::paths::Paths;
 
 pub use launch::{Readiness, agent_executable};
@@ -90,18 +90,16 @@ pub fn wait_until_gone(paths: &Paths, limit: Duration) -> bool {
     paths.socket_given || owner::wait_until_free(&paths.owner_file(), limit)
 }
 
-/// The agent that runs, wherever it listens. `None`: none runs, or it cannot be reached from here.
+/// The agent that owns this vault, wherever it listens. `None`: none runs, or it cannot be reached from here.
+///
+/// The vault decides, not the socket: another home's agent may listen where the environment points.
 fn find(paths: &Paths) -> Result<Option<Client>, Error> {
-    if let Some(client) = reach(&paths.socket)? {
-        return Ok(Some(client));
-    }
     if paths.socket_given {
-        return Ok(None);
+        return reach(&paths.socket);
     }
-    match owner::read_owner(&paths.owner_file()) {
-        Some(owner) if owner.is_here() && owner.socket != paths.socket.to_string_lossy() => {
-            reach(&PathBuf::from(owner.socket))
-        }
+    let file = paths.owner_file();
+    match owner::read_owner(&file).filter(Owner::is_here) {
+        Some(owner) if owner::is_locked(&file) => reach(&PathBuf::from(owner.socket)),
         _ => Ok(None),
     }
 }

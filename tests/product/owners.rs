@@ -35,6 +35,22 @@ fn two_runtime_directories_on_one_home_have_one_redeemer() {
 }
 
 #[test]
+fn two_homes_in_one_session_have_their_own_logins() {
+    let server = lasting_server();
+    let first = Home::signed_in(&server);
+    let mut second = Home::new();
+    second.set("XDG_RUNTIME_DIR", first.path().join("run").to_str().unwrap());
+    assert_eq!(second.run(&["get-token"]).code, 10, "the first home's login is none of its business");
+    second.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
+    second.log_in(&server, &[]);
+    assert_ne!(first.token(), second.token());
+    assert_ne!(first.agent_pid(), second.agent_pid());
+    // Whose agent goes first makes no difference.
+    first.kill_agent();
+    assert_ne!(first.token(), second.token());
+}
+
+#[test]
 fn fifty_first_callers_start_one_agent() {
     let server = lasting_server();
     let home = Home::signed_in(&server);
