@@ -40,6 +40,7 @@ fn table() -> Vec<(&'static str, RoundTrip)> {
         method::<account::ShowAccount>(),
         method::<account::SetDefault>(),
         method::<account::RenameAccount>(),
+        method::<account::TrustProject>(),
         method::<login::StartLogin>(),
         method::<login::PasteCode>(),
         method::<login::CancelLogin>(),

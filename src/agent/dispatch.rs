@@ -8,7 +8,7 @@ use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::{Agent, to_the_end};
-use crate::ipc::message::account::{ListAccounts, RenameAccount, SetDefault, ShowAccount};
+use crate::ipc::message::account::{ListAccounts, RenameAccount, SetDefault, ShowAccount, TrustProject};
 use crate::ipc::message::agent::{AgentStatus, Doctor, Hello, StopAgent, Welcome};
 use crate::ipc::message::event::{Change, Event, Subscribe};
 use crate::ipc::message::login::{CancelLogin, Logout, PasteCode, StartLogin};
@@ -85,6 +85,7 @@ impl Agent {
             ShowAccount::NAME => run(params, |show| agent.show_account(show)).await,
             SetDefault::NAME => run(params, |default| agent.set_default(default)).await,
             RenameAccount::NAME => run(params, |rename| agent.rename(rename)).await,
+            TrustProject::NAME => run(params, async |trust: TrustProject| agent.trust_project(trust)).await,
             ListProviders::NAME => run(params, async |_: ListProviders| Ok(agent.list_providers())).await,
             ShowProvider::NAME => run(params, async |show: ShowProvider| agent.show_provider(&show)).await,
             VaultStatus::NAME => run(params, async |_: VaultStatus| agent.vault_report().await).await,

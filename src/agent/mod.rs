@@ -6,6 +6,7 @@
 
 mod accounts;
 pub mod alarm;
+mod consents;
 pub mod detach;
 mod dispatch;
 mod gate;
@@ -14,7 +15,6 @@ mod lifecycle;
 mod logins;
 mod logout;
 pub mod memory;
-mod notices;
 mod persist;
 mod providers;
 mod refresher;

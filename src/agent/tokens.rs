@@ -75,6 +75,9 @@ impl Agent {
 
     /// Looks the token up; the only step that a fresh token needs.
     fn find(&self, get: &GetToken) -> Result<(u64, Variant, Found), Error> {
+        if let (None, Some(project)) = (&get.account, &get.project) {
+            self.check_project(project)?;
+        }
         let now = self.clock.now();
         let mut table = self.table();
         let incarnation = table.resolve(asked(get))?.record.incarnation;

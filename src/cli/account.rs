@@ -5,9 +5,11 @@ use super::connect::{self, Connect};
 use super::exit::Failure;
 use super::output::{self, Style, Tone};
 use super::table::{self, Cell};
-use super::{status, when};
+use super::{project, status, when};
 use crate::clock::Timestamp;
-use crate::ipc::message::account::{AccountStatus, ListAccounts, RenameAccount, SetDefault, ShowAccount};
+use crate::ipc::message::ErrorKind;
+use crate::ipc::message::account::{AccountStatus, ListAccounts, RenameAccount, SetDefault, ShowAccount, TrustProject};
+use crate::ipc::message::token::ProjectAccount;
 
 pub(super) fn run(connect: &Connect, command: &AccountCommand) -> Result<(), Failure> {
     match command {
@@ -24,6 +26,15 @@ pub(super) fn run(connect: &Connect, command: &AccountCommand) -> Result<(), Fai
             let request = SetDefault { account: checked(account)? };
             connect.ask(&request)?;
             output::tell(&format!("{} is the account that is meant when none is named.", request.account));
+            Ok(())
+        }
+        AccountCommand::Trust => {
+            let Some(ProjectAccount { file, account }) = project::find(&connect::paths()?.home)? else {
+                return Err(Failure::new(ErrorKind::UnknownAccount, "there is no .cred-helper.toml here or above"));
+            };
+            let request = TrustProject { file, account };
+            connect.ask(&request)?;
+            output::tell(&format!("{} may name the account {}.", request.file, request.account));
             Ok(())
         }
         AccountCommand::Rename { account, to } => {

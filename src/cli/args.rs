@@ -113,6 +113,8 @@ pub enum AccountCommand {
         /// The account
         account: String,
     },
+    /// Let this project's .cred-helper.toml name the account that is meant in it
+    Trust,
     /// Give an account another name
     Rename {
         /// Its name now

@@ -109,6 +109,7 @@ fn meaning(kind: ErrorKind) -> &'static str {
         K::Refused => "The agent is another user's, or the effective user doesn't own the home (sudo).",
         K::KeyringRefused => "The keyring did not open: its prompt was dismissed, or access was denied.",
         K::NoSuchToken => "The login has no token of that kind.",
+        K::ProjectUntrusted => "A project's .cred-helper.toml names an account: `cred-helper account trust` lets it.",
     }
 }
 

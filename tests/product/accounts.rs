@@ -66,8 +66,14 @@ fn a_projects_file_names_its_account() {
     let project = home.path().join("project/deep");
     std::fs::create_dir_all(&project).unwrap();
     std::fs::write(home.path().join("project/.cred-helper.toml"), format!("account = '{provider}/work'\n")).unwrap();
-    let ended = ended(home.command(&["get-token"]).current_dir(&project).output().unwrap());
-    assert_eq!(ended.stdout.trim_end(), work, "{}", ended.stderr);
+    let inside = |arguments: &[&str]| ended(home.command(arguments).current_dir(&project).output().unwrap());
+    let refused = inside(&["get-token"]);
+    assert_eq!((refused.code, refused.stdout.as_str()), (31, ""), "{}", refused.stderr);
+    assert!(refused.stderr.contains("cred-helper account trust"), "{}", refused.stderr);
+    assert_eq!(inside(&["account", "trust"]).code, 0);
+    assert_eq!(inside(&["get-token"]).stdout.trim_end(), work);
+    std::fs::write(home.path().join("project/.cred-helper.toml"), format!("account = '{provider}'\n")).unwrap();
+    assert_eq!(inside(&["get-token"]).code, 31, "a file that changed is asked for again");
 }
 
 #[test]

@@ -139,6 +139,11 @@ fn another_user_of_the_machine_gets_nothing() {
     assert_eq!(ended(login.wait_with_output().unwrap()).code, 0);
     assert!(server.is_live(run(owner, &["get-token"]).stdout.trim_end()));
 
+    // What belongs to root in /proc is what a process that isn't dumpable keeps from its own user's debuggers.
+    let status: serde_json::Value = serde_json::from_str(&run(owner, &["agent", "status", "--json"]).stdout).unwrap();
+    let memory = std::fs::metadata(format!("/proc/{}/mem", status["pid"])).unwrap();
+    assert_eq!(std::os::unix::fs::MetadataExt::uid(&memory), 0, "the agent can be dumped");
+
     // With the owner's home in the environment, and with a socket named outright.
     let refused = run(stranger, &["get-token"]);
     assert_eq!((refused.code, refused.stdout.as_str()), (28, ""), "{}", refused.stderr);

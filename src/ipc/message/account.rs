@@ -132,6 +132,20 @@ impl Method for SetDefault {
     type Answer = Done;
 }
 
+/// `account.trust`: a person says that a project's file may name an account.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct TrustProject {
+    /// The file's absolute path.
+    pub file: String,
+    /// The account it names.
+    pub account: String,
+}
+
+impl Method for TrustProject {
+    const NAME: &'static str = "account.trust";
+    type Answer = Done;
+}
+
 /// `account.rename`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct RenameAccount {

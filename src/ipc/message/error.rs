@@ -122,6 +122,8 @@ kinds! {
     KeyringRefused = -32020, 29;
     /// The login has no token of that kind, e.g. no ID token.
     NoSuchToken = -32021, 30;
+    /// A project's `.cred-helper.toml` names an account and nobody has said that it may: `cred-helper account trust`.
+    ProjectUntrusted = -32022, 31;
 }
 
 impl Error {
