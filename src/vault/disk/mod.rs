@@ -160,13 +160,13 @@ impl Disk {
 
     /// Puts a file that was found whole in the place of `path`, as [`Disk::finish`] would have.
     pub(crate) fn adopt(&self, found: &Path, path: &Path) -> Result<(), VaultError> {
-        let placed = File::open(found).and_then(|file| {
+        let synced = || {
             self.step()?;
-            file.sync_all()?;
-            self.step()?;
-            fs::rename(found, path)
-        });
-        placed.map_err(VaultError::disk("write", path))?;
+            // Windows syncs what is open for writing, and renames what is open no more.
+            File::options().write(true).open(found)?.sync_all()?;
+            self.step()
+        };
+        synced().and_then(|()| fs::rename(found, path)).map_err(VaultError::disk("write", path))?;
         self.sync_directory(path)
     }
 

@@ -30,8 +30,12 @@ pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
 pub(super) fn allocate(mut file: &File, size: u64) -> io::Result<()> {
     use rustix::fs::{FallocateFlags, fallocate};
     use rustix::io::Errno;
-    // Room beyond the end: the file is as long as what is written, at every instant.
-    match fallocate(file, FallocateFlags::KEEP_SIZE, 0, size) {
+    // Room beyond the end, where the system has that: the file is as long as what is written, at every instant.
+    #[cfg(target_os = "linux")]
+    const BEYOND_THE_END: FallocateFlags = FallocateFlags::KEEP_SIZE;
+    #[cfg(not(target_os = "linux"))]
+    const BEYOND_THE_END: FallocateFlags = FallocateFlags::empty();
+    match fallocate(file, BEYOND_THE_END, 0, size) {
         Err(Errno::OPNOTSUPP | Errno::NOSYS | Errno::INVAL) => {
             io::copy(&mut io::Read::take(io::repeat(0), size), &mut file)?;
         }
