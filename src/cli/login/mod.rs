@@ -19,6 +19,7 @@ use super::{browser, get_token, lock, output, when};
 use crate::account::AccountName;
 use crate::ipc::client::{CallError, Client};
 use crate::ipc::message::login::{Flow, SignedIn, StartLogin};
+use crate::ipc::message::vault::{SlotKind, VaultStatus};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::secret::Secret;
 use conversation::Conversation;
@@ -35,7 +36,13 @@ pub(super) fn run(connect: &Connect, args: &LoginArgs) -> Result<(), Failure> {
         let answer = client.call_with(&request, &mut |method, params| conversation.notified(method, params));
         let title = conversation.finish();
         match answer {
-            Ok(signed_in) => return finished(&signed_in, title.as_deref(), args.json),
+            Ok(signed_in) => {
+                finished(&signed_in, title.as_deref(), args.json)?;
+                if !signed_in.renewed && output::person_present() {
+                    offer_recovery(&mut client);
+                }
+                return Ok(());
+            }
             Err(CallError::Agent(error)) => settle(&mut client, &mut request, error, args)?,
             Err(error) => return Err(error.into()),
         }
@@ -121,6 +128,18 @@ fn finished(signed_in: &SignedIn, title: Option<&str>, json: bool) -> Result<(),
     } else {
         output::tell(&sentence(signed_in, title));
         Ok(())
+    }
+}
+
+/// A keyring that is reset takes the only key with it: said while there is still time.
+fn offer_recovery(client: &mut Client) {
+    // The login is safe; advice that can't be had is no error.
+    let Ok(vault) = client.call(&VaultStatus {}) else { return };
+    if matches!(&vault.slots[..], [only] if only.kind == SlotKind::Keyring) {
+        output::tell(
+            "Your keyring alone opens the vault. `cred-helper vault slot add passphrase` adds a second way in, for the \
+             day the keyring is reset.",
+        );
     }
 }
 
