@@ -124,6 +124,23 @@ impl Home {
         self.ok(&["get-token"])
     }
 
+    /// What so many programs get that ask at the same time: each different token once.
+    #[track_caller]
+    pub(crate) fn tokens_at_once(&self, programs: usize) -> Vec<String> {
+        let programs: Vec<_> = (0..programs).map(|_| self.start(&["get-token"])).collect();
+        let mut tokens: Vec<_> = programs
+            .into_iter()
+            .map(|program| {
+                let ended = ended(program.wait_with_output().unwrap());
+                assert_eq!(ended.code, 0, "{}", ended.stderr);
+                ended.stdout
+            })
+            .collect();
+        tokens.sort();
+        tokens.dedup();
+        tokens
+    }
+
     pub(crate) fn start(&self, arguments: &[&str]) -> Child {
         self.command(arguments).spawn().unwrap()
     }

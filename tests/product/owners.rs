@@ -55,16 +55,7 @@ fn fifty_first_callers_start_one_agent() {
     let server = lasting_server();
     let home = Home::signed_in(&server);
     home.kill_agent();
-    let clients: Vec<_> = (0..50).map(|_| home.start(&["get-token"])).collect();
-    let mut tokens: Vec<_> = clients
-        .into_iter()
-        .map(|client| {
-            let ended = ended(client.wait_with_output().unwrap());
-            assert_eq!(ended.code, 0, "{}", ended.stderr);
-            ended.stdout
-        })
-        .collect();
-    tokens.dedup();
+    let tokens = home.tokens_at_once(50);
     assert_eq!(tokens.len(), 1);
     let log = std::fs::read_to_string(home.state().join("agent.log")).unwrap();
     assert_eq!(log.matches("started version").count(), 2, "the one that was killed, and one more: {log}");

@@ -28,18 +28,8 @@ fn an_expired_token_is_refreshed_once_for_everybody() {
     wait_for_expiry(&home);
     server.expire_access_tokens();
     let before = server.count_grant("refresh_token");
-    let clients: Vec<_> = (0..64).map(|_| home.start(&["get-token"])).collect();
-    let mut tokens: Vec<_> = clients
-        .into_iter()
-        .map(|client| {
-            let ended = ended(client.wait_with_output().unwrap());
-            assert_eq!(ended.code, 0, "{}", ended.stderr);
-            ended.stdout
-        })
-        .collect();
+    let tokens = home.tokens_at_once(64);
     let refreshes = server.count_grant("refresh_token") - before;
-    tokens.sort();
-    tokens.dedup();
     assert_eq!((refreshes, tokens.len()), (1, 1), "for 64 clients");
     assert!(server.families().iter().all(|family| family.ended.is_none()), "no refresh token was used twice");
 }
