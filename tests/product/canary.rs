@@ -75,6 +75,7 @@ fn tokens_are_nowhere_but_where_they_are_the_answer() {
     for file in ["cmdline", environ] {
         said.push(String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/{file}")).unwrap()).into_owned());
     }
+    keep(&mut said, home.run(&["logout", "--all"]));
     home.ok(&["agent", "stop"]);
     let log = std::fs::read_to_string(home.state().join("agent.log")).unwrap();
     assert!(log.contains("TRACE") || log.contains("DEBUG"), "the log was at full verbosity");
