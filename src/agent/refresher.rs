@@ -8,22 +8,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tracing::{info, warn};
+use tracing::info;
 
-use super::accounts::{Account, Narrowed, Variant, login_hint};
+use super::accounts::{Narrowed, Variant, login_hint};
+use super::failures::{dead_error, lasting};
 use super::persist::Kept;
-use super::state::{self, Next};
-use super::{Agent, fingerprint, jitter, single_flight};
+use super::{Agent, fingerprint, single_flight};
 use crate::clock::Timestamp;
-use crate::grant::{self, Client, Failure, Granted, RefreshRequest};
-use crate::ipc::message::account::{AccountState, Problem};
+use crate::grant::{self, Client, Granted, RefreshRequest};
 use crate::ipc::message::event::Change;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::provider::Provider;
-use crate::provider::schema::ErrorClass;
 use crate::secret::Secret;
 use crate::token::TokenSet;
-use crate::vault::record::{Dead, Record};
+use crate::vault::record::Record;
 use crate::vault::{Mark, Prepared, RecordId};
 
 /// How soon the disk is asked again to take what a refresh needs.
@@ -32,7 +30,7 @@ const DISK_PAUSE: Duration = Duration::from_secs(1);
 const BACKGROUND_PAUSE: Duration = Duration::from_secs(30);
 
 /// How an exchange ended without tokens.
-enum Stop {
+pub(super) enum Stop {
     /// Worth another attempt after this long.
     Again(Error, Duration),
     /// Not worth one.
@@ -40,10 +38,10 @@ enum Stop {
 }
 
 /// Everything one exchange needs, taken from the table so that no lock is held meanwhile.
-struct Job {
-    variant: Variant,
+pub(super) struct Job {
+    pub(super) variant: Variant,
     stored: (RecordId, u64),
-    record: Arc<Record>,
+    pub(super) record: Arc<Record>,
     provider: Arc<Provider>,
     client: Client,
     refresh: Secret,
@@ -213,92 +211,6 @@ impl Agent {
         self.announce(Change::Refreshed { account: name, expires_at });
         Ok(())
     }
-
-    async fn failed(self: &Arc<Self>, job: &Job, prepared: Prepared, failure: Failure) -> Stop {
-        let name = job.record.account.to_string();
-        warn!(account = name, class = ?failure.class, lost = failure.answer_lost, "refresh failed: {}", failure.message);
-        let incarnation = job.record.incarnation;
-        let failures = self.table().get(incarnation).map_or(0, |account| account.failures) + 1;
-        let grant_obtained_at = job.record.refreshed_at.unwrap_or(job.record.signed_in_at);
-        let next = state::next_attempt(&failure, failures, grant_obtained_at, self.clock.now(), jitter());
-        if next == Next::Dead && job.variant.is_plain() {
-            return Stop::Final(self.bury(&job.record, prepared, failure.message).await);
-        }
-        // A mark says "sent, no answer". An answer ends that, unless an earlier request has had none.
-        if failure.answer_lost {
-            prepared.keep_mark();
-        } else {
-            // It waits for the disk.
-            let _ = tokio::task::spawn_blocking(move || prepared.abandon()).await;
-        }
-        let error = match next {
-            Next::Again(wait) => {
-                let error = temporary(&name, &failure, self.clock.now() + wait);
-                self.note_problem(incarnation, &error, failures, failure.answer_lost, wait);
-                return Stop::Again(error, wait);
-            }
-            Next::GiveUp | Next::Dead if !job.variant.is_plain() => {
-                let error = variant_refused(&name, &failure);
-                self.refuse_variant(incarnation, &job.variant, &error);
-                if next == Next::Dead {
-                    // Is it the grant or only what was asked of it? The grant's own refresh decides.
-                    drop(self.renew(incarnation, Variant::default()));
-                }
-                error
-            }
-            Next::GiveUp | Next::Dead => {
-                let error = refused(&name, &failure);
-                self.note_problem(incarnation, &error, failures, false, state::refusal_holds(failures));
-                error
-            }
-        };
-        Stop::Final(error)
-    }
-
-    /// The grant is dead: say so once, durably, and never redeem it again.
-    async fn bury(self: &Arc<Self>, record: &Record, prepared: Prepared, message: String) -> Error {
-        let incarnation = record.incarnation;
-        let dead = Dead { at: self.clock.now(), message };
-        self.keep(record, prepared, |record| record.dead = Some(dead.clone())).await;
-        let table = self.table();
-        let Some(account) = table.get(incarnation) else { return self.gone() };
-        let error = dead_error(account, &dead.message);
-        self.schedule.forget(incarnation);
-        let account = account.record.account.to_string();
-        drop(table);
-        self.announce(Change::State { account, state: AccountState::ReauthorizationRequired });
-        error
-    }
-
-    /// The server refuses a variant that somebody asked for: that is no matter of the account's other tokens.
-    fn refuse_variant(&self, incarnation: u64, variant: &Variant, error: &Error) {
-        let now = self.clock.boot();
-        let mut table = self.table();
-        let Some(account) = table.get_mut(incarnation) else { return };
-        account.refused_variants.retain(|_, (_, until)| *until > now);
-        account.refused_variants.insert(variant.clone(), (error.clone(), now + state::refusal_holds(1)));
-    }
-
-    fn note_problem(&self, incarnation: u64, error: &Error, failures: u32, answer_lost: bool, wait: Duration) {
-        let now = self.clock.now();
-        let mut table = self.table();
-        let Some(account) = table.get_mut(incarnation) else { return };
-        account.failures = failures;
-        account.answer_lost |= answer_lost;
-        let since = account.problem.as_ref().map_or(now, |problem| problem.since);
-        let retry_at = error.data.retry_at;
-        account.not_before = Some(self.clock.boot() + wait);
-        let message = error.message.clone();
-        account.problem = Some(Problem { kind: error.kind(), message: message.clone(), since, retry_at });
-        let account = account.record.account.to_string();
-        drop(table);
-        self.announce(Change::RefreshFailed { account, message, retry_at });
-    }
-}
-
-/// Whether a problem won't get better by asking again.
-fn lasting(problem: &Problem) -> bool {
-    matches!(problem.kind, ErrorKind::Denied | ErrorKind::Misconfigured)
 }
 
 /// The client a login was made with: its secret is in the record, or in the configuration of the same client.
@@ -340,35 +252,4 @@ fn apply(record: &mut Record, variant: &Variant, answer: TokenSet, now: Timestam
     record.tokens.expires_at = expires_at;
     record.tokens.obtained_at = obtained_at;
     None
-}
-
-fn temporary(name: &str, failure: &Failure, retry_at: Timestamp) -> Error {
-    let lost = if failure.answer_lost { "; its answer was lost, the same token is tried again" } else { "" };
-    let message = format!("{name}: {}{lost}", failure.message);
-    let mut error = Error::new(ErrorKind::TemporarilyUnavailable, message).account(name);
-    error.data.retry_at = Some(retry_at);
-    error
-}
-
-fn refused(name: &str, failure: &Failure) -> Error {
-    let (kind, advice) = match failure.class {
-        ErrorClass::Denied => (ErrorKind::Denied, "ask whoever administers the provider"),
-        _ => (ErrorKind::Misconfigured, "check the provider's client registration and scopes in the configuration"),
-    };
-    Error::new(kind, format!("{name}: {}; {advice}", failure.message)).account(name)
-}
-
-fn variant_refused(name: &str, failure: &Failure) -> Error {
-    let kind = match failure.class {
-        ErrorClass::Misconfigured => ErrorKind::Misconfigured,
-        _ => ErrorKind::Denied,
-    };
-    let advice = "ask for a scope and an audience that this login may have";
-    Error::new(kind, format!("{name}: {}; {advice}", failure.message)).account(name)
-}
-
-pub(super) fn dead_error(account: &Account, message: &str) -> Error {
-    let name = &account.record.account;
-    let hint = login_hint(name);
-    Error::new(ErrorKind::LoginRequired, format!("{name}: {message}: run `cred-helper login {hint}`")).account(name)
 }

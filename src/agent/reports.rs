@@ -43,7 +43,7 @@ impl Agent {
         };
         let died = dead.map(|dead| crate::ipc::message::account::Problem {
             kind: ErrorKind::LoginRequired,
-            message: super::refresher::dead_error(account, &dead.message).message,
+            message: super::failures::dead_error(account, &dead.message).message,
             since: dead.at,
             retry_at: None,
         });

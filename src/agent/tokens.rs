@@ -1,4 +1,4 @@
-//! `token.get`, `token.reject` and `token.refresh`: one request, told once.
+//! `token.get` and `token.refresh`: one request, told once.
 //!
 //! A token that is fresh is looked up under a short lock and handed out; nothing else runs. Everything else goes
 //! through a flight (`single_flight.rs`), which asks the server once for everybody.
@@ -10,22 +10,17 @@ use tokio::time::Instant;
 
 use super::accounts::{Account, Variant, login_hint};
 use super::state::{self, Times, Verdict};
-use super::{Agent, fingerprint, single_flight};
+use super::{Agent, single_flight};
 use crate::clock::Timestamp;
-use crate::ipc::message::token::{
-    AuthMethod, GetToken, RefreshToken, Refreshed, RejectOutcome, RejectToken, Rejection, Token,
-};
+use crate::ipc::message::token::{AuthMethod, GetToken, RefreshToken, Refreshed, Token};
 use crate::ipc::message::vault::VaultState;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::token::TokenKind;
 
 /// How long a caller waits who doesn't say.
-const DEADLINE: Duration = Duration::from_secs(30);
+pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 /// The longest a caller may wait.
 const MAX_DEADLINE: Duration = Duration::from_secs(600);
-/// A fresh token that is refused again so soon won't be mended by yet another one.
-const REJECTION_PAUSE: Duration = Duration::from_secs(60);
-
 const VAULT_TOO_SLOW: &str = "the vault has not opened yet, perhaps its keyring does not answer; ask again";
 
 /// What the table says to a request.
@@ -129,71 +124,6 @@ impl Agent {
             persisted: account.persisted,
         })
     }
-
-    /// A server refused a token: one refresh, unless it was replaced already.
-    pub(super) async fn reject(self: &Arc<Self>, reject: RejectToken) -> Result<Rejection, Error> {
-        self.ensure_open().await?;
-        let known = self.whose(&reject)?;
-        let (incarnation, account, variant) = match known {
-            Owner::Current(incarnation, account, variant) => (incarnation, account, variant),
-            Owner::Replaced(account) => {
-                return Ok(Rejection { account: Some(account), outcome: RejectOutcome::AlreadyReplaced });
-            }
-            Owner::Nobody => return Ok(Rejection { account: None, outcome: RejectOutcome::UnknownToken }),
-        };
-        let flight = self.renew(incarnation, variant);
-        single_flight::wait(flight, Instant::now() + DEADLINE).await?;
-        Ok(Rejection { account: Some(account), outcome: RejectOutcome::Refreshed })
-    }
-
-    fn whose(&self, reject: &RejectToken) -> Result<Owner, Error> {
-        let now = self.clock.boot();
-        let print = fingerprint(&reject.token);
-        let mut table = self.table();
-        let named = reject.account.as_deref().map(|name| table.resolve(Some(name))).transpose()?;
-        let mut candidates: Box<dyn Iterator<Item = &Account>> = match named {
-            Some(account) => Box::new(std::iter::once(account)),
-            None => Box::new(table.iter()),
-        };
-        let Some((incarnation, variant)) = candidates.find_map(|account| {
-            let replaced = account.replaced.contains(&print).then_some(None);
-            let current = current_variant(account, &print).map(Some);
-            Some((account.record.incarnation, current.or(replaced)?))
-        }) else {
-            return Ok(Owner::Nobody);
-        };
-        drop(candidates);
-        let account = table.get_mut(incarnation).ok_or_else(gone)?;
-        let name = account.record.account.to_string();
-        let Some(variant) = variant else { return Ok(Owner::Replaced(name)) };
-        let renewed = account.refused.as_ref() != Some(&variant);
-        if renewed && account.rejected_at.is_some_and(|at| now.saturating_sub(at) < REJECTION_PAUSE) {
-            let hint = login_hint(&account.record.account);
-            let message = format!(
-                "{name}: a token refreshed less than a minute ago was refused too, so another refresh won't help; \
-                 check that the server accepts this account, or run `cred-helper login {hint}`"
-            );
-            return Err(Error::new(ErrorKind::Denied, message).account(name));
-        }
-        account.rejected_at = Some(now);
-        account.refused = Some(variant.clone());
-        Ok(Owner::Current(incarnation, name, variant))
-    }
-}
-
-/// Whose token was refused.
-enum Owner {
-    Current(u64, String, Variant),
-    Replaced(String),
-    Nobody,
-}
-
-fn current_variant(account: &Account, print: &super::accounts::Fingerprint) -> Option<Variant> {
-    if fingerprint(&account.record.tokens.access) == *print {
-        return Some(Variant::default());
-    }
-    let narrowed = account.narrowed.iter().find(|(_, token)| fingerprint(&token.access) == *print);
-    narrowed.map(|(variant, _)| variant.clone())
 }
 
 /// The variant asked for; the login's own scopes are no variant.
