@@ -48,7 +48,7 @@ fn the_client_gets_its_token() {
     let agent = Agent::start();
     let mut client = Client::connect(&agent.socket).expect("connects");
     let token = client.call(&GetToken { account: Some("demo".into()), ..GetToken::default() }).expect("a token");
-    assert_eq!(token.token.expose(), "token-of-demo");
+    assert_eq!(&*token.token.expose(), "token-of-demo");
     let error = client.call(&Hello::default()).expect_err("the echo service knows no hello");
     assert!(matches!(error, CallError::Agent(error) if error.kind() == ErrorKind::MethodNotFound));
 }

@@ -49,7 +49,7 @@ pub fn render(format: Format, token: &Token, peer: Peer<'_>) -> Result<Secret, F
     match format {
         Format::Raw => Ok(token.token.duplicate()),
         Format::Json => serde_json::to_string_pretty(token).map(Secret::from).map_err(|_| FormatError::Json),
-        Format::Header => Ok(Secret::from(format!("Authorization: {}", credentials(token)?.expose()))),
+        Format::Header => Ok(Secret::from(format!("Authorization: {}", &*credentials(token)?.expose()))),
         Format::HeadersJson => headers_json(token),
         Format::CurlConfig => curl_config(token),
         Format::Netrc => netrc(token, user.ok_or(FormatError::NoUser)?, host.ok_or(FormatError::NoHost)?),
@@ -62,8 +62,8 @@ pub fn render(format: Format, token: &Token, peer: Peer<'_>) -> Result<Secret, F
 fn credentials(token: &Token) -> Result<Secret, FormatError> {
     let scheme = if token.token_type.eq_ignore_ascii_case("bearer") { "Bearer" } else { &token.token_type };
     check("token type", scheme)?;
-    check("token", token.token.expose())?;
-    Ok(Secret::from(format!("{scheme} {}", token.token.expose())))
+    check("token", &token.token.expose())?;
+    Ok(Secret::from(format!("{scheme} {}", &*token.token.expose())))
 }
 
 fn check(what: &'static str, text: &str) -> Result<(), FormatError> {
@@ -83,7 +83,8 @@ fn headers(token: &Token) -> Result<Vec<(String, Secret)>, FormatError> {
 
 fn headers_json(token: &Token) -> Result<Secret, FormatError> {
     let headers = headers(token)?;
-    let map: BTreeMap<&str, &str> = headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    let shown: Vec<_> = headers.iter().map(|(name, value)| (name.as_str(), value.expose())).collect();
+    let map: BTreeMap<&str, &str> = shown.iter().map(|(name, value)| (*name, &**value)).collect();
     serde_json::to_string_pretty(&map).map(Secret::from).map_err(|_| FormatError::Json)
 }
 
@@ -92,7 +93,7 @@ fn curl_config(token: &Token) -> Result<Secret, FormatError> {
     let lines: Vec<String> = headers(token)?
         .iter()
         .map(|(name, value)| {
-            let header = format!("{name}: {}", value.expose()).replace('\\', r"\\").replace('"', r#"\""#);
+            let header = format!("{name}: {}", &*value.expose()).replace('\\', r"\\").replace('"', r#"\""#);
             format!("header = \"{header}\"")
         })
         .collect();
@@ -100,20 +101,20 @@ fn curl_config(token: &Token) -> Result<Secret, FormatError> {
 }
 
 fn netrc(token: &Token, user: &str, host: &str) -> Result<Secret, FormatError> {
-    for (what, text) in [("host", host), ("user name", user), ("token", token.token.expose())] {
+    for (what, text) in [("host", host), ("user name", user), ("token", &*token.token.expose())] {
         let odd = |c: char| c.is_whitespace() || c.is_control() || "\"'\\#".contains(c);
         if text.is_empty() || text.contains(odd) {
             return Err(FormatError::Netrc(what));
         }
     }
-    Ok(Secret::from(format!("machine {host} login {user} password {}", token.token.expose())))
+    Ok(Secret::from(format!("machine {host} login {user} password {}", &*token.token.expose())))
 }
 
 /// The SASL mechanism of Google's and Microsoft's mail servers.
 fn xoauth2(token: &Token, user: &str) -> Result<Secret, FormatError> {
     check("user name", user)?;
-    let text = Secret::from(format!("user={user}\x01auth={}\x01\x01", credentials(token)?.expose()));
-    Ok(Secret::from(STANDARD.encode(text.expose())))
+    let text = Secret::from(format!("user={user}\x01auth={}\x01\x01", &*credentials(token)?.expose()));
+    Ok(Secret::from(STANDARD.encode(text.expose().as_bytes())))
 }
 
 /// RFC 7628 section 3.1, with the user name escaped as RFC 5801 section 4 says.
@@ -128,8 +129,8 @@ fn oauthbearer(token: &Token, user: &str, host: Option<&str>, port: Option<u16>)
     if let Some(port) = port {
         text.push_str(&format!("port={port}\x01"));
     }
-    let text = Secret::from(format!("{text}auth={}\x01\x01", credentials(token)?.expose()));
-    Ok(Secret::from(STANDARD.encode(text.expose())))
+    let text = Secret::from(format!("{text}auth={}\x01\x01", &*credentials(token)?.expose()));
+    Ok(Secret::from(STANDARD.encode(text.expose().as_bytes())))
 }
 
 #[cfg(test)]

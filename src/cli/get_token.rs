@@ -98,7 +98,7 @@ mod tests {
             _ => None,
         };
         let (name, value) = outranking(&answer(&["A", "EMPTY", "B", "C"]), set).expect("one");
-        assert_eq!((name.as_str(), value.expose()), ("B", "from-b"));
+        assert_eq!((name.as_str(), &*value.expose()), ("B", "from-b"));
         assert!(outranking(&answer(&["A"]), set).is_none());
         let mut id = answer(&["B"]);
         id.kind = TokenKind::Id;

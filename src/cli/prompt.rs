@@ -254,7 +254,7 @@ mod tests {
             assert_eq!(line.shown(), "");
             line.apply(Event::Paste(text.clone()));
             assert_eq!(line.apply(key(KeyCode::Enter)), Step::Done);
-            assert_eq!(line.take().expose(), text);
+            assert_eq!(&*line.take().expose(), text);
         }
     }
 
@@ -269,7 +269,7 @@ mod tests {
         assert_eq!(line.apply(control('d')), Step::More);
         assert_eq!(line.apply(control('c')), Step::Interrupt);
         assert_eq!(line.apply(control('j')), Step::Done);
-        assert_eq!(line.take().expose(), "az");
+        assert_eq!(&*line.take().expose(), "az");
         assert_eq!(line.apply(control('d')), Step::Interrupt);
     }
 
@@ -279,7 +279,7 @@ mod tests {
         assert_eq!(line.apply(key(KeyCode::Enter)), Step::Done, "whether that will do is for others to say");
         line.apply(Event::Paste("correct horse\n".to_owned()));
         assert_eq!(line.apply(key(KeyCode::Enter)), Step::Done);
-        assert_eq!(line.take().expose(), "correct horse");
+        assert_eq!(&*line.take().expose(), "correct horse");
         assert_eq!(line.apply(control('c')), Step::Interrupt);
     }
 

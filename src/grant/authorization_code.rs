@@ -145,7 +145,7 @@ async fn pasted(login: &CodeLogin, ties: &Ties, pastes: &mut mpsc::UnboundedRece
     let bare_code = login.redirect == Redirect::Page && !login.request.provider.token.send_state;
     let expected = ExpectedPaste { redirect_uri: &ties.redirect_uri, state: &ties.state, bare_code };
     while let Some(Paste { text, answer }) = pastes.recv().await {
-        match paste::decode(text.expose(), expected) {
+        match paste::decode(&text.expose(), expected) {
             Ok(redirected) => {
                 let _ = answer.send(Ok(()));
                 return redirected;
@@ -220,10 +220,10 @@ async fn exchange(
     let state = provider.token.send_state.then(|| ties.state.expose());
     let parameters = Parameters::default()
         .with("grant_type", "authorization_code")
-        .with("code", code.expose())
+        .with("code", &code.expose())
         .with("redirect_uri", &ties.redirect_uri)
-        .with("code_verifier", ties.pkce.verifier.expose())
-        .with_some("state", state);
+        .with("code_verifier", &ties.pkce.verifier.expose())
+        .with_some("state", state.as_deref());
     let exchange = Exchange {
         provider,
         token_endpoint: &endpoints.token,

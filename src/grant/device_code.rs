@@ -90,7 +90,7 @@ async fn ask_until_granted(
             client: &login.client,
             parameters: Parameters::default()
                 .with("grant_type", "urn:ietf:params:oauth:grant-type:device_code")
-                .with("device_code", device.device_code.expose()),
+                .with("device_code", &device.device_code.expose()),
             what: "the device login",
             issuer: endpoints.issuer.as_deref(),
             nonce: None,

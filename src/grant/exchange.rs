@@ -111,7 +111,7 @@ impl Exchange<'_> {
 }
 
 fn check(token: &Secret, expected: Expected<'_>) -> Result<Claims, id_token::IdTokenError> {
-    let claims = id_token::decode(token.expose())?;
+    let claims = id_token::decode(&token.expose())?;
     claims.check(expected)?;
     Ok(claims)
 }

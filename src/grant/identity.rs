@@ -53,7 +53,7 @@ pub(super) fn or(first: Identity, second: Identity) -> Identity {
 
 /// Asks the userinfo endpoint (OpenID Connect Core section 5.3). A name is worth one short question and no failure.
 pub(super) async fn from_userinfo(http: &Http, url: &str, access: &Secret, subject: Option<&str>) -> Identity {
-    let authorization = Some(Secret::from(format!("Bearer {}", access.expose())));
+    let authorization = Some(Secret::from(format!("Bearer {}", &*access.expose())));
     let timeout = Some(USERINFO_TIMEOUT);
     let request = Request { url: url.to_owned(), authorization, timeout, ..Request::default() };
     let Ok(response) = http.send(request).await else { return Identity::default() };

@@ -18,7 +18,7 @@ pub async fn refresh(http: &Http, clock: &dyn Clock, request: RefreshRequest<'_>
     };
     let parameters = Parameters::default()
         .with("grant_type", "refresh_token")
-        .with("refresh_token", refresh_token.expose())
+        .with("refresh_token", &refresh_token.expose())
         .with_some("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty()))
         .with_some(audience_parameter, audience);
     let exchange = Exchange {
@@ -80,7 +80,7 @@ mod tests {
         assert_eq!((form("scope").as_deref(), form("resource").as_deref()), (Some("b a"), Some("https://api.example")));
         assert_eq!((form("client_id").as_deref(), form("extra").as_deref()), (Some("c"), Some("e")));
         let tokens = asked.result.expect("granted").tokens;
-        assert_eq!((tokens.access.expose(), tokens.refresh.is_none()), ("new", true));
+        assert_eq!((&*tokens.access.expose(), tokens.refresh.is_none()), ("new", true));
         assert_eq!(tokens.scope, ["a", "b"]);
         assert_eq!(tokens.expires_at, Some(Timestamp(tokens.obtained_at.0 + 60)));
     }
@@ -93,7 +93,7 @@ mod tests {
         assert_eq!((&body["refresh_token"], &body["audience"]), (&"old refresh".into(), &"https://api.example".into()));
         assert_eq!((asked.seen.header("content-type"), asked.seen.header("x-beta")), ("application/json", "one"));
         let tokens = asked.result.expect("granted").tokens;
-        assert_eq!(tokens.refresh.expect("rotated").expose(), "r2");
+        assert_eq!(&*tokens.refresh.expect("rotated").expose(), "r2");
         assert_eq!((tokens.expires_at, tokens.scope.len()), (None, 0));
     }
 

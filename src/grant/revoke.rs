@@ -22,7 +22,7 @@ pub async fn revoke(
         TokenHint::Refresh => "refresh_token",
         TokenHint::Access => "access_token",
     };
-    let parameters = Parameters::default().with("token", token.expose()).with("token_type_hint", hint);
+    let parameters = Parameters::default().with("token", &token.expose()).with("token_type_hint", hint);
     let json = provider.token.body == Body::Json;
     let mut request = token_request::request(endpoint, client.credentials(), parameters, json);
     request.headers = provider.token.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();

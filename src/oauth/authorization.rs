@@ -36,15 +36,16 @@ impl AuthorizationRequest<'_> {
         let mut url = url::Url::parse(self.endpoint)?;
         url.set_fragment(None);
         let scope = self.scope.join(" ");
+        let (state, nonce) = (self.state.expose(), self.nonce.map(Secret::expose));
         let standard = [
             ("response_type", Some("code")),
             ("client_id", Some(self.client_id)),
             ("redirect_uri", Some(self.redirect_uri)),
             ("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty())),
-            ("state", Some(self.state.expose())),
+            ("state", Some(&*state)),
             ("code_challenge", Some(self.code_challenge)),
             ("code_challenge_method", Some("S256")),
-            ("nonce", self.nonce.map(Secret::expose)),
+            ("nonce", nonce.as_deref()),
         ];
         let extra = self.parameters.iter().filter(|(name, _)| standard.iter().all(|(fixed, _)| fixed != name));
         url.query_pairs_mut()

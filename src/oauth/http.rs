@@ -188,7 +188,7 @@ impl Http {
             builder = builder.header(name, value);
         }
         if let Some(authorization) = request.authorization {
-            let mut value = reqwest::header::HeaderValue::from_str(authorization.expose())
+            let mut value = reqwest::header::HeaderValue::from_str(&authorization.expose())
                 .map_err(|_| HttpError::Refused("the client's credentials don't fit into a header".to_owned()))?;
             value.set_sensitive(true);
             builder = builder.header(reqwest::header::AUTHORIZATION, value);

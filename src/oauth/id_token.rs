@@ -84,7 +84,7 @@ impl Claims {
         if self.expires_at().is_none_or(|end| end + LEEWAY <= expected.now) {
             return Err(IdTokenError::Expired);
         }
-        let nonce = |nonce: &Secret| self.text("nonce").is_some_and(|claimed| claimed == nonce.expose());
+        let nonce = |nonce: &Secret| self.text("nonce").is_some_and(|claimed| claimed == &*nonce.expose());
         if !expected.nonce.is_none_or(nonce) {
             return Err(IdTokenError::Nonce);
         }

@@ -22,7 +22,7 @@ impl Pkce {
     /// A new pair.
     pub fn new() -> Result<Self, getrandom::Error> {
         let verifier = unguessable()?;
-        let challenge = challenge(verifier.expose());
+        let challenge = challenge(&verifier.expose());
         Ok(Self { verifier, challenge })
     }
 }
@@ -54,6 +54,6 @@ mod tests {
         let (one, two) = (Pkce::new().expect("random"), Pkce::new().expect("random"));
         assert_eq!(one.verifier.len(), 43);
         assert!(!one.verifier.matches(&two.verifier));
-        assert_eq!(one.challenge, challenge(one.verifier.expose()));
+        assert_eq!(one.challenge, challenge(&one.verifier.expose()));
     }
 }

@@ -67,7 +67,8 @@ impl Parameters {
 
 /// A request with its parameters and the client's authentication. `json`: for the servers that want it so.
 pub fn request(url: &str, client: Credentials<'_>, parameters: Parameters, json: bool) -> Request {
-    let secret = client.secret.map_or("", Secret::expose);
+    let exposed = client.secret.map(Secret::expose);
+    let secret = exposed.as_deref().unwrap_or_default();
     let (parameters, authorization) = match client.authentication {
         ClientAuthentication::None => (parameters.with("client_id", client.id), None),
         ClientAuthentication::Post => (parameters.with("client_id", client.id).with("client_secret", secret), None),

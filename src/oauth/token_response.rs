@@ -162,8 +162,8 @@ mod tests {
         let body = br#"{"access_token":"a b","refresh_token":"r","id_token":null,"token_type":"BEARER",
             "scope":"z a  z","account":{"uuid":"u"}}"#;
         let answer = decode(body).expect("a grant");
-        assert_eq!(answer.access.expose(), "a b");
-        assert_eq!(answer.refresh.expect("refresh").expose(), "r");
+        assert_eq!(&*answer.access.expose(), "a b");
+        assert_eq!(&*answer.refresh.expect("refresh").expose(), "r");
         assert!(answer.id.is_none());
         assert_eq!((answer.token_type.as_str(), answer.expires_in), ("Bearer", None));
         assert_eq!(answer.scope, ["a", "z"]);

@@ -78,7 +78,7 @@ impl Vault {
         self.write_header(&header)?;
         inner.header = Some(header);
         if inner.keys.is_some() {
-            let current = Key::from_slice(keys.current.expose()).map_err(|_| UNREADABLE)?;
+            let current = Key::from_slice(&*keys.current.expose()).map_err(|_| UNREADABLE)?;
             inner.keys = Some(Arc::new(Keys { epoch: keys.epoch, current, earlier: Vec::new() }));
         }
         Ok(())

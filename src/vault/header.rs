@@ -178,7 +178,7 @@ impl Body {
         }
         self.earlier.clear();
         for (epoch, key) in old.earlier.iter().map(|(e, k)| (*e, k)).chain([(old.epoch, &old.current)]) {
-            let key = STANDARD.encode(new.seal(&self.earlier_place(epoch), key.expose())?);
+            let key = STANDARD.encode(new.seal(&self.earlier_place(epoch), &*key.expose())?);
             self.earlier.push(EarlierKey { epoch, key });
         }
         Ok(())
@@ -189,7 +189,7 @@ impl SlotEntry {
     fn wrap(&mut self, vault: &str, epoch: u64, target: &Target, vault_key: &Key) -> Result<(), VaultError> {
         let id = self.id.clone();
         let place = Place { vault, slot: &id, epoch };
-        self.link = STANDARD.encode(vault_key.seal(&place.associated("link"), target.link.expose())?);
+        self.link = STANDARD.encode(vault_key.seal(&place.associated("link"), &*target.link.expose())?);
         self.wrapped = STANDARD.encode(target.wrap(place, vault_key)?);
         Ok(())
     }

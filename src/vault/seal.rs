@@ -10,7 +10,7 @@ use sha2::Sha256;
 use zeroize::Zeroizing;
 
 use super::error::VaultError;
-use crate::secret::Secret;
+use crate::secret::{Exposed, Secret};
 
 const NONCE: usize = 24;
 
@@ -24,9 +24,7 @@ pub(crate) struct Unauthentic;
 
 impl Key {
     pub(crate) fn random() -> Result<Self, VaultError> {
-        let mut key = Secret::from([0u8; 32]);
-        fill(key.expose_mut())?;
-        Ok(Self(key))
+        Secret::filled(|key| fill(key)).map(Self)
     }
 
     pub(crate) fn from_secret(key: Secret<[u8; 32]>) -> Self {
@@ -34,22 +32,22 @@ impl Key {
     }
 
     pub(crate) fn from_slice(bytes: &[u8]) -> Result<Self, Unauthentic> {
-        let mut key = Secret::from([0u8; 32]);
-        if bytes.len() != 32 {
-            return Err(Unauthentic);
-        }
-        key.expose_mut().copy_from_slice(bytes);
-        Ok(Self(key))
+        let bytes: &[u8; 32] = bytes.try_into().map_err(|_| Unauthentic)?;
+        Ok(Self(Secret::new(Box::new(*bytes))))
     }
 
     /// The key itself, for where it is wrapped or kept.
-    pub(crate) fn expose(&self) -> &[u8; 32] {
+    pub(crate) fn expose(&self) -> Exposed<'_, [u8; 32]> {
         self.0.expose()
+    }
+
+    pub(crate) fn matches(&self, other: &Self) -> bool {
+        self.0.matches(&other.0)
     }
 
     /// A key of its own for each purpose (RFC 5869).
     pub(crate) fn derive(&self, purpose: &str) -> Self {
-        derive(self.expose(), b"", purpose)
+        derive(&*self.expose(), b"", purpose)
     }
 
     /// Nonce and ciphertext.
@@ -71,17 +69,15 @@ impl Key {
     }
 
     fn cipher(&self) -> XChaCha20Poly1305 {
-        XChaCha20Poly1305::new(self.expose().into())
+        XChaCha20Poly1305::new((&*self.expose()).into())
     }
 }
 
 /// HKDF-SHA256 of whatever has enough randomness in it.
 pub(crate) fn derive(material: &[u8], salt: &[u8], purpose: &str) -> Key {
-    let mut key = Secret::from([0u8; 32]);
-    let expanded = Hkdf::<Sha256>::new(Some(salt), material).expand(purpose.as_bytes(), key.expose_mut());
+    let hkdf = Hkdf::<Sha256>::new(Some(salt), material);
     // RFC 5869 section 2.3 allows 255 hashes' worth; this asks for one.
-    debug_assert!(expanded.is_ok());
-    Key(key)
+    Key(Secret::filled(|key| hkdf.expand(purpose.as_bytes(), key)).expect("one hash's worth"))
 }
 
 /// Parts of associated data, each with its length before it, so that no two lists run together alike.

@@ -37,7 +37,7 @@ async fn a_lock_that_does_not_wait_any_longer_keeps_the_answer_that_comes_afterw
     world.agent.lock_within(Duration::ZERO).await.unwrap();
     assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::VaultLocked);
     world.agent.unlock(Unlock::default()).await.unwrap();
-    assert!(world.server.is_live(world.get("one").await.unwrap().token.expose()));
+    assert!(world.server.is_live(&world.get("one").await.unwrap().token.expose()));
     assert_eq!(world.server.count(Endpoint::Revocation), 0);
     assert_eq!(world.refreshes(), 1, "what came was kept");
 }

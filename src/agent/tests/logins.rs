@@ -21,7 +21,7 @@ async fn two_logins_of_one_account_at_the_same_time_leave_one() {
     };
     tokio::time::timeout(Duration::from_secs(10), world.server.until(given_back)).await.expect("given back");
     world.clock.pass(2 * HOUR);
-    assert!(world.server.is_live(world.get("one").await.unwrap().token.expose()));
+    assert!(world.server.is_live(&world.get("one").await.unwrap().token.expose()));
 }
 
 #[tokio::test]

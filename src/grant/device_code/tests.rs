@@ -60,7 +60,7 @@ async fn it_asks_until_the_person_has_signed_in() {
     const ANSWERS: &[(u16, &str)] =
         &[PENDING, (400, r#"{"error":"slow_down"}"#), (503, "busy"), PENDING, (200, r#"{"access_token":"at"}"#)];
     let tokens = run("", ANSWERS).await.expect("signed in").tokens;
-    assert_eq!((tokens.access.expose(), tokens.scope), ("at", vec!["a".to_owned()]));
+    assert_eq!((&*tokens.access.expose(), tokens.scope), ("at", vec!["a".to_owned()]));
 }
 
 #[tokio::test(start_paused = true)]

@@ -82,7 +82,7 @@ async fn nothing_but_the_redirect_ends_the_login() {
         arrived.page.take().expect("a code's page").finish(Err("the disk <is> full".into()));
         arrived
     });
-    assert!(matches!(arrived.redirected.outcome, Outcome::Code(code) if code.expose() == "abc"));
+    assert!(matches!(arrived.redirected.outcome, Outcome::Code(code) if &*code.expose() == "abc"));
     assert!(answer.contains("the disk &lt;is&gt; full"), "{answer}");
 }
 

@@ -118,7 +118,7 @@ async fn rpc(service: Arc<dyn Service>, peer: Peer, request: Request<Incoming>) 
 /// A plain question with a plain answer: the result alone, or the error with a status that fits.
 async fn ask(service: Arc<dyn Service>, peer: Peer, method: &str, params: Value) -> Response<Body> {
     match call(service, peer, method.to_owned(), params).await {
-        Ok(answer) => respond(StatusCode::OK, JSON, Body::text(answer.expose())),
+        Ok(answer) => respond(StatusCode::OK, JSON, Body::text(&answer.expose())),
         Err(error) => failed(status(error.kind()), &error),
     }
 }

@@ -32,7 +32,7 @@ impl Slot for Machine {
         let random = Key::random()?;
         let disk = Disk::default();
         disk.make_directory(place.state_dir)?;
-        disk.replace(&file(place), random.expose())?;
+        disk.replace(&file(place), &*random.expose())?;
         Ok(SlotKey { key: key(place, &random), params: Value::Null })
     }
 
@@ -56,5 +56,5 @@ fn file(place: &Place<'_>) -> PathBuf {
 fn key(place: &Place<'_>, random: &Key) -> Key {
     // A machine without an id has only the file.
     let machine = place.machine.read().unwrap_or_default();
-    derive(random.expose(), machine.as_bytes(), "cred-helper machine slot")
+    derive(&*random.expose(), machine.as_bytes(), "cred-helper machine slot")
 }

@@ -82,9 +82,7 @@ fn stretch(person: Person<'_>, salt: &[u8], cost: Cost) -> Result<Key, SlotError
     let passphrase = person.passphrase.filter(|text| !text.is_empty()).ok_or(SlotError::NeedsPassphrase)?;
     let failed = |_| SlotError::Failed(VaultError::Internal("the passphrase could not be stretched (Argon2id)"));
     let params = Params::new(cost.memory, cost.passes, cost.lanes, Some(32)).map_err(failed)?;
-    let mut key = Secret::from([0u8; 32]);
-    Argon2::new(Algorithm::Argon2id, Version::V0x13, params)
-        .hash_password_into(passphrase.expose().as_bytes(), salt, key.expose_mut())
-        .map_err(failed)?;
-    Ok(Key::from_secret(key))
+    let argon2 = Argon2::new(Algorithm::Argon2id, Version::V0x13, params);
+    let key = Secret::filled(|key| argon2.hash_password_into(passphrase.expose().as_bytes(), salt, key));
+    Ok(Key::from_secret(key.map_err(failed)?))
 }

@@ -28,10 +28,10 @@ pub(super) fn keep(place: &Place<'_>, key: &Key, present: bool) -> Result<Value,
     run(place, present, async |service| {
         let collection = default_collection(&service, present).await?;
         let content = "application/octet-stream";
-        collection.create_item(LABEL, attributes(place), key.expose(), true, content).await.map_err(classify)?;
+        collection.create_item(LABEL, attributes(place), &*key.expose(), true, content).await.map_err(classify)?;
         // What can't be read back is not kept: now is the time to know, before a login.
         match find(&service, place, false).await {
-            Ok(found) if found.expose() == key.expose() => Ok(Value::Null),
+            Ok(found) if found.matches(key) => Ok(Value::Null),
             Ok(_) => Err(SlotError::Unavailable("it gives back another key than it was given".into())),
             Err(error) => Err(error),
         }

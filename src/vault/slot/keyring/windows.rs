@@ -16,7 +16,7 @@ pub(super) const DESCRIPTION: &str = "Windows' data protection (DPAPI): open whi
 
 pub(super) fn keep(place: &Place<'_>, key: &Key, _present: bool) -> Result<Value, SlotError> {
     works(place)?;
-    let sealed = call(Call::Protect, key.expose(), place)
+    let sealed = call(Call::Protect, &*key.expose(), place)
         .ok_or_else(|| SlotError::Unavailable("DPAPI refused to seal the key".into()))?;
     Ok(json!({ "dpapi": STANDARD.encode(sealed) }))
 }
