@@ -42,6 +42,7 @@
 //! | module | what it holds | what it may use |
 //! |---|---|---|
 //! | [`secret`] [`token`] [`account`] [`clock`] [`redact`] [`paths`] `html` | the vocabulary | nothing |
+//! | `fault` | steps at which tests kill, stop or fail the agent; nothing in a release | nothing |
 //! | [`ipc`] | what client and agent agree on: messages, frames, transport, client, server, start | vocabulary |
 //! | `cli` | the command line: arguments, output, one file per command | `ipc`'s light half |
 //! | `oauth` | the RFCs, one file per RFC or endpoint; `http.rs` alone names the HTTP crate | vocabulary |
@@ -65,6 +66,8 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "agent")]
 pub mod demo;
+#[cfg(feature = "agent")]
+pub mod fault;
 #[cfg(feature = "agent")]
 pub mod grant;
 #[cfg(feature = "agent")]

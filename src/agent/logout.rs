@@ -7,6 +7,7 @@ use tracing::warn;
 
 use super::accounts::Account;
 use super::{Agent, refresher};
+use crate::fault;
 use crate::grant::{self, TokenHint};
 use crate::ipc::message::Error;
 use crate::ipc::message::account::AccountState;
@@ -33,6 +34,7 @@ impl Agent {
         let mut accounts = Vec::with_capacity(incarnations.len());
         for incarnation in incarnations {
             let Some(account) = self.forget(incarnation).await? else { continue };
+            fault::point("logout.revoke");
             accounts.push(self.revoke_now(&account).await);
         }
         Ok(LoggedOut { accounts })

@@ -15,6 +15,7 @@ use super::failures::{dead_error, lasting};
 use super::persist::Kept;
 use super::{Agent, fingerprint, single_flight};
 use crate::clock::Timestamp;
+use crate::fault;
 use crate::grant::{self, Client, Granted, RefreshRequest};
 use crate::ipc::message::event::Change;
 use crate::ipc::message::{Error, ErrorKind};
@@ -128,6 +129,7 @@ impl Agent {
             audience: job.variant.audience.as_deref(),
             issuer: job.record.issuer.as_deref(),
         };
+        fault::point("refresh.send");
         match grant::refresh(&self.http, &*self.clock, request).await {
             Ok(granted) => self.succeeded(job, prepared, granted).await,
             Err(failure) => Err(self.failed(&job, prepared, failure).await),
@@ -173,7 +175,9 @@ impl Agent {
         let late = granted.tokens.refresh.as_ref().unwrap_or(&granted.tokens.access).duplicate();
         let now = self.clock.now();
         let id_came = granted.tokens.id.is_some();
+        fault::point("refresh.keep");
         let kept = self.keep(&job.record, prepared, |record| apply(record, &job.variant, granted.tokens, now)).await;
+        fault::point("refresh.answer");
         let narrowed = match kept {
             Kept::Here(narrowed) => narrowed,
             Kept::Sealed => return Err(Stop::Final(self.gone())),

@@ -13,6 +13,7 @@ use super::logins::Share;
 use super::providers::Named;
 use super::{Agent, providers, random};
 use crate::account::AccountName;
+use crate::fault;
 use crate::grant::{self, Authorized, Client, LoginChannel, LoginError, LoginRequest, PageAccount};
 use crate::ipc::message::account::AccountState;
 use crate::ipc::message::event::Change;
@@ -129,6 +130,7 @@ impl Agent {
         caller_secret: bool,
     ) -> Result<SignedIn, Error> {
         let record = self.record(&named, &name, authorized, caller_secret);
+        fault::point("login.keep");
         // Whoever locks or stops waits for this, as for a refresh.
         let _pass = match self.gate.enter() {
             Ok(pass) => pass,
@@ -140,6 +142,7 @@ impl Agent {
             Some(before) => self.renew_login(&named, before, record, replace).await,
             None => self.new_login(&named, record).await,
         };
+        fault::point("login.answer");
         match result {
             Ok(record) => Ok(self.signed_in(&record, before.is_some())),
             Err((error, record)) => Err(self.give_back(&named, record, error)),

@@ -11,6 +11,7 @@ use std::{error, fmt};
 
 use zeroize::Zeroizing;
 
+use crate::fault;
 use crate::redact;
 use crate::secret::Secret;
 
@@ -167,12 +168,15 @@ impl Http {
 
     async fn exchange(&self, request: Request, host: &str) -> Result<Response, HttpError> {
         let built = self.build(request)?;
+        fault::point("http.send");
         let sent = built.send().await.map_err(|error| classify(&error, host))?;
         let header = |name| sent.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let status = sent.status().as_u16();
         let (content_type, retry_after) = (header("content-type"), header("retry-after"));
         let location = header("location");
+        fault::point("http.read");
         let body = read_body(sent, host).await?;
+        fault::point("http.answer");
         Ok(Response { status, content_type, retry_after, location, body })
     }
 

@@ -39,7 +39,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use self::disk::Disk;
-pub use self::disk::Faults;
 pub use self::error::VaultError;
 use self::header::{Header, Keys};
 pub use self::machine::MachineId;
@@ -49,6 +48,7 @@ pub use self::records::{Loaded, RecordId, Stored, Written};
 use self::slot::Place;
 pub use self::slot::{Cost, KeyringChoice};
 use crate::clock::{Clock, SystemClock};
+pub use crate::fault::Faults;
 use crate::ipc::message::vault::{SlotKind, SlotReport, VaultReport, VaultState};
 use crate::paths::Paths;
 

@@ -17,6 +17,23 @@ fn a_killed_agent_is_started_again_and_still_logged_in() {
     assert!(home.json(&["status", "--json"])["accounts"][0]["problem"].is_null());
 }
 
+#[cfg(all(debug_assertions, target_os = "linux"))]
+#[test]
+fn an_agent_dies_at_the_point_where_it_is_told_to() {
+    let server = lasting_server();
+    let home = Home::new().with_faults();
+    home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
+    home.log_in(&server, &[]);
+    home.arm("refresh.send 2 kill");
+    home.ok(&["refresh"]);
+    assert_eq!(home.run(&["refresh", "--no-start"]).code, 18);
+    assert_eq!(home.happened(), ["refresh.send"]);
+    assert_eq!(server.count_grant("refresh_token"), 1, "the second was not sent");
+    home.disarm();
+    home.ok(&["refresh"]);
+    assert!(server.is_live(&home.token()));
+}
+
 #[test]
 fn killed_at_random_instants_no_login_is_lost() {
     let long = std::env::var_os("CRED_HELPER_TESTS_LONG").is_some();

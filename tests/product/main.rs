@@ -9,6 +9,7 @@ mod accounts;
 #[cfg(target_os = "linux")]
 mod canary;
 mod crashes;
+mod faults;
 mod home;
 mod logins;
 #[cfg(unix)]

@@ -15,6 +15,7 @@ use zeroize::Zeroizing;
 use super::dispatch::{self, Owed};
 use super::outbox::{CloseOnDrop, Outbox};
 use super::{Peer, Service, http};
+use crate::fault;
 use crate::ipc::frame::{Decoder, Detected, Framing, detect, encode};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::ipc::transport::AgentStream;
@@ -121,6 +122,7 @@ async fn converse(
 /// Writes what comes into the outbox, until the caller is gone or takes nothing any more.
 async fn write_out(stream: &AgentStream, outbox: &Outbox) {
     while let Some(entry) = outbox.next().await {
+        fault::point("answer.write");
         let mut left = &entry.bytes[..];
         while !left.is_empty() {
             match stream.try_write(left) {
@@ -134,6 +136,7 @@ async fn write_out(stream: &AgentStream, outbox: &Outbox) {
                 Err(_) => return,
             }
         }
+        fault::point("answer.written");
     }
 }
 

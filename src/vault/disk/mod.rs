@@ -1,6 +1,6 @@
 //! Files that are either the old or the new one, whatever happens: temporary file, fsync, rename, directory fsync.
 //!
-//! Files are 0600 in directories of 0700. A seam lets tests stop after each step, as a kill would, or refuse writes
+//! Files are 0600 in directories of 0700. Every step is a fault point: tests stop there, as a kill would, or refuse writes
 //! for a while, as a full disk does.
 
 #[cfg(unix)]
@@ -12,7 +12,6 @@ use std::fs::{self, File};
 use std::io::{self, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 #[cfg(unix)]
 use unix as system;
@@ -21,6 +20,7 @@ use windows as system;
 
 use super::error::VaultError;
 use super::seal::random_name;
+use crate::fault::{self, Faults};
 
 /// Begins every temporary file's name; such a file is nobody's once its agent is gone.
 const TEMPORARY: &str = ".new-";
@@ -29,49 +29,6 @@ const TEMPORARY: &str = ".new-";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
     pub(crate) faults: Option<Arc<Faults>>,
-}
-
-/// Tests' hand on the disk: how many steps still work, and what happens then.
-#[derive(Debug, Default)]
-pub struct Faults {
-    left: AtomicUsize,
-    armed: AtomicBool,
-    stopped: AtomicBool,
-    refusing: AtomicBool,
-}
-
-impl Faults {
-    /// After `steps` steps everything ends, as if the process had been killed there.
-    pub fn stop_after(&self, steps: usize) {
-        self.left.store(steps, Ordering::SeqCst);
-        self.armed.store(true, Ordering::SeqCst);
-    }
-
-    /// Whether the stop was reached.
-    pub fn stopped(&self) -> bool {
-        self.stopped.load(Ordering::SeqCst)
-    }
-
-    /// The disk refuses writes, or takes them again.
-    pub fn refuse(&self, refusing: bool) {
-        self.refusing.store(refusing, Ordering::SeqCst);
-    }
-
-    fn step(&self) -> io::Result<()> {
-        if self.refusing.load(Ordering::SeqCst) {
-            return Err(io::ErrorKind::StorageFull.into());
-        }
-        if !self.armed.load(Ordering::SeqCst) {
-            return Ok(());
-        }
-        let left = self.left.load(Ordering::SeqCst);
-        if left == 0 {
-            self.stopped.store(true, Ordering::SeqCst);
-            return Err(io::Error::other("stopped by a test"));
-        }
-        self.left.store(left - 1, Ordering::SeqCst);
-        Ok(())
-    }
 }
 
 /// A temporary file with its space in hand.
@@ -84,7 +41,9 @@ pub(crate) struct Temporary {
 impl Disk {
     /// A directory of the user's alone.
     pub(crate) fn make_directory(&self, path: &Path) -> Result<(), VaultError> {
-        self.step().and_then(|()| system::make_directory(path)).map_err(VaultError::disk("make the directory", path))
+        self.step("disk.make_directory")
+            .and_then(|()| system::make_directory(path))
+            .map_err(VaultError::disk("make the directory", path))
     }
 
     /// The old content or `bytes`, nothing between.
@@ -103,9 +62,9 @@ impl Disk {
     pub(crate) fn prepare_named(&self, directory: &Path, name: &str, size: u64) -> Result<Temporary, VaultError> {
         let path = directory.join(name);
         let failed = || VaultError::disk("make a file in", directory);
-        self.step().map_err(failed())?;
+        self.step("disk.create").map_err(failed())?;
         let temporary = Temporary { file: system::create(&path).map_err(failed())?, path };
-        let room = self.step().and_then(|()| match size {
+        let room = self.step("disk.allocate").and_then(|()| match size {
             0 => Ok(()),
             size => system::allocate(&temporary.file, size),
         });
@@ -121,7 +80,7 @@ impl Disk {
     /// Puts `bytes` in the temporary file and that in the place of `path`.
     pub(crate) fn finish(&self, mut temporary: Temporary, path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
         let written = self.write(&mut temporary.file, bytes).and_then(|()| {
-            self.step()?;
+            self.step("disk.rename")?;
             fs::rename(&temporary.path, path)
         });
         if let Err(error) = written {
@@ -132,11 +91,11 @@ impl Disk {
     }
 
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        self.step()?;
+        self.step("disk.write")?;
         file.seek(SeekFrom::Start(0))?;
         file.write_all(bytes)?;
         file.set_len(bytes.len() as u64)?;
-        self.step()?;
+        self.step("disk.sync")?;
         file.sync_all()
     }
 
@@ -150,7 +109,7 @@ impl Disk {
 
     /// Removes a file that need not be there.
     pub(crate) fn remove(&self, path: &Path) -> Result<(), VaultError> {
-        let removed = self.step().and_then(|()| match fs::remove_file(path) {
+        let removed = self.step("disk.remove").and_then(|()| match fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         });
@@ -161,10 +120,10 @@ impl Disk {
     /// Puts a file that was found whole in the place of `path`, as [`Disk::finish`] would have.
     pub(crate) fn adopt(&self, found: &Path, path: &Path) -> Result<(), VaultError> {
         let synced = || {
-            self.step()?;
+            self.step("disk.sync")?;
             // Windows syncs what is open for writing, and renames what is open no more.
             File::options().write(true).open(found)?.sync_all()?;
-            self.step()
+            self.step("disk.rename")
         };
         synced().and_then(|()| fs::rename(found, path)).map_err(VaultError::disk("write", path))?;
         self.sync_directory(path)
@@ -172,7 +131,7 @@ impl Disk {
 
     /// Moves a file or directory; both ends are in this vault.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), VaultError> {
-        self.step().and_then(|()| fs::rename(from, to)).map_err(VaultError::disk("move", from))?;
+        self.step("disk.rename").and_then(|()| fs::rename(from, to)).map_err(VaultError::disk("move", from))?;
         self.sync_directory(from)?;
         self.sync_directory(to)
     }
@@ -188,11 +147,15 @@ impl Disk {
 
     fn sync_directory(&self, of: &Path) -> Result<(), VaultError> {
         let directory = of.parent().unwrap_or(of);
-        self.step().and_then(|()| system::sync_directory(directory)).map_err(VaultError::disk("write", directory))
+        self.step("disk.sync_directory")
+            .and_then(|()| system::sync_directory(directory))
+            .map_err(VaultError::disk("write", directory))
     }
 
-    fn step(&self) -> io::Result<()> {
-        self.faults.as_ref().map_or(Ok(()), |faults| faults.step())
+    /// What tests do to the whole process happens, then what they do to this disk.
+    fn step(&self, point: &str) -> io::Result<()> {
+        fault::step(point)?;
+        self.faults.as_ref().map_or(Ok(()), |faults| faults.reach(point))
     }
 }
 
