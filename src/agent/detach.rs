@@ -71,6 +71,7 @@ pub fn prepare_process() -> io::Result<Ready> {
     // Refused only if it has one already.
     let _ = rustix::process::setsid();
     prepare_foreground();
+    reset_signals();
     rustix::process::chdir("/")?;
     Ok(Ready(Some(pipe)))
 }
@@ -79,6 +80,26 @@ pub fn prepare_process() -> io::Result<Ready> {
 #[cfg(unix)]
 pub fn prepare_foreground() {
     rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
+}
+
+/// What a caller ignores (nohup, a shell's background jobs) would stay ignored over exec, in the agent and all it starts.
+/// SIGPIPE is the standard library's.
+#[cfg(unix)]
+fn reset_signals() {
+    use rustix::process::Signal;
+    const DEFAULT: usize = 0;
+    const LAST: i32 = 64;
+    #[expect(unsafe_code, reason = "neither std nor rustix has signal(2)")]
+    unsafe extern "C" {
+        fn signal(number: i32, handler: usize) -> usize;
+    }
+    for number in (1..=LAST).filter(|number| *number != Signal::PIPE.as_raw()) {
+        // SAFETY: signal(2) with SIG_DFL, which runs no code of ours; those that can't be changed are refused.
+        #[expect(unsafe_code, reason = "neither std nor rustix has signal(2)")]
+        unsafe {
+            signal(number, DEFAULT);
+        }
+    }
 }
 
 #[cfg(unix)]

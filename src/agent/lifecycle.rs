@@ -32,6 +32,8 @@ use crate::vault::{OpenOptions as VaultOptions, Vault, VaultError};
 
 /// How long a stop waits for the exchanges under way; what is not done then is on the disk as "sent".
 const PATIENCE: Duration = Duration::from_secs(20);
+/// How soon the disk is asked again to take the owner's file.
+const DISK_PAUSE: Duration = Duration::from_secs(30);
 /// A log this long is begun anew.
 const MAX_LOG: u64 = 1024 * 1024;
 
@@ -135,6 +137,9 @@ fn start(detached: bool, unprotected: Vec<String>) -> Result<(tokio::runtime::Ru
     if let Some(error) = &config_error {
         error!("{error}; going on with the defaults");
     }
+    if let Err(error) = vault.announce() {
+        warn!("clients of other environments will not find this agent: {error}");
+    }
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()
@@ -193,6 +198,7 @@ impl Started {
             }
         });
         tokio::spawn(Arc::clone(&agent).refresh_ahead(alarm));
+        tokio::spawn(Arc::clone(&agent).announce_until_written());
         let service = Arc::clone(&agent);
         serve(listener, service, agent.told_to_stop()).await;
         agent.logins.cancel_all();
@@ -207,6 +213,14 @@ impl Started {
 }
 
 impl Agent {
+    /// Goes on trying to write the owner's file, where the disk refused it at the start.
+    async fn announce_until_written(self: Arc<Self>) {
+        while !self.paths.owner_file().exists() {
+            tokio::time::sleep(DISK_PAUSE).await;
+            let _ = self.with_vault(|vault| vault.announce()).await;
+        }
+    }
+
     /// Until `agent.stop` or a signal. From then on no exchange starts.
     async fn told_to_stop(&self) {
         let mut stop = self.stop.subscribe();

@@ -3,7 +3,7 @@
 //! A client whose environment computes another socket follows this file. The lock is on a file beside it, so that
 //! the owner can be read while it holds, on Windows too. What stands in the file counts only while the lock is held.
 
-use std::fs::{File, TryLockError};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
@@ -61,15 +61,6 @@ pub fn wait_until_free(owner_file: &Path, limit: Duration) -> bool {
     free.recv_timeout(limit).unwrap_or(false)
 }
 
-/// Takes the lock for as long as the file is kept: `Ok(None)` if another holds it.
-pub fn take_lock(file: File) -> std::io::Result<Option<File>> {
-    match file.try_lock() {
-        Ok(()) => Ok(Some(file)),
-        Err(TryLockError::WouldBlock) => Ok(None),
-        Err(TryLockError::Error(error)) => Err(error),
-    }
-}
-
 /// This machine's name.
 #[cfg(unix)]
 pub fn host_name() -> String {
@@ -95,12 +86,18 @@ pub fn host_name() -> String {
 mod tests {
     use super::*;
 
+    fn held(owner_file: &Path) -> File {
+        let file = File::create(lock_file(owner_file)).expect("made");
+        file.try_lock().expect("locks");
+        file
+    }
+
     #[test]
     fn the_end_of_an_owner_is_waited_for() {
         let directory = tempfile::tempdir().expect("a directory");
         let owner_file = directory.path().join("owner.json");
         assert!(wait_until_free(&owner_file, Duration::ZERO), "there never was one");
-        let held = take_lock(File::create(lock_file(&owner_file)).expect("made")).expect("locks");
+        let held = held(&owner_file);
         assert!(!wait_until_free(&owner_file, Duration::from_millis(20)));
         drop(held);
         assert!(wait_until_free(&owner_file, Duration::from_secs(20)));
@@ -116,8 +113,8 @@ mod tests {
         let owner = Owner { host: host_name(), pid: 7, socket: "/s".into(), ..Owner::default() };
         std::fs::write(&owner_file, serde_json::to_vec(&owner).expect("json")).expect("written");
         assert!(!is_locked(&owner_file), "a file that nobody holds");
-        let held = take_lock(File::create(lock_file(&owner_file)).expect("made")).expect("locks");
-        assert!(held.is_some() && is_locked(&owner_file));
+        let held = held(&owner_file);
+        assert!(is_locked(&owner_file));
         assert_eq!(read_owner(&owner_file).as_ref(), Some(&owner));
         assert!(owner.is_here());
         drop(held);

@@ -9,18 +9,22 @@ mod launch;
 mod service;
 
 use std::fs::{self, File};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ConnectError;
 use super::client::{CallError, Client};
+use super::message::agent::AgentStatus;
 use super::message::{Error, ErrorKind, Method};
-use super::owner::{self, Owner};
+use super::owner;
 use crate::paths::Paths;
 
 pub use launch::{Readiness, agent_executable};
+
+/// How long an agent has to say whose it is.
+const GREETING: Duration = Duration::from_secs(5);
 
 /// Whether an agent may be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -98,13 +102,30 @@ fn find(paths: &Paths) -> Result<Option<Client>, Error> {
         return reach(&paths.socket);
     }
     let file = paths.owner_file();
-    match owner::read_owner(&file).filter(Owner::is_here) {
-        Some(owner) if owner::is_locked(&file) => reach(&PathBuf::from(owner.socket)),
-        _ => Ok(None),
+    let owner = owner::read_owner(&file);
+    if !owner::is_locked(&file) {
+        return Ok(None);
+    }
+    match owner {
+        Some(owner) if !owner.is_here() => Ok(None),
+        Some(owner) => Ok(reach(&PathBuf::from(owner.socket))?.or_else(|| find_unannounced(paths))),
+        None => Ok(find_unannounced(paths)),
     }
 }
 
-fn reach(socket: &std::path::Path) -> Result<Option<Client>, Error> {
+/// An owner that could not write its file, for want of disk: it listens where this environment has its socket, if anywhere,
+/// and says whose it is.
+fn find_unannounced(paths: &Paths) -> Option<Client> {
+    [paths.socket.clone(), paths.own_socket()].iter().find_map(|socket| {
+        let mut client = Client::connect(socket).ok()?;
+        client.set_deadline(GREETING);
+        let report = client.call(&AgentStatus {}).ok()?;
+        client.clear_deadline();
+        (Path::new(&report.vault) == paths.vault_dir).then_some(client)
+    })
+}
+
+fn reach(socket: &Path) -> Result<Option<Client>, Error> {
     match Client::connect(socket) {
         Ok(client) => Ok(Some(client)),
         Err(ConnectError::NotRunning) => Ok(None),
@@ -130,18 +151,22 @@ fn printable(text: &str) -> String {
     text.chars().filter(|c| !c.is_control()).take(64).collect()
 }
 
-/// Waits for whoever is starting an agent now. The lock goes with the file.
-fn take_turn(paths: &Paths, until: Instant) -> Result<File, Error> {
+/// Waits for whoever is starting an agent now. The lock goes with the file. Where a full or read-only disk has none, all go at
+/// once: the vault's own lock lets one of their agents in.
+fn take_turn(paths: &Paths, until: Instant) -> Result<Option<File>, Error> {
     let file = paths.state_dir.join("start.lock");
     let failed = |error: std::io::Error| Error::new(ErrorKind::StorageFailed, format!("{}: {error}", file.display()));
-    private_directory(&paths.state_dir).map_err(failed)?;
     let mut options = File::options();
     options.create(true).truncate(false).write(true);
     #[cfg(unix)]
     std::os::unix::fs::OpenOptionsExt::mode(&mut options, 0o600);
-    let lock = options.open(&file).map_err(failed)?;
+    let lock = match private_directory(&paths.state_dir).and_then(|()| options.open(&file)) {
+        Ok(lock) => lock,
+        Err(error) if is_disk_shut(&error) => return Ok(None),
+        Err(error) => return Err(failed(error)),
+    };
     match lock.try_lock() {
-        Ok(()) => return Ok(lock),
+        Ok(()) => return Ok(Some(lock)),
         Err(fs::TryLockError::WouldBlock) => {}
         Err(fs::TryLockError::Error(error)) => return Err(failed(error)),
     }
@@ -149,9 +174,14 @@ fn take_turn(paths: &Paths, until: Instant) -> Result<File, Error> {
     let (sender, turn) = mpsc::channel();
     thread::spawn(move || sender.send(lock.lock().map(|()| lock)));
     match turn.recv_timeout(until.saturating_duration_since(Instant::now())) {
-        Ok(result) => result.map_err(failed),
+        Ok(result) => result.map(Some).map_err(failed),
         Err(_) => Err(unreachable("another program has been starting the agent for too long".to_owned())),
     }
+}
+
+fn is_disk_shut(error: &std::io::Error) -> bool {
+    use std::io::ErrorKind::{QuotaExceeded, ReadOnlyFilesystem, StorageFull};
+    matches!(error.kind(), QuotaExceeded | ReadOnlyFilesystem | StorageFull)
 }
 
 fn begin(paths: &Paths, until: Instant) -> Result<Client, Error> {
@@ -178,7 +208,7 @@ fn unreachable(message: String) -> Error {
     Error::new(ErrorKind::AgentUnreachable, message)
 }
 
-fn private_directory(directory: &std::path::Path) -> std::io::Result<()> {
+fn private_directory(directory: &Path) -> std::io::Result<()> {
     let mut builder = fs::DirBuilder::new();
     builder.recursive(true);
     #[cfg(unix)]
@@ -186,21 +216,25 @@ fn private_directory(directory: &std::path::Path) -> std::io::Result<()> {
     builder.create(directory)
 }
 
-/// Refuses to work on another user's home: under plain `sudo` it would leave files there that their owner can't open.
+/// Refuses to work on another user's home: under plain `sudo` it would leave files there that their owner can't open. Root,
+/// who may write anywhere, is also refused directories that lead into one (`sudo -H -E`).
 #[cfg(unix)]
 pub fn check_home_owner(paths: &Paths) -> Result<(), Error> {
     use std::os::unix::fs::MetadataExt;
     let own = rustix::process::geteuid().as_raw();
-    match fs::metadata(&paths.home) {
-        Ok(found) if found.uid() != own => {
-            let (home, owner) = (paths.home.display(), found.uid());
+    let owner = |path: &Path| fs::metadata(path).ok().map(|found| found.uid());
+    let home = (&paths.home, owner(&paths.home));
+    let leading = [&paths.vault_dir, &paths.state_dir].map(|path| (path, path.ancestors().find_map(owner)));
+    for (place, owner) in std::iter::once(home).chain(leading.into_iter().filter(|_| own == 0)) {
+        if let Some(owner) = owner.filter(|owner| *owner != own) {
             let what = format!(
-                "{home} belongs to user {owner} and this runs as user {own}: run it as its owner, or with `sudo -H`"
+                "{} belongs to user {owner} and this runs as user {own}: run it as its owner, or with `sudo -H`",
+                place.display()
             );
-            Err(Error::new(ErrorKind::Refused, what))
+            return Err(Error::new(ErrorKind::Refused, what));
         }
-        _ => Ok(()),
     }
+    Ok(())
 }
 
 /// Windows has no `sudo` that keeps another user's home.

@@ -111,7 +111,7 @@ struct Shared {
     /// Held while records are written; a new epoch holds it for all of them.
     writes: Mutex<()>,
     // Dropped last: the lock goes when nothing writes any more.
-    _ownership: Ownership,
+    ownership: Ownership,
 }
 
 /// What is known; held for moments only.
@@ -150,7 +150,7 @@ impl Vault {
     pub fn open(options: OpenOptions) -> Result<Self, VaultError> {
         let disk = Disk { faults: options.faults.clone() };
         disk.make_directory(&options.vault_dir)?;
-        let ownership = Ownership::take(&options, &disk)?;
+        let ownership = Ownership::take(&options)?;
         let records = options.vault_dir.join("records");
         disk.make_directory(&options.state_dir)?;
         disk.make_directory(&records)?;
@@ -162,11 +162,16 @@ impl Vault {
             inner: Mutex::default(),
             admin: Mutex::default(),
             writes: Mutex::default(),
-            _ownership: ownership,
+            ownership,
         };
         let vault = Self { shared: Arc::new(shared) };
         *vault.inner() = vault.read_header()?;
         Ok(vault)
+    }
+
+    /// Tells clients of every environment who the owner is and where it listens. Nothing else depends on it.
+    pub fn announce(&self) -> Result<(), VaultError> {
+        self.shared.ownership.announce(&self.shared.options, &self.shared.disk)
     }
 
     fn read_header(&self) -> Result<Inner, VaultError> {

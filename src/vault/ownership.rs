@@ -1,18 +1,15 @@
 //! One owner per vault: the lock held all the agent's life, and the file that names it.
+//!
+//! The lock decides and the file tells: an agent that can't write the file (a full disk) serves all the same, and clients
+//! of its own environment find it by its socket.
 
-use std::fs::File;
-use std::path::PathBuf;
-use std::thread::sleep;
-use std::time::Duration;
+use std::fs::{File, TryLockError};
+use std::path::{Path, PathBuf};
 
 use super::disk::{self, Disk};
 use super::error::VaultError;
 use super::{OpenOptions, machine};
-use crate::ipc::owner::{Owner, host_name, lock_file, read_owner, take_lock};
-
-/// A client that looks whether the lock is held holds it for an instant itself: that long is waited for.
-const GLANCES: u32 = 20;
-const GLANCE: Duration = Duration::from_millis(10);
+use crate::ipc::owner::{Owner, host_name, lock_file, read_owner};
 
 /// The lock; it goes when this is dropped, or the process ends.
 pub(super) struct Ownership {
@@ -21,12 +18,17 @@ pub(super) struct Ownership {
 }
 
 impl Ownership {
-    pub(super) fn take(options: &OpenOptions, disk: &Disk) -> Result<Self, VaultError> {
+    pub(super) fn take(options: &OpenOptions) -> Result<Self, VaultError> {
         let owner_file = options.vault_dir.join("owner.json");
         let Some(lock) = lock(&owner_file)? else {
             let owner = read_owner(&owner_file).map(Box::new);
             return Err(VaultError::InUse { owner, directory: options.vault_dir.clone() });
         };
+        Ok(Self { owner_file, _lock: lock })
+    }
+
+    /// Writes who and where the owner is. What an earlier owner left there is gone even if that fails.
+    pub(super) fn announce(&self, options: &OpenOptions, disk: &Disk) -> Result<(), VaultError> {
         let owner = Owner {
             host: host_name(),
             boot: machine::boot_id(),
@@ -35,21 +37,34 @@ impl Ownership {
             version: options.version.clone(),
         };
         let json = serde_json::to_vec(&owner).map_err(|_| VaultError::Internal("the owner could not be written"))?;
-        disk.replace(&owner_file, &json)?;
-        Ok(Self { owner_file, _lock: lock })
+        disk.replace(&self.owner_file, &json).inspect_err(|_| drop(std::fs::remove_file(&self.owner_file)))
     }
 }
 
-fn lock(owner_file: &std::path::Path) -> Result<Option<File>, VaultError> {
+/// The lock; `None` if an owner holds it.
+///
+/// A client that looks whether there is an owner shares the lock for an instant. Whoever finds it taken learns by sharing it
+/// too whether that is all, and then waits for those instants alone: nobody else becomes the owner out of turn.
+fn lock(owner_file: &Path) -> Result<Option<File>, VaultError> {
     let path = lock_file(owner_file);
-    for _ in 0..GLANCES {
-        let taken = take_lock(disk::open_lock_file(&path)?).map_err(VaultError::disk("lock", &path))?;
-        if taken.is_some() {
-            return Ok(taken);
-        }
-        sleep(GLANCE);
+    let failed = || VaultError::disk("lock", &path);
+    let turn = open(&owner_file.with_extension("turn")).and_then(|turn| turn.lock().map(|()| turn).map_err(failed()));
+    let lock = open(&path)?;
+    match lock.try_lock() {
+        Ok(()) => return Ok(Some(lock)),
+        Err(TryLockError::WouldBlock) => {}
+        Err(TryLockError::Error(error)) => return Err(failed()(error)),
     }
-    Ok(None)
+    if turn.is_err() || lock.try_lock_shared().is_err() {
+        return Ok(None);
+    }
+    lock.unlock().and_then(|()| lock.lock()).map_err(failed())?;
+    Ok(Some(lock))
+}
+
+/// A disk that can only be read has the file of an earlier start.
+fn open(path: &Path) -> Result<File, VaultError> {
+    disk::open_lock_file(path).or_else(|error| File::open(path).map_err(|_| error))
 }
 
 impl Drop for Ownership {

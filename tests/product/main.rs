@@ -16,6 +16,8 @@ mod logins;
 mod mistakes;
 #[cfg(target_os = "linux")]
 mod owners;
+#[cfg(target_os = "linux")]
+mod starts;
 mod tokens;
 #[cfg(unix)]
 mod vaults;

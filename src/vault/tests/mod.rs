@@ -44,7 +44,10 @@ impl Home {
     }
 
     fn open(&self) -> Vault {
-        Vault::open(self.options()).expect("a vault")
+        let vault = Vault::open(self.options()).expect("a vault");
+        // On a disk that refuses it nothing else is amiss.
+        let _ = vault.announce();
+        vault
     }
 
     /// With a machine slot, open.

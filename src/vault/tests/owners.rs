@@ -21,6 +21,65 @@ fn a_second_agent_is_told_who_has_the_vault() {
 }
 
 #[test]
+fn clients_that_look_keep_nobody_from_becoming_the_owner() {
+    let home = Home::new();
+    drop(home.open());
+    let owner_file = home.options().vault_dir.join("owner.json");
+    let done = std::sync::atomic::AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..4 {
+            scope.spawn(|| {
+                while !done.load(std::sync::atomic::Ordering::Relaxed) {
+                    is_locked(&owner_file);
+                }
+            });
+        }
+        for _ in 0..200 {
+            drop(Vault::open(home.options()).expect("nobody has it"));
+        }
+        done.store(true, std::sync::atomic::Ordering::Relaxed);
+    });
+}
+
+#[test]
+fn of_many_that_start_at_once_one_becomes_the_owner() {
+    let home = Home::new();
+    drop(home.open());
+    let (options, barrier) = (home.options(), std::sync::Barrier::new(16));
+    for _ in 0..20 {
+        let owners = std::thread::scope(|scope| {
+            let opened = (0..16).map(|_| {
+                scope.spawn(|| {
+                    let vault = Vault::open(options.clone()).ok();
+                    // Kept until all have tried.
+                    barrier.wait();
+                    vault.is_some()
+                })
+            });
+            let opened: Vec<_> = opened.collect();
+            opened.into_iter().map(|one| one.join().expect("ended")).filter(|one| *one).count()
+        });
+        assert_eq!(owners, 1);
+    }
+}
+
+#[test]
+fn an_owner_that_cannot_write_its_file_has_the_vault_all_the_same() {
+    let home = Home::new();
+    let vault = home.ready();
+    let owner_file = home.options().vault_dir.join("owner.json");
+    home.faults.refuse(true);
+    vault.announce().expect_err("the disk is full");
+    assert!(
+        is_locked(&owner_file) && read_owner(&owner_file).is_none(),
+        "and what it said before is not true for ever"
+    );
+    home.faults.refuse(false);
+    vault.announce().expect("written");
+    assert!(read_owner(&owner_file).expect("an owner").is_here());
+}
+
+#[test]
 fn an_owner_on_another_host_is_named() {
     let home = Home::new();
     let _vault = home.open();
