@@ -5,7 +5,7 @@ use std::str::FromStr;
 
 use serde::{Deserialize, Serialize};
 
-use crate::clock::Timestamp;
+use crate::clock::{BootTime, Moment, Timestamp};
 use crate::secret::{self, Secret};
 
 /// Which token of a login is meant.
@@ -54,23 +54,32 @@ pub struct TokenSet {
     pub id: Option<Secret>,
     /// `Bearer`, nearly always.
     pub token_type: String,
-    /// When the access token ends; `None` if the server doesn't say.
+    /// When the access token ends, by the wall clock as it was when the answer came; `None` if the server doesn't say.
     #[serde(default)]
     pub expires_at: Option<Timestamp>,
-    /// When the ID token ends (its `exp`).
+    /// When the ID token ends, by the same clock: its `exp` is by the server's.
     #[serde(default)]
     pub id_expires_at: Option<Timestamp>,
     /// When the answer came.
     pub obtained_at: Timestamp,
+    /// What the boot clock said then.
+    #[serde(default)]
+    pub obtained_boot: Option<BootTime>,
     /// The scopes granted, sorted; as asked where the server doesn't say (RFC 6749 section 5.1).
     #[serde(default)]
     pub scope: Vec<String>,
 }
 
 impl TokenSet {
+    /// When the answer came, by both clocks.
+    pub fn obtained(&self) -> Moment {
+        Moment { wall: self.obtained_at, boot: self.obtained_boot }
+    }
+
     /// A second copy; every field is named, so that a new one is not forgotten.
     pub fn duplicate(&self) -> Self {
-        let Self { access, refresh, id, token_type, expires_at, id_expires_at, obtained_at, scope } = self;
+        let Self { access, refresh, id, token_type, expires_at, id_expires_at, obtained_at, obtained_boot, scope } =
+            self;
         Self {
             access: access.duplicate(),
             refresh: refresh.as_ref().map(Secret::duplicate),
@@ -79,6 +88,7 @@ impl TokenSet {
             expires_at: *expires_at,
             id_expires_at: *id_expires_at,
             obtained_at: *obtained_at,
+            obtained_boot: *obtained_boot,
             scope: scope.clone(),
         }
     }

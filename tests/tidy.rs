@@ -52,7 +52,7 @@ const UNSAFE: &[&str] = &[
     "src/agent/alarm.rs",
     "src/agent/detach.rs",
     "src/agent/wiping_allocator.rs",
-    "src/clock.rs",
+    "src/clock/windows.rs",
     "src/ipc/owner.rs",
     "src/ipc/start/launch.rs",
     "src/ipc/transport/unix.rs",

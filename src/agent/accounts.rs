@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::account::AccountName;
-use crate::clock::Timestamp;
+use crate::clock::{Moment, Timestamp};
 use crate::ipc::message::account::Problem;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::provider::Provider;
@@ -20,6 +20,9 @@ use crate::vault::record::Record;
 
 /// A token's fingerprint (SHA-256): enough to know it again, nothing to use it with.
 pub(super) type Fingerprint = [u8; 32];
+
+/// An account is in use if a program asked for it within this time.
+const IN_USE: Duration = Duration::from_secs(24 * 3600);
 
 /// How many replaced access tokens an account knows again.
 const REMEMBERED: usize = 8;
@@ -45,8 +48,9 @@ impl Variant {
 pub(super) struct Narrowed {
     pub(super) access: Secret,
     pub(super) token_type: String,
-    pub(super) obtained_at: Timestamp,
-    pub(super) expires_at: Option<Timestamp>,
+    pub(super) obtained: Moment,
+    /// None if the server doesn't say.
+    pub(super) lifetime: Option<Duration>,
     pub(super) scope: Vec<String>,
 }
 
@@ -76,8 +80,12 @@ pub(super) struct Account {
     pub(super) id_not_renewed: bool,
     /// A refresh was sent and its answer never came.
     pub(super) answer_lost: bool,
+    /// The last attempt reached no server.
+    pub(super) unsent: bool,
     /// When a program last asked.
-    pub(super) used_at: Option<Timestamp>,
+    pub(super) used: Option<Moment>,
+    /// When the refresh token came.
+    pub(super) granted: Moment,
     /// When (on the boot clock) a refused token last made it refresh.
     pub(super) rejected_at: Option<Duration>,
     /// Access tokens that were replaced lately.
@@ -90,9 +98,11 @@ pub(super) struct Account {
 
 impl Account {
     pub(super) fn new(stored: (RecordId, u64), record: Record, provider: Arc<Provider>) -> Self {
+        let granted_at = record.refreshed_at.unwrap_or(record.signed_in_at);
         Self {
             stored,
-            used_at: record.used_at,
+            used: record.used_at.map(Moment::by_wall),
+            granted: Moment { wall: granted_at, boot: record.tokens.obtained_boot },
             record: Arc::new(record),
             provider,
             persisted: true,
@@ -104,11 +114,22 @@ impl Account {
             refused: None,
             id_not_renewed: false,
             answer_lost: false,
+            unsent: false,
             rejected_at: None,
             replaced: VecDeque::new(),
             exchange: Arc::default(),
             write: Arc::default(),
         }
+    }
+
+    /// When a program last asked, by the wall clock.
+    pub(super) fn used_at(&self) -> Option<Timestamp> {
+        self.used.map(|used| used.wall)
+    }
+
+    /// Whether a program has asked for it lately: then it is renewed before anybody has to wait.
+    pub(super) fn in_use(&self, now: Moment) -> bool {
+        self.used.is_some_and(|used| now.since(used).least() < IN_USE)
     }
 
     /// Remembers an access token that has been replaced.
@@ -147,6 +168,11 @@ impl Table {
     /// Every account, sorted by name.
     pub(super) fn iter(&self) -> impl Iterator<Item = &Account> {
         self.names.values().filter_map(|incarnation| self.accounts.get(incarnation))
+    }
+
+    /// Every account, in no order.
+    pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Account> {
+        self.accounts.values_mut()
     }
 
     pub(super) fn len(&self) -> usize {

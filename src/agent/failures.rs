@@ -26,9 +26,15 @@ impl Agent {
         let name = job.record.account.to_string();
         warn!(account = name, class = ?failure.class, lost = failure.answer_lost, "refresh failed: {}", failure.message);
         let incarnation = job.record.incarnation;
-        let failures = self.table().get(incarnation).map_or(0, |account| account.failures) + 1;
-        let grant_obtained_at = job.record.refreshed_at.unwrap_or(job.record.signed_in_at);
-        let next = state::next_attempt(&failure, failures, grant_obtained_at, self.clock.now(), jitter());
+        let now = self.clock.moment();
+        let (failures, age) = match self.table().get_mut(incarnation) {
+            Some(account) => {
+                account.unsent = failure.unsent;
+                (account.failures + 1, now.since(account.granted).least())
+            }
+            None => (1, Duration::ZERO),
+        };
+        let next = state::next_attempt(&failure, failures, age, jitter());
         if next == Next::Dead && job.variant.is_plain() {
             return Stop::Final(self.bury(&job.record, prepared, failure.message).await);
         }

@@ -38,7 +38,7 @@ use std::time::Duration;
 use sha2::{Digest, Sha256};
 use tokio::sync::{broadcast, watch};
 
-use crate::clock::Clock;
+use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, ConfigError};
 use crate::ipc::message::event::{Change, Event};
 use crate::ipc::message::{Error, ErrorKind};
@@ -131,6 +131,11 @@ impl Agent {
     fn table(&self) -> MutexGuard<'_, accounts::Table> {
         // A panic under this lock left a table that is whole: every change is one assignment.
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// What the wall clock says when the boot clock says `boot`, if nobody sets it.
+    fn wall_at(&self, boot: Duration) -> Timestamp {
+        self.clock.now() + boot.saturating_sub(self.clock.boot())
     }
 
     fn announce(&self, change: Change) {

@@ -46,7 +46,7 @@ impl Agent {
         let found = self
             .table()
             .get(incarnation)
-            .map(|account| (account.stored.clone(), Arc::clone(&account.record), account.used_at));
+            .map(|account| (account.stored.clone(), Arc::clone(&account.record), account.used_at()));
         let Some(((id, version), before, used_at)) = found else {
             return self.keep_sealed(asked, prepared, change).await;
         };
@@ -98,7 +98,7 @@ impl Agent {
         let ((id, version), before, used_at) = {
             let table = self.table();
             let account = table.get(incarnation).ok_or_else(gone)?;
-            (account.stored.clone(), Arc::clone(&account.record), account.used_at)
+            (account.stored.clone(), Arc::clone(&account.record), account.used_at())
         };
         let mut record = before.duplicate();
         change(&mut record);

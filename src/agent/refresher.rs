@@ -14,7 +14,7 @@ use super::accounts::{Narrowed, Variant, login_hint};
 use super::failures::{dead_error, lasting};
 use super::persist::Kept;
 use super::{Agent, fingerprint, single_flight};
-use crate::clock::Timestamp;
+use crate::clock::Moment;
 use crate::fault;
 use crate::grant::{self, Client, Granted, RefreshRequest};
 use crate::ipc::message::event::Change;
@@ -74,7 +74,7 @@ impl Agent {
             };
             if !landing.awaited() || !landing.pause(error.clone(), wait).await {
                 if let Some(failures) = self.table().get(incarnation).map(|account| account.failures.clamp(1, 20)) {
-                    self.schedule.retry(incarnation, self.clock.now() + wait.max(BACKGROUND_PAUSE * failures));
+                    self.schedule.retry(incarnation, self.clock.boot() + wait.max(BACKGROUND_PAUSE * failures));
                 }
                 break Err(error);
             }
@@ -173,7 +173,7 @@ impl Agent {
     async fn succeeded(self: &Arc<Self>, job: Job, prepared: Prepared, granted: Granted) -> Result<(), Stop> {
         let rotated = granted.tokens.refresh.is_some();
         let late = granted.tokens.refresh.as_ref().unwrap_or(&granted.tokens.access).duplicate();
-        let now = self.clock.now();
+        let now = self.clock.moment();
         let id_came = granted.tokens.id.is_some();
         fault::point("refresh.keep");
         let kept = self.keep(&job.record, prepared, |record| apply(record, &job.variant, granted.tokens, now)).await;
@@ -193,6 +193,7 @@ impl Agent {
         account.not_before = None;
         account.failures = 0;
         account.answer_lost = false;
+        account.granted = now;
         account.refused_variants.remove(&job.variant);
         account.refused.take_if(|refused| *refused == job.variant);
         let replaced = match narrowed {
@@ -207,8 +208,8 @@ impl Agent {
         if let Some(replaced) = replaced {
             account.remember_replaced(replaced);
         }
-        account.narrowed.retain(|_, token| token.expires_at.is_none_or(|end| end > now));
-        self.schedule.plan(account, now);
+        account.narrowed.retain(|_, token| token.lifetime.is_none_or(|life| now.since(token.obtained).least() < life));
+        self.plan(account, now);
         let (name, expires_at) = (account.record.account.to_string(), account.record.tokens.expires_at);
         info!(account = name, rotated, "refreshed");
         drop(table);
@@ -230,9 +231,11 @@ pub(super) fn client(record: &Record, provider: &Provider) -> Client {
 
 /// Puts an answer into a record. What the server left out stays as it was (RFC 6749 sections 5.1 and 6). The token of
 /// another scope or audience is no part of the record and is given back.
-fn apply(record: &mut Record, variant: &Variant, answer: TokenSet, now: Timestamp) -> Option<Narrowed> {
-    let TokenSet { access, refresh, id, token_type, expires_at, id_expires_at, obtained_at, scope } = answer;
-    record.refreshed_at = Some(now);
+fn apply(record: &mut Record, variant: &Variant, answer: TokenSet, now: Moment) -> Option<Narrowed> {
+    let obtained = answer.obtained();
+    let TokenSet { access, refresh, id, token_type, expires_at, id_expires_at, obtained_at, obtained_boot, scope } =
+        answer;
+    record.refreshed_at = Some(now.wall);
     record.dead = None;
     // The token just redeemed has proven itself, so what came before it is of no more use.
     record.previous_refresh = None;
@@ -242,11 +245,17 @@ fn apply(record: &mut Record, variant: &Variant, answer: TokenSet, now: Timestam
     }
     if !variant.is_plain() {
         let scope = if scope.is_empty() { variant.scope.clone() } else { scope };
-        return Some(Narrowed { access, token_type, obtained_at, expires_at, scope });
+        let lifetime = expires_at.map(|end| end.since(obtained_at));
+        return Some(Narrowed { access, token_type, obtained, lifetime, scope });
     }
     if let Some(id) = id {
         record.tokens.id = Some(id);
         record.tokens.id_expires_at = id_expires_at;
+    } else if let Some(end) = record.tokens.id_expires_at {
+        // It ends when it ends, told by the clock as it is now: where nobody knows its age, at once.
+        let lifetime = end.since(record.tokens.obtained_at);
+        let age = obtained.since(record.tokens.obtained()).most().unwrap_or(lifetime);
+        record.tokens.id_expires_at = Some(obtained_at + lifetime.saturating_sub(age));
     }
     if !scope.is_empty() {
         record.tokens.scope = scope;
@@ -255,5 +264,6 @@ fn apply(record: &mut Record, variant: &Variant, answer: TokenSet, now: Timestam
     record.tokens.token_type = token_type;
     record.tokens.expires_at = expires_at;
     record.tokens.obtained_at = obtained_at;
+    record.tokens.obtained_boot = obtained_boot;
     None
 }

@@ -203,9 +203,11 @@ impl Agent {
         }
     }
 
-    fn enter(&self, account: Account) -> Arc<Record> {
+    fn enter(&self, mut account: Account) -> Arc<Record> {
         let record = Arc::clone(&account.record);
-        self.schedule.plan(&account, self.clock.now());
+        let now = self.clock.moment();
+        account.used = Some(now);
+        self.plan(&account, now);
         if let Some(before) = self.table().insert(account) {
             self.schedule.forget(before.record.incarnation);
         }

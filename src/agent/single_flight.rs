@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 
 use super::accounts::Variant;
@@ -32,9 +32,12 @@ pub(super) enum Stage {
     Done(Result<(), Error>),
 }
 
-/// The flights under way.
+/// The flights under way, and what ends their pauses.
 #[derive(Debug, Default)]
-pub(super) struct Flights(Arc<Mutex<Map>>);
+pub(super) struct Flights(Arc<Mutex<Map>>, Arc<Notify>);
+
+/// Over how long flights are spread whose pauses end at the same moment.
+const HASTE: Duration = Duration::from_secs(1);
 
 type Map = HashMap<Key, Arc<watch::Sender<Stage>>>;
 
@@ -59,8 +62,13 @@ impl Flights {
         let sender = Arc::new(sender);
         map.insert(key.clone(), Arc::clone(&sender));
         drop(map);
-        start(Landing { flights: Arc::clone(&self.0), sender, key });
+        start(Landing { flights: Arc::clone(&self.0), hasten: Arc::clone(&self.1), sender, key });
         receiver
+    }
+
+    /// What the pauses are for may be over: every flight looks anew.
+    pub(super) fn hasten(&self) {
+        self.1.notify_waiters();
     }
 }
 
@@ -68,6 +76,7 @@ impl Flights {
 #[derive(Debug)]
 pub(super) struct Landing {
     flights: Arc<Mutex<Map>>,
+    hasten: Arc<Notify>,
     sender: Arc<watch::Sender<Stage>>,
     key: Key,
 }
@@ -90,6 +99,7 @@ impl Landing {
         self.sender.send_replace(Stage::Waiting { error, at });
         tokio::select! {
             () = tokio::time::sleep_until(at) => {}
+            () = self.hasten.notified() => tokio::time::sleep(HASTE.mul_f64(super::jitter())).await,
             () = self.sender.closed() => return false,
         }
         self.sender.send_replace(Stage::UnderWay);
@@ -190,6 +200,19 @@ mod tests {
         });
         assert_eq!(wait(caller, soon()).await, Err(error));
         assert!(!pause.await.unwrap(), "the last caller has left, so the flight need not go on");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_pause_is_cut_short_when_what_it_is_for_may_be_over() {
+        let flights = Flights::default();
+        let mut landing = None;
+        let mut caller = flights.join(key(), |own| landing = Some(own));
+        let (landing, error) = (landing.unwrap(), Error::new(ErrorKind::TemporarilyUnavailable, "down"));
+        let pause = tokio::spawn(async move { landing.pause(error, Duration::from_secs(600)).await });
+        caller.wait_for(|stage| matches!(stage, Stage::Waiting { .. })).await.unwrap();
+        let began = Instant::now();
+        flights.hasten();
+        assert!(pause.await.unwrap() && began.elapsed() <= HASTE);
     }
 
     #[tokio::test]

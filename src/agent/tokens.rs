@@ -11,7 +11,7 @@ use tokio::time::Instant;
 use super::accounts::{Account, Variant, login_hint};
 use super::state::{self, Times, Verdict};
 use super::{Agent, single_flight};
-use crate::clock::Timestamp;
+use crate::clock::{Moment, Timestamp};
 use crate::ipc::message::token::{AuthMethod, GetToken, RefreshToken, Refreshed, Token};
 use crate::ipc::message::vault::VaultState;
 use crate::ipc::message::{Error, ErrorKind};
@@ -61,11 +61,12 @@ impl Agent {
 
     /// The token that there was, if it is still any good: shorter than asked is better than an error.
     fn still_valid(&self, incarnation: u64, variant: &Variant, get: &GetToken) -> Option<Token> {
-        let now = self.clock.now();
+        let now = self.clock.moment();
         let table = self.table();
         let account = table.get(incarnation)?;
-        let valid = times(account, variant, get.token_type)?.expires_at > now && !refused(account, variant, get);
-        valid.then(|| answer(account, variant, get, get.min_validity.is_none()).ok())?
+        let ended = times(account, variant, get.token_type)?.left(now).is_some_and(|left| left.is_zero());
+        let valid = !ended && !refused(account, variant, get);
+        valid.then(|| answer(account, variant, get, get.min_validity.is_none(), now).ok())?
     }
 
     /// Looks the token up; the only step that a fresh token needs.
@@ -73,16 +74,16 @@ impl Agent {
         if let (None, Some(project)) = (&get.account, &get.project) {
             self.check_project(project)?;
         }
-        let now = self.clock.now();
+        let now = self.clock.moment();
         let mut table = self.table();
         let incarnation = table.resolve(asked(get))?.record.incarnation;
         let account = table.get_mut(incarnation).ok_or_else(gone)?;
-        let first_use = account.used_at.is_none_or(|used| now.since(used) >= super::schedule::IN_USE);
-        account.used_at = Some(now);
+        let first_use = !account.in_use(now);
+        account.used = Some(now);
         let variant = variant(account, get);
         let found = look(account, &variant, get, now);
         if first_use {
-            self.schedule.plan(account, now);
+            self.plan(account, now);
         }
         Ok((incarnation, variant, found?))
     }
@@ -93,16 +94,17 @@ impl Agent {
         let account = table.get(incarnation).ok_or_else(|| self.gone())?;
         let need = get.min_validity.map(Duration::from_secs);
         let times = times(account, variant, get.token_type).ok_or_else(|| no_such_token(account, get.token_type))?;
-        let verdict = state::judge(times, need, account.provider.refresh.margin, self.clock.now());
+        let now = self.clock.moment();
+        let verdict = state::judge(times, need, account.provider.refresh.margin, now);
         if verdict == Verdict::Expired && get.token_type == TokenKind::Id {
             return Err(id_not_renewed(account));
         }
         let met = match verdict {
             Verdict::Fresh | Verdict::Aging => true,
-            Verdict::Short | Verdict::AsGoodAsItGets => need.is_none(),
+            Verdict::Short | Verdict::AsGoodAsItGets | Verdict::Doubtful => need.is_none(),
             Verdict::Expired => false,
         };
-        answer(account, variant, get, met)
+        answer(account, variant, get, met, now)
     }
 
     pub(super) async fn refresh(self: &Arc<Self>, refresh: RefreshToken) -> Result<Refreshed, Error> {
@@ -119,7 +121,7 @@ impl Agent {
         let account = table.get(incarnation).ok_or_else(|| self.gone())?;
         Ok(Refreshed {
             account: account.record.account.to_string(),
-            expires_at: account.record.tokens.expires_at,
+            expires_at: ends_at(account, self.clock.moment()),
             rotated: account.record.rotation > rotation,
             persisted: account.persisted,
         })
@@ -142,7 +144,7 @@ fn variant(account: &Account, get: &GetToken) -> Variant {
     }
 }
 
-fn look(account: &Account, variant: &Variant, get: &GetToken, now: Timestamp) -> Result<Found, Error> {
+fn look(account: &Account, variant: &Variant, get: &GetToken, now: Moment) -> Result<Found, Error> {
     if get.token_type == TokenKind::Id && account.record.tokens.id.is_none() {
         return Err(no_such_token(account, TokenKind::Id));
     }
@@ -151,15 +153,15 @@ fn look(account: &Account, variant: &Variant, get: &GetToken, now: Timestamp) ->
     if refused(account, variant, get) {
         return Ok(Found::Renew(None));
     }
-    let serve = |met| answer(account, variant, get, met).map(Box::new);
+    let serve = |met| answer(account, variant, get, met, now).map(Box::new);
     let refreshable = account.record.tokens.refresh.is_some() && account.record.dead.is_none();
     Ok(match state::judge(times, need, account.provider.refresh.margin, now) {
         Verdict::Fresh => Found::Serve(serve(true)?, false),
         // A failed refresh has its own time for the next attempt.
         Verdict::Aging => Found::Serve(serve(true)?, refreshable && account.problem.is_none()),
         Verdict::AsGoodAsItGets => Found::Serve(serve(false)?, false),
-        Verdict::Short if lasts(account, get) => Found::Serve(serve(need.is_none())?, false),
-        Verdict::Short => Found::Renew(Some(times.expires_at.since(now))),
+        Verdict::Short | Verdict::Doubtful if lasts(account, get) => Found::Serve(serve(need.is_none())?, false),
+        Verdict::Short | Verdict::Doubtful => Found::Renew(Some(times.left(now).unwrap_or(times.lifetime))),
         Verdict::Expired if lasts(account, get) => return Err(id_not_renewed(account)),
         Verdict::Expired => Found::Renew(None),
     })
@@ -179,33 +181,41 @@ fn lasts(account: &Account, get: &GetToken) -> bool {
 pub(super) fn times(account: &Account, variant: &Variant, kind: TokenKind) -> Option<Times> {
     let tokens = &account.record.tokens;
     let assumed = account.provider.refresh.assumed_lifetime;
-    let made = |obtained_at: Timestamp, expires_at: Option<Timestamp>| Times {
-        obtained_at,
-        expires_at: expires_at.unwrap_or(obtained_at + assumed),
-    };
+    let made = |obtained: Moment, lifetime: Option<Duration>| Times { obtained, lifetime: lifetime.unwrap_or(assumed) };
+    let until = |end: Option<Timestamp>| made(tokens.obtained(), end.map(|end| end.since(tokens.obtained_at)));
     match kind {
-        TokenKind::Id => tokens.id.as_ref().map(|_| made(tokens.obtained_at, tokens.id_expires_at)),
-        TokenKind::Access if variant.is_plain() => Some(made(tokens.obtained_at, tokens.expires_at)),
-        TokenKind::Access => account.narrowed.get(variant).map(|token| made(token.obtained_at, token.expires_at)),
+        TokenKind::Id => tokens.id.as_ref().map(|_| until(tokens.id_expires_at)),
+        TokenKind::Access if variant.is_plain() => Some(until(tokens.expires_at)),
+        TokenKind::Access => account.narrowed.get(variant).map(|token| made(token.obtained, token.lifetime)),
     }
 }
 
+/// When the login's own access token ends, by the wall clock as it is now; `None` if nobody knows.
+pub(super) fn ends_at(account: &Account, now: Moment) -> Option<Timestamp> {
+    account.record.tokens.expires_at?;
+    let times = times(account, &Variant::default(), TokenKind::Access)?;
+    Some(now.wall - times.age(now)? + times.lifetime)
+}
+
 /// The answer. Its token is the only copy that leaves the table.
-fn answer(account: &Account, variant: &Variant, get: &GetToken, met: bool) -> Result<Token, Error> {
+fn answer(account: &Account, variant: &Variant, get: &GetToken, met: bool, now: Moment) -> Result<Token, Error> {
     let tokens = &account.record.tokens;
     let missing = || no_such_token(account, get.token_type);
-    let (token, token_type, expires_at, scope) = match get.token_type {
+    let (token, token_type, ends, scope) = match get.token_type {
         TokenKind::Id => {
-            (tokens.id.as_ref().ok_or_else(missing)?, &tokens.token_type, tokens.id_expires_at, &tokens.scope)
+            (tokens.id.as_ref().ok_or_else(missing)?, &tokens.token_type, tokens.id_expires_at.is_some(), &tokens.scope)
         }
         TokenKind::Access if variant.is_plain() => {
-            (&tokens.access, &tokens.token_type, tokens.expires_at, &tokens.scope)
+            (&tokens.access, &tokens.token_type, tokens.expires_at.is_some(), &tokens.scope)
         }
         TokenKind::Access => {
             let token = account.narrowed.get(variant).ok_or_else(missing)?;
-            (&token.access, &token.token_type, token.expires_at, &token.scope)
+            (&token.access, &token.token_type, token.lifetime.is_some(), &token.scope)
         }
     };
+    // By the clock as it is now, which is the caller's too.
+    let times = times(account, variant, get.token_type).filter(|_| ends);
+    let expires_at = times.and_then(|times| Some(now.wall - times.age(now)? + times.lifetime));
     let warning = (!account.persisted).then(|| {
         format!(
             "{}: the disk refuses to keep this login's newest state; see `cred-helper status`",

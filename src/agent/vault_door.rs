@@ -8,7 +8,7 @@ use tracing::{info, warn};
 
 use super::accounts::Account;
 use super::gate::Closed;
-use super::{Agent, to_the_end};
+use super::{Agent, schedule, to_the_end};
 use crate::ipc::message::event::Change;
 use crate::ipc::message::vault::{AddSlot, RemoveSlot, SlotReport, Unlock, VaultReport, VaultState, WasReset};
 use crate::ipc::message::{Done, Error, ErrorKind};
@@ -77,7 +77,7 @@ impl Agent {
         let mut stored = loaded.records;
         // Of two logins of one name the newer counts.
         stored.sort_by_key(|stored| stored.record.signed_in_at);
-        let now = self.clock.now();
+        let (now, spread) = (self.clock.moment(), schedule::spread(stored.len()));
         let mut accounts = 0;
         for Stored { id, version, record, unanswered } in stored {
             accounts += 1;
@@ -88,10 +88,10 @@ impl Agent {
             let provider = self.provider_of(&record);
             let mut account = Account::new((id, version), record, provider);
             account.answer_lost = unanswered.is_some();
-            self.schedule.plan(&account, now);
+            self.plan_within(&account, now, spread);
             if account.answer_lost && account.record.dead.is_none() {
                 // The sooner the token is sent again, the likelier its server still takes it.
-                self.schedule.retry(account.record.incarnation, now);
+                self.schedule.retry(account.record.incarnation, self.clock.boot());
             }
             if let Some(older) = self.table().insert(account) {
                 warn!(account = %older.record.account, "there are two logins of that name; the newer one is used");

@@ -1,5 +1,7 @@
 //! One exchange at the token endpoint (RFC 6749 section 3.2): what every grant ends with.
 
+use std::time::Duration;
+
 use super::failure::Asked;
 use super::identity;
 use super::{Client, Failure, Granted};
@@ -70,20 +72,22 @@ impl Exchange<'_> {
         request.headers = provider.token.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
 
         let response = http.send(request).await.map_err(|error| asked.unanswered(error))?;
-        let now = clock.now();
+        let now = clock.moment();
+        // Absolute times are by the server's clock.
+        let server_now = response.date.unwrap_or(now.wall);
         if !(200..300).contains(&response.status) {
-            return Err(Refusal::of(asked.refused(&response, now), &response.body));
+            return Err(Refusal::of(asked.refused(&response, now.wall), &response.body));
         }
         let answer = match token_response::decode(&response.body) {
             Ok(answer) => answer,
             // Some servers refuse with status 200.
             Err(_) if token_error::decode(&response.body).is_some_and(|answer| answer.error.is_some()) => {
-                return Err(Refusal::of(asked.refused(&response, now), &response.body));
+                return Err(Refusal::of(asked.refused(&response, now.wall), &response.body));
             }
             Err(error) => return Err(asked.unreadable(&response, &error.to_string()).into()),
         };
 
-        let expected = Expected { issuer, client_id: &client.id, nonce, now };
+        let expected = Expected { issuer, client_id: &client.id, nonce, now: server_now };
         let checked = answer.id.as_ref().map(|token| check(token, expected));
         let (id, claims) = match (answer.id, checked) {
             (Some(token), Some(Ok(claims))) => (Some(token), Some(claims)),
@@ -101,9 +105,10 @@ impl Exchange<'_> {
             refresh: answer.refresh,
             id,
             token_type: answer.token_type,
-            expires_at: answer.expires_in.map(|seconds| now + std::time::Duration::from_secs(seconds.unsigned_abs())),
-            id_expires_at: claims.as_ref().and_then(Claims::expires_at),
-            obtained_at: now,
+            expires_at: answer.expires_in.map(|seconds| now.wall + Duration::from_secs(seconds.unsigned_abs())),
+            id_expires_at: claims.as_ref().and_then(Claims::expires_at).map(|end| now.wall + end.since(server_now)),
+            obtained_at: now.wall,
+            obtained_boot: now.boot,
             scope: answer.scope,
         };
         Ok(Granted { tokens, identity })
@@ -123,6 +128,7 @@ pub(super) fn no_failure() -> Failure {
         message: String::new(),
         retry_after: None,
         answer_lost: false,
+        unsent: false,
         invalid_grant: false,
     }
 }

@@ -1,7 +1,7 @@
 //! Classing a failure by what is done next: the provider's own table first, then RFC 6749 section 5.2, then the status.
 //! What is unknown is transient: asking again costs little, a login that was given up by mistake costs a person's time.
 
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use super::Failure;
 use crate::clock::Timestamp;
@@ -30,7 +30,8 @@ impl Asked<'_> {
             HttpError::NotSent(_) => (ErrorClass::Transient, false),
             HttpError::AnswerLost(_) => (ErrorClass::Transient, true),
         };
-        Failure { class, message: error.to_string(), retry_after: None, answer_lost, invalid_grant: false }
+        let unsent = matches!(error, HttpError::NotSent(_));
+        Failure { class, message: error.to_string(), retry_after: None, answer_lost, unsent, invalid_grant: false }
     }
 
     /// A 2xx answer that cannot be read: the server may have rotated.
@@ -41,11 +42,13 @@ impl Asked<'_> {
             false => format!("{host} answered {} with something else than asked for: {reason}", self.what),
         };
         let class = ErrorClass::Transient;
-        Failure { class, message, retry_after: None, answer_lost: true, invalid_grant: false }
+        Failure { class, message, retry_after: None, answer_lost: true, unsent: false, invalid_grant: false }
     }
 
-    /// Any answer that is an error.
+    /// Any answer that is an error; it came `now`.
     pub(super) fn refused(self, response: &Response, now: Timestamp) -> Failure {
+        // A date is by the server's clock: this machine's may be days off.
+        let now = response.date.unwrap_or(now);
         let answer = token_error::decode(&response.body);
         let named = answer.clone().unwrap_or_default();
         let class = classify(self.rules, response.status, &named);
@@ -55,6 +58,7 @@ impl Asked<'_> {
             retry_after: response.retry_after.as_deref().and_then(|value| retry_after(value, now)),
             // A gateway says 502 when the server behind it may have done the work.
             answer_lost: class == ErrorClass::Transient && response.status >= 500,
+            unsent: false,
             invalid_grant: named.error.as_deref() == Some("invalid_grant"),
         }
     }
@@ -126,11 +130,7 @@ fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
     let value = value.trim();
     let wait = match value.parse::<u64>() {
         Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => {
-            let date: SystemTime = httpdate::parse_http_date(value).ok()?;
-            let seconds = date.duration_since(UNIX_EPOCH).ok()?.as_secs();
-            Timestamp(i64::try_from(seconds).unwrap_or(i64::MAX)).since(now)
-        }
+        Err(_) => http::time(value)?.since(now),
     };
     Some(wait.min(MAX_RETRY_AFTER))
 }
@@ -142,7 +142,14 @@ mod tests {
 
     fn response(status: u16, content_type: &str, body: &str) -> Response {
         let body = Zeroizing::new(body.as_bytes().to_vec());
-        Response { status, content_type: Some(content_type.into()), retry_after: None, location: None, body }
+        Response {
+            status,
+            content_type: Some(content_type.into()),
+            retry_after: None,
+            location: None,
+            date: None,
+            body,
+        }
     }
 
     fn asked(rules: &[ErrorRule]) -> Asked<'_> {

@@ -75,6 +75,8 @@ pub struct Failure {
     pub retry_after: Option<Duration>,
     /// The request may have reached the server, and its answer did not come whole: it may have rotated.
     pub answer_lost: bool,
+    /// No server was reached.
+    pub unsent: bool,
     /// The server said `invalid_grant`, whatever that is classed as: for a young token it is asked once more.
     pub invalid_grant: bool,
 }

@@ -6,9 +6,10 @@
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
 
+use super::OpenOptions;
 use super::disk::{self, Disk};
 use super::error::VaultError;
-use super::{OpenOptions, machine};
+use crate::clock::boot_id;
 use crate::ipc::owner::{Owner, host_name, lock_file, read_owner};
 
 /// The lock; it goes when this is dropped, or the process ends.
@@ -31,7 +32,7 @@ impl Ownership {
     pub(super) fn announce(&self, options: &OpenOptions, disk: &Disk) -> Result<(), VaultError> {
         let owner = Owner {
             host: host_name(),
-            boot: machine::boot_id(),
+            boot: boot_id(),
             pid: std::process::id(),
             socket: options.socket.clone(),
             version: options.version.clone(),

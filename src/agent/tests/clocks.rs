@@ -2,19 +2,20 @@
 
 use super::*;
 use crate::agent::alarm::Wake;
+use crate::demo::server::Behaviour;
 
 const MARGIN: Duration = Duration::from_secs(300);
 
 impl World {
     fn due(&self, label: &str) -> Timestamp {
-        self.agent.schedule.of(self.incarnation(label)).expect("refreshed ahead")
+        self.agent.wall_at(self.agent.schedule.of(self.incarnation(label)).expect("refreshed ahead"))
     }
 
-    async fn refreshed(&self, times: usize) {
-        let done = self.server.until(|log| {
-            log.iter().filter(|entry| entry.is_grant("refresh_token") && entry.succeeded()).count() >= times
-        });
-        tokio::time::timeout(Duration::from_secs(30), done).await.expect("refreshed");
+    /// Until no exchange is under way, and no flight waits for another.
+    async fn landed(&self) {
+        while !self.agent.flights.is_empty() {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
@@ -47,20 +48,104 @@ async fn a_token_that_ended_while_the_machine_slept_is_refreshed_once() {
     assert!(world.due("one") > world.clock.now(), "the next one is planned");
 }
 
+const DAYS: i64 = 3 * 24 * 3600;
+
 #[tokio::test]
-async fn fifty_accounts_after_a_sleep_are_refreshed_once_each_and_not_all_at_once() {
+async fn a_token_that_came_while_the_clock_was_days_ahead_does_not_last_for_days() {
     let world = World::new(Options::default()).await;
-    for n in 0..50 {
+    world.clock.set(DAYS);
+    world.log_in("one").await.unwrap();
+    world.clock.set(-DAYS);
+    world.agent.woken(Wake::ClockSet);
+    let first = world.get("one").await.unwrap();
+    let left = first.expires_at.unwrap().since(world.clock.now());
+    assert!(left <= HOUR, "the answer says {left:?}");
+    assert!(world.due("one").since(world.clock.now()) < HOUR, "the refresh ahead is not days away");
+    world.clock.pass(2 * HOUR);
+    let second = world.get("one").await.unwrap();
+    assert!(!second.token.matches(&first.token), "it has ended");
+    assert_eq!(world.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn a_clock_that_was_set_back_makes_no_token_last_longer() {
+    let world = World::signed_in().await;
+    let first = world.get("one").await.unwrap();
+    world.clock.set(-DAYS);
+    world.agent.woken(Wake::ClockSet);
+    assert!(world.get("one").await.unwrap().token.matches(&first.token));
+    world.clock.pass(2 * HOUR);
+    assert!(!world.get("one").await.unwrap().token.matches(&first.token));
+    assert_eq!(world.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn an_agent_started_anew_counts_on_by_the_boot_clock() {
+    let mut world = World::new(Options::default()).await;
+    world.clock.set(DAYS);
+    world.log_in("one").await.unwrap();
+    let first = world.get("one").await.unwrap();
+    world.clock.set(-DAYS);
+    world.clock.pass(2 * HOUR);
+    world.restart().await;
+    assert!(!world.get("one").await.unwrap().token.matches(&first.token));
+    assert_eq!(world.refreshes(), 1);
+}
+
+#[tokio::test]
+async fn after_a_restart_with_the_clock_behind_a_token_is_served_only_if_no_other_can_be_had() {
+    let mut world = World::signed_in().await;
+    let first = world.get("one").await.unwrap();
+    world.clock.set(-DAYS);
+    world.clock.reboot();
+    world.restart().await;
+    world.server.set_behaviour(Behaviour::Status(503, Some("60".into())), 1);
+    let served = world.get("one").await.unwrap();
+    assert!(served.token.matches(&first.token) && served.expires_at.is_none(), "nobody knows when it ends");
+    world.landed().await;
+    world.clock.pass(Duration::from_secs(61));
+    assert!(!world.get("one").await.unwrap().token.matches(&first.token));
+}
+
+#[tokio::test]
+async fn an_id_token_is_told_by_its_servers_clock() {
+    let world = World::new(Options::default()).await;
+    for days in [DAYS, -2 * DAYS] {
+        world.clock.set(days);
+        world.log_in_as("one", true).await.expect("a wrong clock stops no login");
+        let id = world.ask("one", |get| get.token_type = TokenKind::Id).await.unwrap();
+        let left = id.expires_at.unwrap().since(world.clock.now());
+        assert!(left > HOUR / 2 && left <= HOUR, "{left:?}");
+    }
+}
+
+/// Two hundred accounts, whatever happens to the clocks of this machine: by whom the refreshes are started, and when.
+#[tokio::test]
+async fn two_hundred_accounts_after_a_sleep_or_a_set_clock_are_refreshed_once_each_and_not_all_at_once() {
+    let world = World::new(Options::default()).await;
+    for n in 0..200 {
         world.log_in(&format!("a{n}")).await.unwrap();
     }
-    world.clock.pass(8 * HOUR);
-    world.agent.woken(Wake::Due);
-    world.agent.woken(Wake::ClockSet);
-    world.refreshed(50).await;
-    let at: Vec<_> = world.server.log().into_iter().filter(|e| e.is_grant("refresh_token")).map(|e| e.at).collect();
-    assert_eq!(at.len(), 50);
-    let busiest =
-        at.iter().map(|from| at.iter().filter(|at| (*from..*from + Duration::from_secs(1)).contains(at)).count());
-    assert!(busiest.max().unwrap() < 25, "spread over seconds");
+    let sleep = |world: &World| {
+        world.clock.pass(8 * HOUR);
+        Wake::Due
+    };
+    let set_ahead = |world: &World| {
+        world.clock.set(DAYS);
+        Wake::ClockSet
+    };
+    for (round, jump) in [(1, &sleep as &dyn Fn(&World) -> Wake), (2, &set_ahead)] {
+        world.agent.woken(jump(&world));
+        let token = world.get("a0").await.unwrap();
+        assert!(world.server.is_live(&token.token.expose()), "whoever asks does not wait for a turn");
+        for _ in 0..25 {
+            world.clock.pass(Duration::from_secs(1));
+            let before = world.refreshes();
+            world.agent.woken(Wake::Due);
+            world.landed().await;
+            assert!(world.refreshes() - before < 40, "spread over seconds");
+        }
+        assert_eq!(world.refreshes(), 200 * round, "one for each");
+    }
     assert!(world.none_lost());
 }

@@ -29,6 +29,7 @@ use crate::vault::{Cost, Faults, KeyringChoice, MachineId, OpenOptions};
 struct MovedClock {
     wall: AtomicI64,
     boot: AtomicU64,
+    boots: AtomicU64,
 }
 
 impl Clock for MovedClock {
@@ -39,6 +40,10 @@ impl Clock for MovedClock {
     fn boot(&self) -> Duration {
         SystemClock.boot() + Duration::from_secs(self.boot.load(Ordering::Relaxed))
     }
+
+    fn boot_clock(&self) -> u64 {
+        self.boots.load(Ordering::Relaxed)
+    }
 }
 
 impl MovedClock {
@@ -46,6 +51,11 @@ impl MovedClock {
     fn pass(&self, time: Duration) {
         self.boot.fetch_add(time.as_secs(), Ordering::Relaxed);
         self.set(i64::try_from(time.as_secs()).unwrap());
+    }
+
+    /// The machine is started anew: another boot clock.
+    fn reboot(&self) {
+        self.boots.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Somebody sets the wall clock.

@@ -5,7 +5,3 @@ use std::fs::read_to_string;
 pub(super) fn machine_id() -> Option<String> {
     read_to_string("/etc/machine-id").or_else(|_| read_to_string("/var/lib/dbus/machine-id")).ok()
 }
-
-pub(super) fn boot_id() -> Option<String> {
-    read_to_string("/proc/sys/kernel/random/boot_id").ok()
-}

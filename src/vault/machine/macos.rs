@@ -13,7 +13,3 @@ pub(super) fn machine_id() -> Option<String> {
     let line = text.lines().find(|line| line.contains("\"IOPlatformUUID\""))?;
     line.split('"').nth(3).map(str::to_owned)
 }
-
-pub(super) fn boot_id() -> Option<String> {
-    None
-}

@@ -1,4 +1,4 @@
-//! What tells this machine and this boot from others: its id and boot id, one file per system.
+//! What tells this machine from others: its id, one file per system.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -33,9 +33,4 @@ impl MachineId {
         };
         id.map(|id| id.trim().to_owned()).filter(|id| !id.is_empty())
     }
-}
-
-/// Which boot of the machine this is; empty where the system doesn't say.
-pub(crate) fn boot_id() -> String {
-    system::boot_id().map(|id| id.trim().to_owned()).unwrap_or_default()
 }

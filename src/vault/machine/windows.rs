@@ -28,7 +28,3 @@ pub(super) fn machine_id() -> Option<String> {
     let length = (bytes as usize / 2).saturating_sub(1);
     text.get(..length).map(String::from_utf16_lossy)
 }
-
-pub(super) fn boot_id() -> Option<String> {
-    None
-}

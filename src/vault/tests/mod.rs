@@ -85,6 +85,7 @@ fn record(refresh: &str) -> Record {
             expires_at: None,
             id_expires_at: None,
             obtained_at: Timestamp(1),
+            obtained_boot: None,
             scope: Vec::new(),
         },
         previous_refresh: None,

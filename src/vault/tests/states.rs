@@ -96,6 +96,9 @@ fn wrong_passphrases_cost_more_and_more_time() {
         fn boot(&self) -> Duration {
             Duration::from_secs(self.0.load(std::sync::atomic::Ordering::SeqCst))
         }
+        fn boot_clock(&self) -> u64 {
+            1
+        }
     }
     let clock = Arc::new(Still(1.into()));
     let home = Home::new();
