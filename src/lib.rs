@@ -41,7 +41,7 @@
 //!
 //! | module | what it holds | what it may use |
 //! |---|---|---|
-//! | [`secret`] [`token`] [`account`] [`clock`] [`redact`] [`paths`] `html` | the vocabulary | nothing |
+//! | [`secret`] [`token`] [`account`] [`clock`] [`redact`] `panics` [`paths`] `html` | the vocabulary | nothing |
 //! | `fault` | steps at which tests kill, stop or fail the agent; nothing in a release | nothing |
 //! | [`ipc`] | what client and agent agree on: messages, frames, transport, client, server, start | vocabulary |
 //! | `cli` | the command line: arguments, output, one file per command | `ipc`'s light half |
@@ -75,6 +75,8 @@ mod html;
 pub mod ipc;
 #[cfg(feature = "agent")]
 pub mod oauth;
+#[cfg(any(feature = "agent", feature = "cli"))]
+mod panics;
 pub mod paths;
 #[cfg(feature = "agent")]
 pub mod provider;

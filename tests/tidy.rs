@@ -9,7 +9,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Words that every part speaks.
-const VOCABULARY: &[&str] = &["account", "clock", "fault", "html", "paths", "redact", "secret", "token"];
+const VOCABULARY: &[&str] = &["account", "clock", "fault", "html", "panics", "paths", "redact", "secret", "token"];
 
 /// What each part may import besides itself and the vocabulary. What is not here is forbidden: a new part is a new line.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -31,6 +31,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("clock", &[]),
     ("fault", &[]),
     ("html", &[]),
+    ("panics", &[]),
     ("paths", &[]),
     ("redact", &[]),
     ("secret", &[]),

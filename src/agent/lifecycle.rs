@@ -27,6 +27,7 @@ use crate::ipc::server::{Listener, serve};
 use crate::ipc::start::check_home_owner;
 use crate::ipc::{ConnectError, owner};
 use crate::oauth::http::{Http, HttpOptions};
+use crate::panics;
 use crate::paths::Paths;
 use crate::vault::{OpenOptions as VaultOptions, Vault, VaultError};
 
@@ -42,6 +43,10 @@ Started by cred-helper when it is needed; see cred-helper(1).";
 
 /// The agent's `main`, for its arguments without the program's name.
 pub fn run(mut arguments: impl Iterator<Item = OsString>) -> ExitCode {
+    panics::tell_where_only(|line| match tracing::dispatcher::has_been_set() {
+        true => error!("{line}"),
+        false => complain(&format!("cred-helper-agent: {line}")),
+    });
     let command = arguments.next();
     match command.as_deref().and_then(|command| command.to_str()) {
         None | Some("run") => run_agent(arguments.next().is_some_and(|flag| flag == "--detach")),

@@ -41,8 +41,11 @@ use clap::Parser as _;
 use args::{Cli, Command};
 use exit::Failure;
 
+use crate::panics;
+
 /// Runs one command and says with which code to exit.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
+    panics::tell_where_only(|line| output::tell(&format!("cred-helper: {line}")));
     let result = match Cli::try_parse_from(argv) {
         Ok(cli) => dispatch(cli),
         Err(error) => output::clap(&error),
