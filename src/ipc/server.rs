@@ -7,7 +7,9 @@
 mod connection;
 mod dispatch;
 mod http;
+mod origin;
 mod outbox;
+mod peer;
 
 use std::future::Future;
 use std::io;
@@ -25,21 +27,15 @@ use super::message;
 use super::transport::Socket;
 use crate::secret::Secret;
 
+pub use origin::Origin;
 pub use outbox::Notifier;
+pub use peer::Peer;
+pub(crate) use peer::Stranger;
 
 /// After a failed accept (no descriptor left, mostly): long enough not to spin, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long requests under way may take once the agent is to stop; exchanges with servers are waited for elsewhere.
 const DRAIN: Duration = Duration::from_secs(10);
-
-/// Who is at the other end, as the system says.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Peer {
-    /// The user.
-    pub uid: Option<u32>,
-    /// The process that connected.
-    pub pid: Option<u32>,
-}
 
 /// One request.
 pub struct Call {
@@ -60,6 +56,9 @@ pub type Answer = Secret;
 pub trait Service: Send + Sync + 'static {
     /// Answers one request. Calls run concurrently.
     fn call(self: Arc<Self>, call: Call) -> Pin<Box<dyn Future<Output = Result<Answer, message::Error>> + Send>>;
+
+    /// Somebody connected who may not be served, and was told so.
+    fn refused(&self, _peer: &Peer) {}
 }
 
 /// How many connections are open.

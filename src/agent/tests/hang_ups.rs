@@ -8,7 +8,7 @@ use crate::ipc::server::{Call, Notifier, Peer, Service};
 impl World {
     /// Calls a method as a connection does, and hangs up at once.
     async fn hang_up(&self, method: &str, params: serde_json::Value) {
-        let peer = Peer { uid: None, pid: None };
+        let peer = Peer::new(None, None);
         let call = Call { method: method.to_owned(), params, peer, notifier: Notifier::to_nobody() };
         let answer = tokio::time::timeout(Duration::ZERO, Arc::clone(&self.agent).call(call)).await;
         assert!(answer.is_err(), "there was nothing to hang up on");

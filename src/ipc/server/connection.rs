@@ -33,7 +33,10 @@ const READ_ROOM: usize = 4096;
 pub(super) async fn run(stream: AgentStream, service: Arc<dyn Service>, mut stopped: watch::Receiver<bool>) {
     let peer = match stream.peer() {
         Ok(Ok(peer)) => peer,
-        Ok(Err(reason)) => return refuse(&stream, &Error::new(ErrorKind::Refused, reason)),
+        Ok(Err(stranger)) => {
+            service.refused(&stranger.peer);
+            return refuse(&stream, &Error::new(ErrorKind::Refused, stranger.reason));
+        }
         Err(_) => return,
     };
     let first = tokio::select! {
@@ -259,7 +262,8 @@ impl Reader<'_> {
 
     fn start(&mut self, asked: dispatch::Asked, permit: OwnedSemaphorePermit) {
         let owed = Owed::new(self.outbox.clone(), asked.id, permit);
-        let answer = dispatch::call(self.service.clone(), asked.method, asked.params, self.peer, self.outbox.clone());
+        let answer =
+            dispatch::call(self.service.clone(), asked.method, asked.params, self.peer.clone(), self.outbox.clone());
         self.calls.spawn(async move { owed.pay(&answer.await) });
     }
 

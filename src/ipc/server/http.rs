@@ -48,7 +48,7 @@ pub(super) async fn run(
 ) {
     let gone = stream.gone();
     let serve = hyper::service::service_fn(move |request| {
-        let service = service.clone();
+        let (service, peer) = (service.clone(), peer.clone());
         async move { Ok::<_, Infallible>(answer(service, peer, request).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
@@ -141,7 +141,12 @@ fn status(kind: ErrorKind) -> StatusCode {
     match kind {
         ErrorKind::UnknownAccount | ErrorKind::NoSuchToken | ErrorKind::MethodNotFound => StatusCode::NOT_FOUND,
         ErrorKind::InvalidParams | ErrorKind::InvalidRequest | ErrorKind::AmbiguousAccount => StatusCode::BAD_REQUEST,
-        ErrorKind::LoginRequired | ErrorKind::Denied | ErrorKind::Refused => StatusCode::FORBIDDEN,
+        ErrorKind::LoginRequired
+        | ErrorKind::Denied
+        | ErrorKind::Refused
+        | ErrorKind::NotAllowed
+        | ErrorKind::NotConfirmed => StatusCode::FORBIDDEN,
+        ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::VaultLocked => StatusCode::LOCKED,
         ErrorKind::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,
         _ => StatusCode::INTERNAL_SERVER_ERROR,

@@ -14,7 +14,7 @@ use tokio::io::Interest;
 use tokio::net::{UnixListener, UnixStream};
 
 use super::{Blocking, address, is_trusted, stream_socket};
-use crate::ipc::server::Peer;
+use crate::ipc::server::{Peer, Stranger};
 
 /// As many as the system lets wait: 1,000 clients at once are one build.
 const BACKLOG: i32 = 4096;
@@ -115,15 +115,16 @@ fn in_file(path: &Path, error: &io::Error) -> io::Error {
 pub(crate) struct AgentStream(UnixStream);
 
 impl AgentStream {
-    /// Who it is; an error line's text for those who may not be served.
-    pub(crate) fn peer(&self) -> io::Result<Result<Peer, String>> {
+    /// Who it is, and whether it may be served.
+    pub(crate) fn peer(&self) -> io::Result<Result<Peer, Stranger>> {
         let found = self.0.peer_cred()?;
         let own = rustix::process::geteuid().as_raw();
+        let peer = Peer::new(Some(found.uid()), found.pid().and_then(|pid| u32::try_from(pid).ok()));
         if !is_trusted(found.uid(), own) {
-            return Ok(Err(format!("this agent serves user {own}, not user {}", found.uid())));
+            let reason = format!("this agent serves user {own}, not user {}", found.uid());
+            return Ok(Err(Stranger { peer, reason }));
         }
-        let pid = found.pid().and_then(|pid| u32::try_from(pid).ok());
-        Ok(Ok(Peer { uid: Some(found.uid()), pid }))
+        Ok(Ok(peer))
     }
 
     /// Waits until there is something to read; holds no buffer meanwhile.

@@ -16,7 +16,7 @@ use windows_sys::Win32::Security::{PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES};
 use windows_sys::Win32::System::Pipes::GetNamedPipeClientProcessId;
 
 use super::{user, wide};
-use crate::ipc::server::Peer;
+use crate::ipc::server::{Peer, Stranger};
 
 /// A pipe, with the instance that waits for the next caller.
 #[derive(Debug)]
@@ -86,17 +86,18 @@ impl Drop for Descriptor {
 pub(crate) struct AgentStream(NamedPipeServer);
 
 impl AgentStream {
-    /// Who it is; an error line's text for those who may not be served.
-    pub(crate) fn peer(&self) -> io::Result<Result<Peer, String>> {
+    /// Who it is, and whether it may be served.
+    pub(crate) fn peer(&self) -> io::Result<Result<Peer, Stranger>> {
         let mut pid = 0;
         // SAFETY: the handle is open, and the place is valid for writing.
         if unsafe { GetNamedPipeClientProcessId(self.0.as_raw_handle(), &raw mut pid) } == 0 {
             return Err(io::Error::last_os_error());
         }
+        let peer = Peer::new(None, Some(pid));
         if !user::is_trusted(pid)? {
-            return Ok(Err("this agent serves its own user only".to_owned()));
+            return Ok(Err(Stranger { peer, reason: "this agent serves its own user only".to_owned() }));
         }
-        Ok(Ok(Peer { uid: None, pid: Some(pid) }))
+        Ok(Ok(peer))
     }
 
     /// Waits until there is something to read; holds no buffer meanwhile.

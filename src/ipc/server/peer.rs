@@ -1,0 +1,50 @@
+//! Who is at the other end of a connection, as the system says, never as it says itself.
+//!
+//! The program behind it is looked for when somebody first wants to know, and once for each connection: most connections
+//! never need it. That has to be before the answer: a `cred-helper get-token` that has its answer is gone in less than a
+//! millisecond, and the shell that called it may be, too.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use super::origin::{self, Origin};
+use crate::clock::{Clock as _, SystemClock};
+
+/// Who is at the other end.
+#[derive(Clone, Debug)]
+pub struct Peer {
+    /// The user.
+    pub uid: Option<u32>,
+    /// The process that connected.
+    pub pid: Option<u32>,
+    /// When it was met, on the boot clock: a process that began later is another one with its number.
+    met: Duration,
+    origin: Arc<OnceLock<Origin>>,
+}
+
+impl Peer {
+    /// A peer that has connected now.
+    pub fn new(uid: Option<u32>, pid: Option<u32>) -> Self {
+        // Zero is how another namespace's process looks from here.
+        let pid = pid.filter(|pid| *pid != 0);
+        Self { uid, pid, met: SystemClock.boot(), origin: Arc::default() }
+    }
+
+    /// The program that asks. It takes a few reads of /proc, which never wait for the process they are about.
+    pub fn origin(&self) -> &Origin {
+        self.origin.get_or_init(|| self.pid.map(|pid| origin::of(pid, self.met)).unwrap_or_default())
+    }
+
+    /// The terminal that the process has in its foreground, for questions to the person there.
+    pub fn terminal(&self) -> Option<std::path::PathBuf> {
+        origin::terminal(self.pid?)
+    }
+}
+
+/// One who may not be served.
+#[derive(Debug)]
+pub(crate) struct Stranger {
+    pub(crate) peer: Peer,
+    /// One line for it.
+    pub(crate) reason: String,
+}
