@@ -47,6 +47,28 @@ pub fn server_text(text: &str) -> String {
     out
 }
 
+/// A name that anybody may choose (a process's, a file's), fit for a line: control characters, and those that are not seen or
+/// turn the line's direction, are written as `\u{202e}`.
+pub fn visible(name: &str) -> String {
+    name.chars().fold(String::with_capacity(name.len()), |mut out, c| {
+        if c.is_control() || is_invisible(c) {
+            let _ = write!(out, "\\u{{{:x}}}", u32::from(c));
+        } else {
+            out.push(c);
+        }
+        out
+    })
+}
+
+/// Unicode's format characters (category Cf), line and paragraph separators, and fillers that look like nothing.
+fn is_invisible(c: char) -> bool {
+    matches!(c,
+        '\u{ad}' | '\u{34f}' | '\u{600}'..='\u{605}' | '\u{61c}' | '\u{6dd}' | '\u{70f}' | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}'
+        | '\u{2060}'..='\u{206f}' | '\u{3164}' | '\u{fe00}'..='\u{fe0f}' | '\u{feff}' | '\u{ffa0}'
+        | '\u{fff9}'..='\u{fffb}' | '\u{1bca0}'..='\u{1bca3}' | '\u{1d173}'..='\u{1d17a}' | '\u{e0000}'..='\u{e0fff}')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -64,5 +86,18 @@ mod tests {
         assert!(!shown.contains(&token[..12]) && shown.contains("is invalid"), "{shown}");
         assert!(!shown.contains('\x1b'));
         assert!(server_text(&"x y ".repeat(400)).chars().count() <= 301);
+    }
+
+    #[test]
+    fn a_name_cannot_end_its_line_or_turn_it() {
+        for (name, shown) in [
+            ("git", "git"),
+            ("Grüße 日本", "Grüße 日本"),
+            ("a\nb\x1b[2J\r", "a\\u{a}b\\u{1b}[2J\\u{d}"),
+            ("x\u{202e}tig\u{2066}\u{200b}", "x\\u{202e}tig\\u{2066}\\u{200b}"),
+            ("\u{9b}\u{2028}\u{e0041}", "\\u{9b}\\u{2028}\\u{e0041}"),
+        ] {
+            assert_eq!(visible(name), shown);
+        }
     }
 }

@@ -7,7 +7,7 @@ use std::fs;
 use std::path::Path;
 
 use cred_helper::ipc::message::{
-    Error, Method, Notification, Request, Response, account, agent, event, login, provider, token, vault,
+    Error, Method, Notification, Request, Response, account, agent, audit, event, login, provider, token, vault,
 };
 use serde_json::Value;
 
@@ -58,7 +58,9 @@ fn table() -> Vec<(&'static str, RoundTrip)> {
         method::<vault::Adopt>(),
         method::<vault::Reset>(),
         method::<event::Subscribe>(),
+        method::<audit::ReadAudit>(),
         notification::<event::Event>(),
+        notification::<audit::Entry>(),
         notification::<login::Authorize>(),
         notification::<login::Progress>(),
     ]

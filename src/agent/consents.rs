@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use super::Agent;
+use super::audit::Asking;
+use crate::account::AccountName;
 use crate::clock::Timestamp;
 use crate::ipc::message::account::TrustProject;
 use crate::ipc::message::login::Notice;
@@ -56,8 +58,12 @@ impl Agent {
         Err(Error::new(ErrorKind::ProjectUntrusted, message))
     }
 
-    pub(super) fn trust_project(&self, trust: TrustProject) -> Result<Done, Error> {
+    pub(super) fn trust_project(&self, trust: TrustProject, asking: &Asking) -> Result<Done, Error> {
         let TrustProject { file, account } = trust;
+        if let Ok(account) = account.parse::<AccountName>() {
+            asking.about(account);
+            asking.detail(redact::server_text(&file));
+        }
         self.agree(|consents| consents.projects.insert(file, account))?;
         Ok(Done {})
     }

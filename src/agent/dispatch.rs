@@ -7,16 +7,18 @@ use serde::de::DeserializeOwned;
 use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 
+use super::audit::Asking;
 use super::{Agent, to_the_end};
 use crate::ipc::message::account::{ListAccounts, RenameAccount, SetDefault, ShowAccount, TrustProject};
 use crate::ipc::message::agent::{AgentStatus, Doctor, Hello, StopAgent, Welcome};
+use crate::ipc::message::audit::ReadAudit;
 use crate::ipc::message::event::{Change, Event, Subscribe};
 use crate::ipc::message::login::{CancelLogin, Logout, PasteCode, StartLogin};
 use crate::ipc::message::provider::{ListProviders, ShowProvider};
 use crate::ipc::message::token::{GetToken, RefreshToken, RejectToken};
 use crate::ipc::message::vault::{AddSlot, Adopt, Lock, RemoveSlot, Reset, Unlock, VaultStatus};
 use crate::ipc::message::{Done, Error, ErrorKind, Method, PROTOCOL};
-use crate::ipc::server::{Answer, Call, Notifier, Service};
+use crate::ipc::server::{Answer, Call, Notifier, Peer, Service};
 use crate::secret::Secret;
 
 /// Methods that change what is kept: they run to their end whether or not their caller waits for it.
@@ -38,6 +40,10 @@ impl Service for Agent {
             return Box::pin(to_the_end(self.dispatch(call)));
         }
         Box::pin(self.dispatch(call))
+    }
+
+    fn refused(&self, peer: &Peer) {
+        self.log_refused(peer);
     }
 }
 
@@ -71,21 +77,34 @@ fn wrong_params(method: &str, error: &serde_json::Error) -> Error {
 
 impl Agent {
     async fn dispatch(self: Arc<Self>, call: Call) -> Result<Answer, Error> {
-        let Call { method, params, notifier, .. } = call;
-        let agent = &self;
-        match method.as_str() {
-            GetToken::NAME => run(params, |get| agent.get_token(get)).await,
-            RejectToken::NAME => run(params, |reject| agent.reject(reject)).await,
-            RefreshToken::NAME => run(params, |refresh| agent.refresh(refresh)).await,
-            StartLogin::NAME => run(params, |start| agent.start_login(start, &notifier)).await,
+        let Call { method, params, peer, notifier } = call;
+        let asking = Asking::new(&method, peer, &self.audit, &self.clock);
+        let answer = self.answer(&method, params, notifier, &asking).await;
+        asking.end(answer.as_ref().err());
+        answer
+    }
+
+    async fn answer(
+        self: &Arc<Self>,
+        method: &str,
+        params: Value,
+        notifier: Notifier,
+        asking: &Asking,
+    ) -> Result<Answer, Error> {
+        let agent = self;
+        match method {
+            GetToken::NAME => run(params, |get| agent.get_token(get, asking)).await,
+            RejectToken::NAME => run(params, |reject| agent.reject(reject, asking)).await,
+            RefreshToken::NAME => run(params, |refresh| agent.refresh(refresh, asking)).await,
+            StartLogin::NAME => run(params, |start| agent.start_login(start, &notifier, asking)).await,
             PasteCode::NAME => run(params, |paste| agent.paste(paste)).await,
             CancelLogin::NAME => run(params, async |cancel: CancelLogin| agent.cancel_login(&cancel)).await,
-            Logout::NAME => run(params, |logout| agent.logout(logout)).await,
+            Logout::NAME => run(params, |logout| agent.logout(logout, asking)).await,
             ListAccounts::NAME => run(params, async |_: ListAccounts| agent.list_accounts().await).await,
             ShowAccount::NAME => run(params, |show| agent.show_account(show)).await,
-            SetDefault::NAME => run(params, |default| agent.set_default(default)).await,
-            RenameAccount::NAME => run(params, |rename| agent.rename(rename)).await,
-            TrustProject::NAME => run(params, async |trust: TrustProject| agent.trust_project(trust)).await,
+            SetDefault::NAME => run(params, |default| agent.set_default(default, asking)).await,
+            RenameAccount::NAME => run(params, |rename| agent.rename(rename, asking)).await,
+            TrustProject::NAME => run(params, async |trust: TrustProject| agent.trust_project(trust, asking)).await,
             ListProviders::NAME => run(params, async |_: ListProviders| Ok(agent.list_providers())).await,
             ShowProvider::NAME => run(params, async |show: ShowProvider| agent.show_provider(&show)).await,
             VaultStatus::NAME => run(params, async |_: VaultStatus| agent.vault_report().await).await,
@@ -93,9 +112,10 @@ impl Agent {
             Unlock::NAME => run(params, |unlock| agent.unlock(unlock)).await,
             Adopt::NAME => run(params, async |_: Adopt| agent.adopt().await).await,
             Reset::NAME => run(params, async |_: Reset| agent.reset().await).await,
-            AddSlot::NAME => run(params, |add| agent.add_slot(add)).await,
+            AddSlot::NAME => run(params, |add| agent.add_slot(add, asking)).await,
             RemoveSlot::NAME => run(params, |remove| agent.remove_slot(remove)).await,
             Subscribe::NAME => run(params, async |_: Subscribe| Ok(agent.subscribe(notifier))).await,
+            ReadAudit::NAME => run(params, |read| agent.read_audit(read, notifier)).await,
             Hello::NAME => run(params, async |hello: Hello| welcome(&hello)).await,
             AgentStatus::NAME => run(params, async |_: AgentStatus| Ok(agent.agent_report())).await,
             Doctor::NAME => run(params, async |_: Doctor| Ok(agent.doctor().await)).await,

@@ -213,6 +213,7 @@ impl Started {
         if let Err(error) = agent.persist_all().await {
             error!("stopped although a login's newest state is not on the disk: {error}");
         }
+        agent.audit.flush();
         info!("stopped");
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use tracing::warn;
 
 use super::accounts::Account;
+use super::audit::Asking;
 use super::{Agent, refresher};
 use crate::fault;
 use crate::grant::{self, TokenHint};
@@ -21,7 +22,7 @@ use crate::vault::record::Record;
 const PATIENCE: Duration = Duration::from_secs(10);
 
 impl Agent {
-    pub(super) async fn logout(self: &Arc<Self>, logout: Logout) -> Result<LoggedOut, Error> {
+    pub(super) async fn logout(self: &Arc<Self>, logout: Logout, asking: &Asking) -> Result<LoggedOut, Error> {
         self.ensure_open().await?;
         let incarnations: Vec<u64> = {
             let table = self.table();
@@ -34,6 +35,7 @@ impl Agent {
         let mut accounts = Vec::with_capacity(incarnations.len());
         for incarnation in incarnations {
             let Some(account) = self.forget(incarnation).await? else { continue };
+            asking.about(&account.record.account);
             fault::point("logout.revoke");
             accounts.push(self.revoke_now(&account).await);
         }

@@ -6,6 +6,7 @@
 
 mod accounts;
 pub mod alarm;
+mod audit;
 mod consents;
 pub mod detach;
 mod dispatch;
@@ -78,6 +79,7 @@ pub struct Agent {
     events: broadcast::Sender<Event>,
     stop: watch::Sender<bool>,
     connections: Connections,
+    audit: Arc<audit::Audit>,
 }
 
 /// What an agent is made of.
@@ -106,6 +108,7 @@ impl Agent {
         let Parts { paths, config, config_error, clock, http, vault, unprotected, connections } = parts;
         Arc::new(Self {
             started: clock.boot(),
+            audit: Arc::new(audit::Audit::new(&config.audit, &paths.state_dir)),
             paths,
             config,
             config_error,

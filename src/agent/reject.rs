@@ -6,8 +6,10 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::accounts::{Account, Fingerprint, Variant, login_hint};
+use super::audit::Asking;
 use super::tokens::{DEADLINE, gone};
 use super::{Agent, fingerprint, single_flight};
+use crate::ipc::message::audit::Outcome;
 use crate::ipc::message::token::{RejectOutcome, RejectToken, Rejection};
 use crate::ipc::message::{Error, ErrorKind};
 
@@ -23,16 +25,19 @@ enum Owner {
 
 impl Agent {
     /// A server refused a token: one refresh, unless it was replaced already.
-    pub(super) async fn reject(self: &Arc<Self>, reject: RejectToken) -> Result<Rejection, Error> {
+    pub(super) async fn reject(self: &Arc<Self>, reject: RejectToken, asking: &Asking) -> Result<Rejection, Error> {
         self.ensure_open().await?;
         let known = self.whose(&reject)?;
         let (incarnation, account, variant) = match known {
             Owner::Current(incarnation, account, variant) => (incarnation, account, variant),
             Owner::Replaced(account) => {
+                asking.about(&account);
                 return Ok(Rejection { account: Some(account), outcome: RejectOutcome::AlreadyReplaced });
             }
             Owner::Nobody => return Ok(Rejection { account: None, outcome: RejectOutcome::UnknownToken }),
         };
+        asking.about(&account);
+        asking.outcome(Outcome::Refreshed);
         let flight = self.renew(incarnation, variant);
         single_flight::wait(flight, Instant::now() + DEADLINE).await?;
         Ok(Rejection { account: Some(account), outcome: RejectOutcome::Refreshed })

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use super::accounts::Account;
+use super::audit::Asking;
 use super::{Agent, memory};
 use crate::account::AccountName;
 use crate::ipc::message::account::{AccountState, AccountStatus, Accounts, RenameAccount, SetDefault, ShowAccount};
@@ -69,18 +70,20 @@ impl Agent {
         }
     }
 
-    pub(super) async fn set_default(self: &Arc<Self>, default: SetDefault) -> Result<Done, Error> {
+    pub(super) async fn set_default(self: &Arc<Self>, default: SetDefault, asking: &Asking) -> Result<Done, Error> {
         self.ensure_open().await?;
         let (incarnation, latest) = {
             let table = self.table();
             let latest = table.iter().filter_map(|account| account.record.default_since).max().unwrap_or(0);
-            (table.resolve(Some(&default.account))?.record.incarnation, latest)
+            let account = table.resolve(Some(&default.account))?;
+            asking.about(&account.record.account);
+            (account.record.incarnation, latest)
         };
         self.change(incarnation, |record| record.default_since = Some(latest + 1)).await?;
         Ok(Done {})
     }
 
-    pub(super) async fn rename(self: &Arc<Self>, rename: RenameAccount) -> Result<Done, Error> {
+    pub(super) async fn rename(self: &Arc<Self>, rename: RenameAccount, asking: &Asking) -> Result<Done, Error> {
         self.ensure_open().await?;
         let _turn = self.naming.lock().await;
         let (incarnation, from) = {
@@ -88,7 +91,9 @@ impl Agent {
             let account = table.resolve(Some(&rename.account))?;
             (account.record.incarnation, account.record.account.clone())
         };
+        asking.about(&from);
         let to = new_name(&from, &rename.to)?;
+        asking.detail(&to);
         if self.table().named(&to).is_some() {
             let message = format!("{to} is an account already: log it out or rename it first");
             return Err(Error::new(ErrorKind::InvalidParams, message));
@@ -139,7 +144,7 @@ impl Agent {
                 }
             }
         };
-        let mut checks = vec![configuration, vault];
+        let mut checks = vec![configuration, vault, self.check_audit()];
         for missing in &self.unprotected {
             checks.push(check("protection", CheckResult::Warning, missing.clone()));
         }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use tracing::info;
 
 use super::accounts::Account;
+use super::audit::Asking;
 use super::logins::Share;
 use super::providers::Named;
 use super::{Agent, providers, random};
@@ -34,10 +35,12 @@ impl Agent {
         self: &Arc<Self>,
         start: StartLogin,
         notifier: &Notifier,
+        asking: &Asking,
     ) -> Result<SignedIn, Error> {
         let named = self.provider(&start.provider)?;
         let account = AccountName::new(&named.name, start.label.as_deref())
             .map_err(|error| Error::new(ErrorKind::InvalidParams, format!("the label: {error}")))?;
+        asking.about(&account);
         self.check_notice(providers::notice(&named.provider), start.accept_notice.as_deref())?;
         self.ensure_ready(start.browser).await?;
         let client = self.login_client(&start, &named, &account)?;

@@ -9,9 +9,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::accounts::{Account, Variant, login_hint};
+use super::audit::Asking;
 use super::state::{self, Times, Verdict};
 use super::{Agent, single_flight};
 use crate::clock::{Moment, Timestamp};
+use crate::ipc::message::audit::Outcome;
 use crate::ipc::message::token::{AuthMethod, GetToken, RefreshToken, Refreshed, Token};
 use crate::ipc::message::vault::VaultState;
 use crate::ipc::message::{Error, ErrorKind};
@@ -32,12 +34,13 @@ enum Found {
 }
 
 impl Agent {
-    pub(super) async fn get_token(self: &Arc<Self>, get: GetToken) -> Result<Token, Error> {
+    pub(super) async fn get_token(self: &Arc<Self>, get: GetToken, asking: &Asking) -> Result<Token, Error> {
         let deadline = get.deadline.map_or(DEADLINE, Duration::from_secs).min(MAX_DEADLINE);
         let deadline = Instant::now() + deadline;
         let opened = tokio::time::timeout_at(deadline, self.ensure_open()).await;
         opened.unwrap_or_else(|_| Err(Error::new(ErrorKind::TemporarilyUnavailable, VAULT_TOO_SLOW)))?;
-        let (incarnation, variant, found) = self.find(&get)?;
+        let (incarnation, variant, found) = self.find(&get, asking)?;
+        asking.outcome(Outcome::Cached);
         let valid = match found {
             Found::Serve(token, false) => return Ok(*token),
             Found::Serve(token, true) => {
@@ -53,7 +56,10 @@ impl Agent {
             Some(left) => single_flight::first_attempt(flight, deadline.min(Instant::now() + left / 2)).await,
         };
         match renewed {
-            Ok(()) => self.after_renewal(incarnation, &variant, &get),
+            Ok(()) => {
+                asking.outcome(Outcome::Refreshed);
+                self.after_renewal(incarnation, &variant, &get)
+            }
             Err(error) if valid.is_some() => self.still_valid(incarnation, &variant, &get).ok_or(error),
             Err(error) => Err(error),
         }
@@ -70,7 +76,7 @@ impl Agent {
     }
 
     /// Looks the token up; the only step that a fresh token needs.
-    fn find(&self, get: &GetToken) -> Result<(u64, Variant, Found), Error> {
+    fn find(&self, get: &GetToken, asking: &Asking) -> Result<(u64, Variant, Found), Error> {
         if let (None, Some(project)) = (&get.account, &get.project) {
             self.check_project(project)?;
         }
@@ -78,6 +84,7 @@ impl Agent {
         let mut table = self.table();
         let incarnation = table.resolve(asked(get))?.record.incarnation;
         let account = table.get_mut(incarnation).ok_or_else(gone)?;
+        asking.about(&account.record.account);
         let first_use = !account.in_use(now);
         account.used = Some(now);
         let variant = variant(account, get);
@@ -107,13 +114,15 @@ impl Agent {
         answer(account, variant, get, met, now)
     }
 
-    pub(super) async fn refresh(self: &Arc<Self>, refresh: RefreshToken) -> Result<Refreshed, Error> {
+    pub(super) async fn refresh(self: &Arc<Self>, refresh: RefreshToken, asking: &Asking) -> Result<Refreshed, Error> {
         self.ensure_open().await?;
         let (incarnation, rotation) = {
             let table = self.table();
             let account = table.resolve(refresh.account.as_deref())?;
+            asking.about(&account.record.account);
             (account.record.incarnation, account.record.rotation)
         };
+        asking.outcome(Outcome::Refreshed);
         self.forgive(incarnation);
         let flight = self.renew(incarnation, Variant::default());
         single_flight::wait(flight, Instant::now() + DEADLINE).await?;

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tracing::{info, warn};
 
 use super::accounts::Account;
+use super::audit::Asking;
 use super::gate::Closed;
 use super::{Agent, schedule, to_the_end};
 use crate::ipc::message::event::Change;
@@ -149,7 +150,8 @@ impl Agent {
         self.with_vault(|vault| Ok(vault.report())).await
     }
 
-    pub(super) async fn add_slot(self: &Arc<Self>, add: AddSlot) -> Result<SlotReport, Error> {
+    pub(super) async fn add_slot(self: &Arc<Self>, add: AddSlot, asking: &Asking) -> Result<SlotReport, Error> {
+        asking.detail(format!("{:?}", add.kind).to_lowercase());
         self.ensure_open().await?;
         let adding = move |vault: &Vault| vault.add_slot(add.kind, add.passphrase.as_ref(), add.accept_weaker);
         let slot = self.with_vault(adding).await?;

@@ -110,6 +110,11 @@ fn meaning(kind: ErrorKind) -> &'static str {
         K::KeyringRefused => "The keyring did not open: its prompt was dismissed, or access was denied.",
         K::NoSuchToken => "The login has no token of that kind.",
         K::ProjectUntrusted => "A project's .cred-helper.toml names an account: `cred-helper account trust` lets it.",
+        K::NotAllowed => "The account's `allow` rules don't name the program that asks: see cred-helper.toml(5).",
+        K::NotConfirmed => "A person was asked whether the program may have the token, and did not say yes.",
+        K::RateLimited => {
+            "The program asks for the account's token too often: see `rate_limit` in cred-helper.toml(5)."
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Deserialize;
 
-use super::{Config, ConfigError};
+use super::{AuditSettings, Config, ConfigError};
 use crate::provider::Provider;
 use crate::provider::schema;
 
@@ -21,6 +21,8 @@ pub(super) struct File {
     http_timeout: Duration,
     #[serde(default = "info")]
     log: Level,
+    #[serde(default)]
+    audit: AuditSettings,
     #[serde(default)]
     providers: BTreeMap<String, Provider>,
 }
@@ -45,13 +47,19 @@ fn info() -> Level {
 
 impl Default for File {
     fn default() -> Self {
-        Self { ca_file: None, http_timeout: one_minute(), log: info(), providers: BTreeMap::new() }
+        Self {
+            ca_file: None,
+            http_timeout: one_minute(),
+            log: info(),
+            audit: AuditSettings::default(),
+            providers: BTreeMap::new(),
+        }
     }
 }
 
 impl From<File> for Config {
     fn from(file: File) -> Self {
-        let File { ca_file, http_timeout, log, providers } = file;
+        let File { ca_file, http_timeout, log, audit, providers } = file;
         let log = match log {
             Level::Error => "error",
             Level::Warn => "warn",
@@ -60,7 +68,7 @@ impl From<File> for Config {
             Level::Trace => "trace",
         };
         let providers = providers.into_iter().map(|(name, provider)| (name, Arc::new(provider))).collect();
-        Self { ca_file, http_timeout, log: log.to_owned(), providers }
+        Self { ca_file, http_timeout, log: log.to_owned(), audit, providers }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The file need not exist. What may stand in it is in `file.rs`, and for people in cred-helper.toml(5).
 
+mod audit;
 mod file;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,8 @@ use std::time::Duration;
 use crate::account::AccountName;
 use crate::provider::Provider;
 
+pub use audit::AuditSettings;
+
 /// The agent's configuration.
 #[derive(Debug)]
 pub struct Config {
@@ -22,6 +25,8 @@ pub struct Config {
     pub http_timeout: Duration,
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`.
     pub log: String,
+    /// The log of requests.
+    pub audit: AuditSettings,
     /// The user's own providers, by name.
     pub providers: BTreeMap<String, Arc<Provider>>,
 }

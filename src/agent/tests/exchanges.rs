@@ -23,7 +23,7 @@ impl World {
         self.clock.pass(2 * HOUR);
         let get = GetToken { account: Some(self.name("one")), ..GetToken::default() };
         let agent = Arc::clone(&self.agent);
-        let waiting = tokio::spawn(async move { agent.get_token(get).await });
+        let waiting = tokio::spawn(async move { agent.get_token(get, &Asking::nobodys()).await });
         self.server.until(|log| log.iter().any(|entry| entry.is_grant("refresh_token"))).await;
         waiting
     }
@@ -76,7 +76,7 @@ async fn a_server_that_says_no_is_not_asked_again_by_every_caller() {
         assert_eq!(world.get("one").await.unwrap_err().kind(), ErrorKind::Misconfigured);
     }
     assert_eq!(world.refreshes(), 1);
-    let by_hand = world.agent.refresh(RefreshToken { account: Some(world.name("one")) }).await;
+    let by_hand = world.agent.refresh(RefreshToken { account: Some(world.name("one")) }, &Asking::nobodys()).await;
     assert_eq!(by_hand.unwrap_err().kind(), ErrorKind::Misconfigured);
     assert_eq!(world.refreshes(), 2, "a person who asks is told how it is now");
     world.clock.pass(HOUR);
@@ -135,10 +135,16 @@ async fn a_refused_token_is_not_handed_out_again() {
     let first = world.get("one").await.unwrap().token;
     world.server.set_behaviour(Behaviour::Status(503, Some("60".into())), 1);
     let reject = || RejectToken { account: None, token: first.duplicate() };
-    assert_eq!(world.agent.reject(reject()).await.unwrap_err().kind(), ErrorKind::TemporarilyUnavailable);
+    assert_eq!(
+        world.agent.reject(reject(), &Asking::nobodys()).await.unwrap_err().kind(),
+        ErrorKind::TemporarilyUnavailable
+    );
     assert_eq!(world.get("one").await.unwrap_err().kind(), ErrorKind::TemporarilyUnavailable);
     // Nothing was refreshed yet, so saying it again is no second refusal.
-    assert_eq!(world.agent.reject(reject()).await.unwrap_err().kind(), ErrorKind::TemporarilyUnavailable);
+    assert_eq!(
+        world.agent.reject(reject(), &Asking::nobodys()).await.unwrap_err().kind(),
+        ErrorKind::TemporarilyUnavailable
+    );
     assert_eq!(world.refreshes(), 1);
     // The flight has seen that nobody waits any more.
     while !world.agent.flights.is_empty() {
@@ -187,7 +193,8 @@ async fn a_rename_while_a_refresh_is_about_to_go_out_is_no_error_for_its_caller(
     let world = World::signed_in().await;
     world.clock.pass(2 * HOUR);
     let rename = RenameAccount { account: world.name("one"), to: "two".to_owned() };
-    let (renamed, token) = tokio::join!(world.agent.rename(rename), world.get("one"));
+    let nobody = Asking::nobodys();
+    let (renamed, token) = tokio::join!(world.agent.rename(rename, &nobody), world.get("one"));
     assert!(renamed.is_ok());
     assert_eq!(token.map(|token| token.account), Ok(world.name("two")));
 }

@@ -31,7 +31,7 @@ async fn two_renames_to_one_name_leave_two_accounts() {
     world.log_in("two").await.unwrap();
     let rename = |from: &str| {
         let (account, agent) = (world.name(from), Arc::clone(&world.agent));
-        async move { agent.rename(RenameAccount { account, to: "three".to_owned() }).await }
+        async move { agent.rename(RenameAccount { account, to: "three".to_owned() }, &Asking::nobodys()).await }
     };
     let (first, second) = tokio::join!(rename("one"), rename("two"));
     assert!(first.is_ok() != second.is_ok(), "{first:?} {second:?}");

@@ -12,6 +12,7 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 
 use tokio::sync::mpsc;
 
+use super::audit::Asking;
 use super::*;
 use crate::account::AccountName;
 use crate::clock::{SystemClock, Timestamp};
@@ -153,7 +154,7 @@ impl World {
     async fn ask(&self, label: &str, change: impl FnOnce(&mut GetToken)) -> Result<Token, Error> {
         let mut get = GetToken { account: Some(self.name(label)), deadline: Some(10), ..GetToken::default() };
         change(&mut get);
-        self.agent.get_token(get).await
+        self.agent.get_token(get, &Asking::nobodys()).await
     }
 
     fn refreshes(&self) -> usize {

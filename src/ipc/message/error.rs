@@ -124,6 +124,12 @@ kinds! {
     NoSuchToken = -32021, 30;
     /// A project's `.cred-helper.toml` names an account and nobody has said that it may: `cred-helper account trust`.
     ProjectUntrusted = -32022, 31;
+    /// The account's `allow` rules in the configuration don't name the program that asks.
+    NotAllowed = -32023, 32;
+    /// The account wants a person's yes, and the answer was no, or there was none.
+    NotConfirmed = -32024, 33;
+    /// The account's `rate_limit` is used up: ask again at `retry_at`.
+    RateLimited = -32025, 34;
 }
 
 impl Error {
