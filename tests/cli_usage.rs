@@ -19,6 +19,8 @@ fn a_wrong_command_line_exits_with_2_and_says_so_on_standard_error() {
         &["logout", "p", "--all"],
         &["completions", "tcsh"],
         &["vault", "slot", "add", "usb-stick"],
+        &["log", "--since", "last night"],
+        &["log", "--follow", "--until", "1h"],
     ] {
         let ran = home.run(arguments);
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}: {ran:?}");
@@ -43,6 +45,7 @@ fn without_an_agent_and_with_no_start_everything_that_needs_one_exits_with_18() 
     for arguments in [
         &["get-token"][..],
         &["status"],
+        &["log"],
         &["account", "list"],
         &["login", "anthropic"],
         &["logout"],

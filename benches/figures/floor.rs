@@ -48,7 +48,7 @@ fn compile(directory: &Path, kind: &str, flags: &[&str]) -> Option<std::path::Pa
 }
 
 /// From the start of a process to its end.
-fn time(mut command: Command, expected: &str) -> Duration {
+pub(crate) fn time(mut command: Command, expected: &str) -> Duration {
     command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
     let began = Instant::now();
     let output = command.output().unwrap();

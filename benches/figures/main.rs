@@ -12,6 +12,7 @@
 #![allow(dead_code, missing_docs, unreachable_pub, reason = "there is no other crate to see it or document it for")]
 #![cfg(target_os = "linux")]
 
+mod asked;
 mod floor;
 mod hang;
 #[path = "../../tests/product/home.rs"]
@@ -26,6 +27,7 @@ const FIGURES: &[(&str, fn())] = &[
     ("stampede", stampede::measure),
     ("hang", hang::measure),
     ("floor", floor::measure),
+    ("asked", asked::measure),
     ("kills", kills::measure),
     ("idle", idle::measure),
 ];

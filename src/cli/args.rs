@@ -3,6 +3,7 @@
 //! Definitions only, one file per family; what a command does is in the file of its name.
 
 mod agent;
+mod log;
 mod login;
 mod token;
 mod vault;
@@ -12,6 +13,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use agent::{AgentCommand, ConfigCommand};
+pub use log::LogArgs;
 pub use login::{LoginArgs, LogoutArgs};
 pub use token::{Format, GetTokenArgs, RefreshArgs, RejectArgs};
 pub use vault::{PassphraseArgs, SlotCommand, SlotKindArg, VaultCommand};
@@ -70,6 +72,8 @@ pub enum Command {
     /// The agent itself
     #[command(subcommand)]
     Agent(AgentCommand),
+    /// Show who asked for which token, and what came of it
+    Log(LogArgs),
     /// Check this installation and say what to do about what is not well
     Doctor(DoctorArgs),
     /// Print a shell's completion script

@@ -18,6 +18,7 @@ mod demo;
 mod doctor;
 mod get_token;
 mod lock;
+mod log;
 mod login;
 mod logout;
 mod man;
@@ -75,6 +76,7 @@ fn dispatch(Cli { no_start, command }: Cli) -> Result<(), Failure> {
         Command::Provider(command) => provider::run(&connect, &command),
         Command::Config(command) => config::run(&command),
         Command::Agent(command) => agent::run(&connect, &command),
+        Command::Log(args) => log::run(&connect, &args),
         Command::Doctor(args) => doctor::run(&connect, &args),
         Command::Completions(args) => completions::run(&args),
         Command::Man(args) => man::run(&args),

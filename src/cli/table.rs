@@ -29,20 +29,30 @@ impl<T: Into<String>> From<T> for Cell {
 
 /// A heading and rows, two blanks between the columns.
 pub(super) fn table(style: Style, heading: &[&str], rows: &[Vec<Cell>]) -> String {
-    let heading: Vec<Cell> = heading.iter().map(|text| Cell::new(*text, Tone::Faint)).collect();
-    let all = || std::iter::once(&heading).chain(rows);
-    let columns = all().map(Vec::len).max().unwrap_or(0);
-    let widths: Vec<usize> =
-        (0..columns).map(|at| all().filter_map(|row| row.get(at)).map(Cell::width).max().unwrap_or(0)).collect();
-    all().map(|row| line(style, row, &widths)).collect()
+    let widths = widths(heading, rows);
+    let heading = headings(heading);
+    std::iter::once(&heading).chain(rows).map(|row| line(style, row, &widths)).collect()
 }
 
-fn line(style: Style, row: &[Cell], widths: &[usize]) -> String {
+fn headings(heading: &[&str]) -> Vec<Cell> {
+    heading.iter().map(|text| Cell::new(*text, Tone::Faint)).collect()
+}
+
+/// How wide the columns of that table are.
+pub(super) fn widths(heading: &[&str], rows: &[Vec<Cell>]) -> Vec<usize> {
+    let heading = headings(heading);
+    let all = || std::iter::once(&heading).chain(rows);
+    let columns = all().map(Vec::len).max().unwrap_or(0);
+    (0..columns).map(|at| all().filter_map(|row| row.get(at)).map(Cell::width).max().unwrap_or(0)).collect()
+}
+
+/// One row in columns of that width; what is wider takes its room.
+pub(super) fn line(style: Style, row: &[Cell], widths: &[usize]) -> String {
     let mut out = String::new();
     for (at, (cell, width)) in row.iter().zip(widths).enumerate() {
         out.push_str(&style.paint(cell.tone, &cell.text));
         if at + 1 < row.len() {
-            out.extend(std::iter::repeat_n(' ', width - cell.width() + 2));
+            out.extend(std::iter::repeat_n(' ', width.saturating_sub(cell.width()) + 2));
         }
     }
     out.truncate(out.trim_end().len());

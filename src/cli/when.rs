@@ -17,6 +17,32 @@ pub(super) fn parse_duration(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "a duration such as `30s`, `10m` or `1h 30m` is needed".to_owned())
 }
 
+/// A moment as it is typed: a duration ago (`2h`), a day (`today`, `yesterday`, `2026-11-20`), a time of day, or both.
+pub(super) fn parse_moment(text: &str) -> Result<Timestamp, String> {
+    parse_moment_in(text, now(), &TimeZone::system())
+        .ok_or_else(|| "a moment such as `2h` (ago), `22:00`, `yesterday` or `2026-11-20 22:00` is needed".to_owned())
+}
+
+fn parse_moment_in(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    if let Ok(ago) = parse_duration(text) {
+        return Some(now - ago);
+    }
+    let today = jiff::Timestamp::from_second(now.0).ok()?.to_zoned(zone.clone()).date();
+    let day = |word: &str| match word {
+        "today" => Some(today),
+        "yesterday" => today.yesterday().ok(),
+        _ => word.parse::<jiff::civil::Date>().ok(),
+    };
+    let (date, time) = match text.split_once(' ') {
+        Some((first, time)) => (day(first)?, time.trim().parse().ok()?),
+        None => match day(text) {
+            Some(date) => (date, jiff::civil::Time::midnight()),
+            None => (today, text.parse().ok()?),
+        },
+    };
+    Some(Timestamp(date.to_datetime(time).to_zoned(zone.clone()).ok()?.timestamp().as_second()))
+}
+
 /// The wall clock.
 pub(super) fn now() -> Timestamp {
     SystemClock.now()
@@ -56,11 +82,20 @@ pub(super) fn local(at: Timestamp) -> String {
     local_in(at, now(), &TimeZone::system())
 }
 
+/// As [`local`], with seconds.
+pub(super) fn to_the_second(at: Timestamp) -> String {
+    local_as(at, now(), &TimeZone::system(), "%H:%M:%S")
+}
+
 fn local_in(at: Timestamp, now: Timestamp, zone: &TimeZone) -> String {
+    local_as(at, now, zone, "%H:%M")
+}
+
+fn local_as(at: Timestamp, now: Timestamp, zone: &TimeZone, time: &str) -> String {
     let zoned = |moment: Timestamp| jiff::Timestamp::from_second(moment.0).ok().map(|t| t.to_zoned(zone.clone()));
     let (Some(at), Some(now)) = (zoned(at), zoned(now)) else { return "-".to_owned() };
-    let format = if at.date() == now.date() { "%H:%M" } else { "%Y-%m-%d %H:%M" };
-    at.strftime(format).to_string()
+    let format = if at.date() == now.date() { time.to_owned() } else { format!("%Y-%m-%d {time}") };
+    at.strftime(&format).to_string()
 }
 
 #[cfg(test)]
@@ -74,6 +109,26 @@ mod tests {
         }
         for text in ["", "soon", "-5m", "10 m m", "-1"] {
             assert!(parse_duration(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn moments_are_read_as_people_write_them() {
+        // The second of January 1970, ten o'clock.
+        let (now, zone) = (Timestamp(86_400 + 36_000), TimeZone::UTC);
+        for (text, at) in [
+            ("2h", 86_400 + 28_800),
+            ("today", 86_400),
+            ("yesterday", 0),
+            ("yesterday 18:00", 64_800),
+            ("09:30", 86_400 + 34_200),
+            ("1970-01-01", 0),
+            ("1970-01-01 00:01", 60),
+        ] {
+            assert_eq!(parse_moment_in(text, now, &zone), Some(Timestamp(at)), "{text}");
+        }
+        for text in ["", "last night", "25:00", "yesterday noon", "18:00 yesterday"] {
+            assert_eq!(parse_moment_in(text, now, &zone), None, "{text}");
         }
     }
 

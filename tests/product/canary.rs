@@ -60,6 +60,8 @@ fn tokens_are_nowhere_but_where_they_are_the_answer() {
         &["refresh"],
         &["account", "default", &account],
         &["account", "rename", &account, "renamed"],
+        &["log"],
+        &["log", "--json"],
     ] {
         keep(&mut said, home.run(arguments));
     }

@@ -7,6 +7,10 @@
 
 mod accounts;
 #[cfg(target_os = "linux")]
+mod asker;
+#[cfg(target_os = "linux")]
+mod audit;
+#[cfg(target_os = "linux")]
 mod canary;
 mod crashes;
 mod faults;
