@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::fingerprint;
 use crate::account::AccountName;
 use crate::clock::{Moment, Timestamp};
 use crate::ipc::message::account::Problem;
@@ -47,6 +48,8 @@ impl Variant {
 #[derive(Debug)]
 pub(super) struct Narrowed {
     pub(super) access: Secret,
+    /// The token's, so that it is known again without opening it.
+    pub(super) fingerprint: Fingerprint,
     pub(super) token_type: String,
     pub(super) obtained: Moment,
     /// None if the server doesn't say.
@@ -61,6 +64,8 @@ pub(super) struct Account {
     pub(super) stored: (RecordId, u64),
     /// What is in the record, or will be once the disk takes it.
     pub(super) record: Arc<Record>,
+    /// Of the record's access token, so that it is known again without opening it.
+    pub(super) fingerprint: Fingerprint,
     /// The provider as it is configured now.
     pub(super) provider: Arc<Provider>,
     /// False while the disk refuses to keep `record`.
@@ -103,6 +108,7 @@ impl Account {
             stored,
             used: record.used_at.map(Moment::by_wall),
             granted: Moment { wall: granted_at, boot: record.tokens.obtained_boot },
+            fingerprint: fingerprint(&record.tokens.access),
             record: Arc::new(record),
             provider,
             persisted: true,
@@ -206,6 +212,7 @@ impl Table {
             self.names.remove(&account.record.account);
             self.names.insert(record.account.clone(), incarnation);
         }
+        account.fingerprint = fingerprint(&record.tokens.access);
         account.record = record;
         self.find_default();
     }

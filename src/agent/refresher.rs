@@ -197,9 +197,7 @@ impl Agent {
         account.refused_variants.remove(&job.variant);
         account.refused.take_if(|refused| *refused == job.variant);
         let replaced = match narrowed {
-            Some(token) => {
-                account.narrowed.insert(job.variant.clone(), Arc::new(token)).map(|old| fingerprint(&old.access))
-            }
+            Some(token) => account.narrowed.insert(job.variant.clone(), Arc::new(token)).map(|old| old.fingerprint),
             None => {
                 account.id_not_renewed = !id_came;
                 Some(fingerprint(&job.record.tokens.access))
@@ -246,7 +244,8 @@ fn apply(record: &mut Record, variant: &Variant, answer: TokenSet, now: Moment) 
     if !variant.is_plain() {
         let scope = if scope.is_empty() { variant.scope.clone() } else { scope };
         let lifetime = expires_at.map(|end| end.since(obtained_at));
-        return Some(Narrowed { access, token_type, obtained, lifetime, scope });
+        let fingerprint = fingerprint(&access);
+        return Some(Narrowed { access, fingerprint, token_type, obtained, lifetime, scope });
     }
     if let Some(id) = id {
         record.tokens.id = Some(id);

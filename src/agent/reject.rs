@@ -79,9 +79,9 @@ impl Agent {
 }
 
 fn current_variant(account: &Account, print: &Fingerprint) -> Option<Variant> {
-    if fingerprint(&account.record.tokens.access) == *print {
+    if account.fingerprint == *print {
         return Some(Variant::default());
     }
-    let narrowed = account.narrowed.iter().find(|(_, token)| fingerprint(&token.access) == *print);
+    let narrowed = account.narrowed.iter().find(|(_, token)| token.fingerprint == *print);
     narrowed.map(|(variant, _)| variant.clone())
 }
