@@ -41,7 +41,7 @@
 //!
 //! | module | what it holds | what it may use |
 //! |---|---|---|
-//! | [`secret`] [`token`] [`account`] [`clock`] [`redact`] `panics` [`paths`] `html` | the vocabulary | nothing |
+//! | [`secret`] [`token`] [`account`] [`clock`] [`redact`] `panics` [`paths`] `html` `residue` | the vocabulary | nothing |
 //! | `fault` | steps at which tests kill, stop or fail the agent; nothing in a release | nothing |
 //! | [`ipc`] | what client and agent agree on: messages, frames, transport, client, server, start | vocabulary |
 //! | `cli` | the command line: arguments, output, one file per command | `ipc`'s light half |
@@ -81,6 +81,8 @@ pub mod paths;
 #[cfg(feature = "agent")]
 pub mod provider;
 pub mod redact;
+#[cfg(feature = "agent")]
+pub mod residue;
 pub mod secret;
 pub mod token;
 #[cfg(feature = "agent")]

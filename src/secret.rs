@@ -8,7 +8,7 @@
 
 use std::fmt;
 use std::ops::Deref;
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 
 use serde::{Deserialize, Deserializer, Serializer};
 use zeroize::Zeroize;
@@ -21,10 +21,10 @@ pub trait Sealer: Send + Sync {
     fn open(&self, sealed: &[u8]) -> Box<[u8]>;
 }
 
-static SEALER: OnceLock<Box<dyn Sealer>> = OnceLock::new();
+static SEALER: OnceLock<Arc<dyn Sealer>> = OnceLock::new();
 
 /// Every secret made from now on is sealed. The first sealer stays: what it sealed no other one opens.
-pub fn seal_from_now_on(sealer: Box<dyn Sealer>) {
+pub fn seal_from_now_on(sealer: Arc<dyn Sealer>) {
     let _ = SEALER.set(sealer);
 }
 
@@ -248,7 +248,7 @@ mod tests {
     #[test]
     fn a_secret_made_after_the_sealer_rests_sealed_and_one_made_before_stays_good() {
         let before = Secret { length: 6, held: Held::Plain("before".into()) };
-        seal_from_now_on(Box::new(Reversed));
+        seal_from_now_on(Arc::new(Reversed));
         let text = Secret::from("a secret text".to_owned());
         let key = Secret::filled(|key: &mut [u8; 4]| {
             key.copy_from_slice(b"key!");

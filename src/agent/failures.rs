@@ -10,7 +10,7 @@ use tracing::warn;
 use super::accounts::{Account, Variant, login_hint};
 use super::refresher::{Job, Stop};
 use super::state::{self, Next};
-use super::{Agent, jitter};
+use super::{Agent, blocking, jitter};
 use crate::clock::Timestamp;
 use crate::grant::Failure;
 use crate::ipc::message::account::{AccountState, Problem};
@@ -43,7 +43,7 @@ impl Agent {
             prepared.keep_mark();
         } else {
             // It waits for the disk.
-            let _ = tokio::task::spawn_blocking(move || prepared.abandon()).await;
+            let _ = blocking(move || prepared.abandon()).await;
         }
         let error = match next {
             Next::Again(wait) => {

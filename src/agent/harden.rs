@@ -2,7 +2,7 @@
 //!
 //! Comes after [`super::detach::prepare_process`]: a process that isn't dumpable cannot list its own descriptors.
 
-use std::io;
+use std::{fmt, io};
 
 /// A protection that the system refused; for the log and the doctor.
 #[derive(Debug)]
@@ -11,6 +11,12 @@ pub struct Refused {
     pub what: &'static str,
     /// Why.
     pub error: io::Error,
+}
+
+impl fmt::Display for Refused {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: refused ({})", self.what, self.error)
+    }
 }
 
 /// Applies every protection of this system and says which were refused. The agent works without them.

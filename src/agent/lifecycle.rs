@@ -18,6 +18,8 @@ use tracing_subscriber::EnvFilter;
 use super::alarm::Alarm;
 use super::detach::{self, Ready};
 use super::gate::Closed;
+use super::harden::Refused;
+use super::sealer::MemorySealer;
 use super::{Agent, Parts, harden};
 use crate::clock::SystemClock;
 use crate::config::Config;
@@ -29,6 +31,7 @@ use crate::ipc::{ConnectError, owner};
 use crate::oauth::http::{Http, HttpOptions};
 use crate::panics;
 use crate::paths::Paths;
+use crate::residue;
 use crate::vault::{OpenOptions as VaultOptions, Vault, VaultError};
 
 /// How long a stop waits for the exchanges under way; what is not done then is on the disk as "sent".
@@ -98,9 +101,10 @@ fn run_agent(detached: bool) -> ExitCode {
         Ok(ready) => ready,
         Err(error) => return fail(&internal("a session of its own", &error)),
     };
+    // Before anything is read that may be a secret: the configuration is.
     let refused = harden::harden();
-    let unprotected = refused.iter().map(|refused| format!("{}: refused ({})", refused.what, refused.error)).collect();
-    match start(detached, unprotected) {
+    let sealed = MemorySealer::install().map_err(|error| internal("the key to the tokens in memory", &error));
+    match sealed.and_then(|(sealer, more)| start(detached, sealer, refused.into_iter().chain(more).collect())) {
         Ok((runtime, started)) => {
             ready.ok(&started.agent.paths.socket);
             runtime.block_on(started.serve());
@@ -125,7 +129,11 @@ struct Started {
     alarm: Alarm,
 }
 
-fn start(detached: bool, unprotected: Vec<String>) -> Result<(tokio::runtime::Runtime, Started), Error> {
+fn start(
+    detached: bool,
+    sealer: Arc<MemorySealer>,
+    mut refused: Vec<Refused>,
+) -> Result<(tokio::runtime::Runtime, Started), Error> {
     let mut paths = Paths::from_env().map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))?;
     check_home_owner(&paths)?;
     if Client::connect(&paths.socket).is_ok() {
@@ -145,8 +153,10 @@ fn start(detached: bool, unprotected: Vec<String>) -> Result<(tokio::runtime::Ru
     if let Err(error) = vault.announce() {
         warn!("clients of other environments will not find this agent: {error}");
     }
+    refused.extend(sealer.hide(config.hide_memory_key));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
+        .on_thread_park(residue::clear)
         .build()
         .map_err(|error| internal("the runtime", &error))?;
     let inside = runtime.enter();
@@ -168,7 +178,8 @@ fn start(detached: bool, unprotected: Vec<String>) -> Result<(tokio::runtime::Ru
         clock,
         http,
         vault,
-        unprotected,
+        unprotected: refused.iter().map(ToString::to_string).collect(),
+        sealer: Some(sealer),
         connections: listener.connections(),
     });
     Ok((runtime, Started { agent, listener, alarm }))

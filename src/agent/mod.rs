@@ -13,6 +13,7 @@ mod dispatch;
 mod failures;
 mod gate;
 pub mod harden;
+mod key_page;
 mod lifecycle;
 mod logins;
 mod logout;
@@ -23,6 +24,7 @@ mod refresher;
 mod reject;
 mod reports;
 mod schedule;
+pub mod sealer;
 mod sign_in;
 mod single_flight;
 mod state;
@@ -38,6 +40,7 @@ use std::time::Duration;
 
 use sha2::{Digest, Sha256};
 use tokio::sync::{broadcast, watch};
+use tokio::task::JoinError;
 
 use crate::clock::{Clock, Timestamp};
 use crate::config::{Config, ConfigError};
@@ -46,10 +49,12 @@ use crate::ipc::message::{Error, ErrorKind};
 use crate::ipc::server::Connections;
 use crate::oauth::http::Http;
 use crate::paths::Paths;
+use crate::residue;
 use crate::secret::Secret;
 use crate::vault::Vault;
 
 pub use lifecycle::run;
+use sealer::MemorySealer;
 
 /// How many events a slow subscriber may be behind before it misses some.
 const EVENTS_KEPT: usize = 256;
@@ -76,6 +81,8 @@ pub struct Agent {
     naming: tokio::sync::Mutex<()>,
     /// Protections that the system refused, for `doctor`.
     unprotected: Vec<String>,
+    /// What seals the secrets in memory; in tests they may be in clear.
+    sealer: Option<Arc<MemorySealer>>,
     events: broadcast::Sender<Event>,
     stop: watch::Sender<bool>,
     connections: Connections,
@@ -98,6 +105,8 @@ pub struct Parts {
     pub vault: Vault,
     /// Protections that the system refused.
     pub unprotected: Vec<String>,
+    /// What seals the secrets in memory.
+    pub sealer: Option<Arc<MemorySealer>>,
     /// The count of open connections.
     pub connections: Connections,
 }
@@ -105,7 +114,7 @@ pub struct Parts {
 impl Agent {
     /// An agent with no accounts in memory yet.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { paths, config, config_error, clock, http, vault, unprotected, connections } = parts;
+        let Parts { paths, config, config_error, clock, http, vault, unprotected, sealer, connections } = parts;
         Arc::new(Self {
             started: clock.boot(),
             audit: Arc::new(audit::Audit::new(&config.audit, &paths.state_dir)),
@@ -124,6 +133,7 @@ impl Agent {
             tries: AtomicU64::default(),
             naming: tokio::sync::Mutex::default(),
             unprotected,
+            sealer,
             events: broadcast::channel(EVENTS_KEPT).0,
             stop: watch::channel(false).0,
             connections,
@@ -152,11 +162,21 @@ impl Agent {
         call: impl FnOnce(&Vault) -> Result<T, crate::vault::VaultError> + Send + 'static,
     ) -> Result<T, Error> {
         let vault = Arc::clone(&self.vault);
-        match tokio::task::spawn_blocking(move || call(&vault)).await {
+        match blocking(move || call(&vault)).await {
             Ok(result) => result.map_err(Error::from),
             Err(_) => Err(Error::new(ErrorKind::Internal, "the agent failed while it used the vault; see its log")),
         }
     }
+}
+
+/// Runs it where it may block, on a thread that keeps nothing of what it did.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> T + Send + 'static) -> Result<T, JoinError> {
+    let working = tokio::task::spawn_blocking(move || {
+        let done = work();
+        residue::clear();
+        done
+    });
+    working.await
 }
 
 /// Runs it to its end even if whoever asked for it hangs up meanwhile: of half a change nobody would know.

@@ -9,8 +9,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::warn;
 
-use super::Agent;
 use super::tokens::gone;
+use super::{Agent, blocking};
 use crate::ipc::message::Error;
 use crate::vault::record::Record;
 use crate::vault::{Prepared, Vault, VaultError};
@@ -76,7 +76,7 @@ impl Agent {
     ) -> Kept<T> {
         let mut record = asked.duplicate();
         change(&mut record);
-        match tokio::task::spawn_blocking(move || prepared.commit(&record)).await {
+        match blocking(move || prepared.commit(&record)).await {
             Ok(Err(VaultError::Stale)) => Kept::Nobodys,
             Ok(Ok(_)) => Kept::Sealed,
             Ok(Err(error)) => {

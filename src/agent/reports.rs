@@ -145,6 +145,9 @@ impl Agent {
             }
         };
         let mut checks = vec![configuration, vault, self.check_audit()];
+        if let Some((result, message)) = self.sealer.as_ref().map(|sealer| sealer.report()) {
+            checks.push(check("memory", result, message.to_owned()));
+        }
         for missing in &self.unprotected {
             checks.push(check("protection", CheckResult::Warning, missing.clone()));
         }

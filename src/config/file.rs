@@ -19,6 +19,8 @@ pub(super) struct File {
     ca_file: Option<PathBuf>,
     #[serde(default = "one_minute", deserialize_with = "schema::duration")]
     http_timeout: Duration,
+    #[serde(default)]
+    hide_memory_key: Option<bool>,
     #[serde(default = "info")]
     log: Level,
     #[serde(default)]
@@ -50,6 +52,7 @@ impl Default for File {
         Self {
             ca_file: None,
             http_timeout: one_minute(),
+            hide_memory_key: None,
             log: info(),
             audit: AuditSettings::default(),
             providers: BTreeMap::new(),
@@ -59,7 +62,7 @@ impl Default for File {
 
 impl From<File> for Config {
     fn from(file: File) -> Self {
-        let File { ca_file, http_timeout, log, audit, providers } = file;
+        let File { ca_file, http_timeout, hide_memory_key, log, audit, providers } = file;
         let log = match log {
             Level::Error => "error",
             Level::Warn => "warn",
@@ -68,7 +71,7 @@ impl From<File> for Config {
             Level::Trace => "trace",
         };
         let providers = providers.into_iter().map(|(name, provider)| (name, Arc::new(provider))).collect();
-        Self { ca_file, http_timeout, log: log.to_owned(), audit, providers }
+        Self { ca_file, http_timeout, hide_memory_key, log: log.to_owned(), audit, providers }
     }
 }
 

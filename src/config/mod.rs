@@ -23,6 +23,8 @@ pub struct Config {
     pub ca_file: Option<PathBuf>,
     /// How long one exchange with a server may take.
     pub http_timeout: Duration,
+    /// Whether the key to the tokens in memory is hidden from root; `None`: where that doesn't cost hibernation.
+    pub hide_memory_key: Option<bool>,
     /// What is logged: `error`, `warn`, `info`, `debug`, `trace`.
     pub log: String,
     /// The log of requests.

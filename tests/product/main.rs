@@ -16,10 +16,14 @@ mod crashes;
 mod faults;
 mod home;
 mod logins;
+#[cfg(target_os = "linux")]
+mod memory;
 #[cfg(unix)]
 mod mistakes;
 #[cfg(target_os = "linux")]
 mod owners;
+#[path = "../support/programs.rs"]
+mod programs;
 #[cfg(target_os = "linux")]
 mod starts;
 mod tokens;

@@ -6,7 +6,7 @@ use std::os::fd::{AsFd, AsRawFd};
 use super::home::{Ended, Home, ended, lasting_server};
 
 /// Runs a command that reads its passphrase from an inherited descriptor.
-fn with_passphrase(home: &Home, arguments: &[&str], passphrase: &str) -> Ended {
+pub(crate) fn with_passphrase(home: &Home, arguments: &[&str], passphrase: &str) -> Ended {
     let (read, write) = rustix::pipe::pipe().unwrap();
     std::fs::File::from(write).write_all(format!("{passphrase}\n").as_bytes()).unwrap();
     rustix::io::fcntl_setfd(read.as_fd(), rustix::io::FdFlags::empty()).unwrap();

@@ -17,11 +17,16 @@ pub fn missing_oidc_provider() -> bool {
     missing(&["node"]) || (!packages.is_dir() && say_and_skip("npm ci was not run in tests/servers/oidc-provider"))
 }
 
+/// Says so where it is no program that is missing, but a right that nobody need have.
+pub fn skip(reason: &str) {
+    let test = std::thread::current().name().unwrap_or("a test").to_owned();
+    let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
+}
+
 fn say_and_skip(reason: &str) -> bool {
     let required = std::env::var_os("CRED_HELPER_TESTS_REQUIRE").is_some_and(|value| value == "1");
     assert!(!required, "{reason}, and CRED_HELPER_TESTS_REQUIRE=1: tests/run installs what it can");
-    let test = std::thread::current().name().unwrap_or("a test").to_owned();
-    let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
+    skip(reason);
     true
 }
 

@@ -192,6 +192,7 @@ fn agent(home: &std::path::Path, faults: &Arc<Faults>, clock: &Arc<MovedClock>) 
         http: Http::new(HttpOptions::default()).unwrap(),
         vault: vault.unwrap(),
         unprotected: Vec::new(),
+        sealer: None,
         connections: Connections::default(),
     })
 }

@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 
 use super::super::{Place, SlotError};
 use super::KeyringChoice;
+use crate::residue;
 use crate::vault::seal::Key;
 
 pub(super) const DESCRIPTION: &str = "the session's keyring (Secret Service): open while you are signed in";
@@ -125,6 +126,8 @@ fn run<T: Send>(
         let result = runtime.block_on(bounded());
         // Whatever hangs in the system is not waited for.
         runtime.shutdown_background();
+        // The system keeps the stacks of threads that have ended.
+        residue::clear();
         result
     };
     thread::scope(|scope| {
