@@ -4,7 +4,6 @@ use std::pin::Pin;
 use std::sync::Arc;
 
 use serde::de::DeserializeOwned;
-use serde_json::Value;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::audit::Asking;
@@ -48,14 +47,13 @@ impl Service for Agent {
 }
 
 /// Reads a method's parameters, runs it and writes its answer.
-async fn run<M, F>(params: Value, method: impl FnOnce(M) -> F) -> Result<Answer, Error>
+async fn run<M, F>(params: Secret, method: impl FnOnce(M) -> F) -> Result<Answer, Error>
 where
     M: Method + DeserializeOwned,
     F: Future<Output = Result<M::Answer, Error>>,
 {
-    let params = if params.is_null() { Value::Object(serde_json::Map::new()) } else { params };
     // The parser's words name fields and types; a value it might quote can be a secret, so they are not passed on.
-    let params = serde_json::from_value(params).map_err(|error| wrong_params(M::NAME, &error))?;
+    let params = serde_json::from_str(&params.expose()).map_err(|error| wrong_params(M::NAME, &error))?;
     let answer = method(params).await?;
     match serde_json::to_string(&answer) {
         Ok(text) => Ok(Secret::from(text)),
@@ -87,7 +85,7 @@ impl Agent {
     async fn answer(
         self: &Arc<Self>,
         method: &str,
-        params: Value,
+        params: Secret,
         notifier: Notifier,
         asking: &Asking,
     ) -> Result<Answer, Error> {

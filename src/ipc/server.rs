@@ -19,7 +19,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use serde_json::Value;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 
@@ -41,8 +40,8 @@ const DRAIN: Duration = Duration::from_secs(10);
 pub struct Call {
     /// The method's name.
     pub method: String,
-    /// Its parameters: an object, empty if none were sent.
-    pub params: Value,
+    /// Its parameters: the JSON text of an object, empty if none were sent. A passphrase may be among them.
+    pub params: Secret,
     /// Who asks.
     pub peer: Peer,
     /// For notifications to the caller, before and after the answer.

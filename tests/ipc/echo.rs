@@ -49,7 +49,7 @@ impl Service for Echo {
         Box::pin(async move {
             let text = |text: &str| Ok(Secret::from(text.to_owned()));
             match call.method.as_str() {
-                "test.echo" => text(&call.params.to_string()),
+                "test.echo" => text(&call.params.expose()),
                 "test.slow" => {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     text("{}")
@@ -78,7 +78,8 @@ impl Service for Echo {
                     text("{}")
                 }
                 "token.get" => {
-                    let account = call.params["account"].as_str().unwrap_or("nobody");
+                    let params: serde_json::Value = serde_json::from_str(&call.params.expose()).expect("an object");
+                    let account = params["account"].as_str().unwrap_or("nobody");
                     text(&format!(
                         r#"{{"account":"{account}","token":"token-of-{account}","kind":"access","token_type":"Bearer","method":"oauth","source":"login","min_validity_met":true,"persisted":true}}"#
                     ))

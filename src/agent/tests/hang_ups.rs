@@ -9,6 +9,7 @@ impl World {
     /// Calls a method as a connection does, and hangs up at once.
     async fn hang_up(&self, method: &str, params: serde_json::Value) {
         let peer = Peer::new(None, None);
+        let params = Secret::from(params.to_string());
         let call = Call { method: method.to_owned(), params, peer, notifier: Notifier::to_nobody() };
         let answer = tokio::time::timeout(Duration::ZERO, Arc::clone(&self.agent).call(call)).await;
         assert!(answer.is_err(), "there was nothing to hang up on");

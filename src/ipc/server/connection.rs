@@ -92,7 +92,7 @@ async fn read_some(stream: &AgentStream, buffer: &mut [u8]) -> io::Result<usize>
 
 /// One line, if it fits: whoever is refused is not waited for.
 fn refuse(stream: &AgentStream, error: &Error) {
-    let line = dispatch::respond(&serde_json::Value::Null, &Err(error.clone()), |parts| encode(Framing::Lines, parts));
+    let line = dispatch::respond(&dispatch::Id::default(), &Err(error.clone()), |parts| encode(Framing::Lines, parts));
     let _ = stream.try_write(&line);
 }
 
@@ -222,7 +222,7 @@ impl Reader<'_> {
                 Ok(None) => return Ok(any),
                 Err(error) => {
                     let error = Error::new(ErrorKind::InvalidRequest, error.to_string());
-                    dispatch::respond(&serde_json::Value::Null, &Err(error), |parts| self.outbox.push(parts, None));
+                    dispatch::respond(&dispatch::Id::default(), &Err(error), |parts| self.outbox.push(parts, None));
                     return Err(End::Cut);
                 }
             };

@@ -29,6 +29,7 @@ use crate::ipc::message::account::ListAccounts;
 use crate::ipc::message::token::GetToken;
 use crate::ipc::message::{Error, ErrorKind, MAX_MESSAGE, Method};
 use crate::ipc::transport::AgentStream;
+use crate::secret::Secret;
 use body::Body;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -79,9 +80,9 @@ async fn answer(service: Arc<dyn Service>, peer: Peer, request: Request<Incoming
     let path = request.uri().path().to_owned();
     match (request.method(), path.as_str()) {
         (&Verb::POST, "/" | "/rpc") => rpc(service, peer, request).await,
-        (&Verb::GET, "/v1/status") => ask(service, peer, ListAccounts::NAME, json!({})).await,
+        (&Verb::GET, "/v1/status") => ask(service, peer, ListAccounts::NAME, &json!({})).await,
         (&Verb::GET, path) if path.starts_with("/v1/token/") => match decoded(&path["/v1/token/".len()..]) {
-            Some(account) => ask(service, peer, GetToken::NAME, json!({ "account": account })).await,
+            Some(account) => ask(service, peer, GetToken::NAME, &json!({ "account": account })).await,
             None => refused(StatusCode::BAD_REQUEST, ErrorKind::InvalidParams, "not a valid account name"),
         },
         (_, "/" | "/rpc" | "/v1/status") => {
@@ -116,15 +117,15 @@ async fn rpc(service: Arc<dyn Service>, peer: Peer, request: Request<Incoming>) 
 }
 
 /// A plain question with a plain answer: the result alone, or the error with a status that fits.
-async fn ask(service: Arc<dyn Service>, peer: Peer, method: &str, params: Value) -> Response<Body> {
-    match call(service, peer, method.to_owned(), params).await {
+async fn ask(service: Arc<dyn Service>, peer: Peer, method: &str, params: &Value) -> Response<Body> {
+    match call(service, peer, method.to_owned(), Secret::from(params.to_string())).await {
         Ok(answer) => respond(StatusCode::OK, JSON, Body::text(&answer.expose())),
         Err(error) => failed(status(error.kind()), &error),
     }
 }
 
 /// Calls the service; nobody listens for notifications.
-async fn call(service: Arc<dyn Service>, peer: Peer, method: String, params: Value) -> Result<Answer, Error> {
+async fn call(service: Arc<dyn Service>, peer: Peer, method: String, params: Secret) -> Result<Answer, Error> {
     let outbox = Outbox::new(Framing::Lines);
     let _close = CloseOnDrop(outbox.clone());
     let dropped = async {

@@ -7,13 +7,13 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use hyper::body::{Bytes, Frame, SizeHint};
-use serde_json::Value;
 
-use super::super::dispatch;
+use super::super::dispatch::{self, Id};
 use super::super::outbox::{CloseOnDrop, Entry, Outbox};
 use super::super::{Answer, Peer, Service};
 use crate::ipc::frame::{Framing, encode};
 use crate::ipc::message::Error;
+use crate::secret::Secret;
 
 /// An answer's body.
 pub(super) enum Body {
@@ -28,7 +28,7 @@ type Pending = Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>>;
 
 /// A call whose notifications and answer are written as they come.
 pub(super) struct Lines {
-    id: Value,
+    id: Id,
     outbox: CloseOnDrop,
     call: Option<Pending>,
 }
@@ -44,11 +44,11 @@ impl Body {
     }
 
     /// A JSON-RPC response.
-    pub(super) fn response(id: &Value, outcome: &Result<Answer, Error>) -> Self {
+    pub(super) fn response(id: &Id, outcome: &Result<Answer, Error>) -> Self {
         dispatch::respond(id, outcome, Self::parts)
     }
 
-    pub(super) fn stream(service: Arc<dyn Service>, peer: Peer, id: Value, method: String, params: Value) -> Self {
+    pub(super) fn stream(service: Arc<dyn Service>, peer: Peer, id: Id, method: String, params: Secret) -> Self {
         let outbox = Outbox::new(Framing::Lines);
         let call = dispatch::call(service, method, params, peer, outbox.clone());
         let lines = Lines { id, outbox: CloseOnDrop(outbox), call: Some(Box::pin(call)) };
