@@ -2,7 +2,9 @@
 #![cfg(all(unix, feature = "agent"))]
 
 mod ipc {
+    mod deadlines;
     pub(crate) mod echo;
+    mod web;
 }
 
 use std::io::{BufRead, BufReader, Read, Write};
@@ -82,7 +84,7 @@ fn more_requests_than_may_be_under_way_are_all_answered() {
 fn a_caller_that_hangs_up_takes_its_call_with_it() {
     let agent = Agent::start();
     for half_closed_first in [false, true] {
-        for head in ["", "POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 75\r\n\r\n"] {
+        for head in ["", "POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 75\r\n\r\n"] {
             let body = format!("{:<74}\n", request(1, "test.forever").trim_end());
             let stream = send(&agent, &format!("{head}{body}"));
             agent.started();
@@ -98,7 +100,7 @@ fn a_caller_that_hangs_up_takes_its_call_with_it() {
 #[test]
 fn a_half_closed_caller_gets_its_answers() {
     let agent = Agent::start();
-    let http = "GET /v1/token/demo HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n".to_owned();
+    let http = "GET /v1/token/demo HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n".to_owned();
     let unended = request(7, "test.slow").trim_end().to_owned();
     for (sent, expected) in [(request(7, "test.slow"), "\"id\":7"), (unended, "\"id\":7"), (http, "token-of-demo")] {
         let answer = exchange(&agent, &sent);
@@ -119,7 +121,7 @@ fn all_three_framings_answer_on_the_same_socket() {
             format!("Content-Length: {}\r\n\r\n{expected}", expected.len()),
         ),
         (
-            format!("POST /rpc HTTP/1.1\r\nhost: x\r\ncontent-length: {length}\r\n\r\n{body}"),
+            format!("POST /rpc HTTP/1.1\r\nhost: localhost\r\ncontent-length: {length}\r\n\r\n{body}"),
             format!("\r\n\r\n{expected}\n"),
         ),
     ];
@@ -133,7 +135,7 @@ fn all_three_framings_answer_on_the_same_socket() {
 fn http_streams_notifications_before_the_answer() {
     let agent = Agent::start();
     let body = request(1, "login.start");
-    let head = "POST / HTTP/1.1\r\nhost: x\r\naccept: application/x-ndjson\r\nconnection: close";
+    let head = "POST / HTTP/1.1\r\nhost: localhost\r\naccept: application/x-ndjson\r\nconnection: close";
     let stream = send(&agent, &format!("{head}\r\ncontent-length: {}\r\n\r\n{body}", body.len()));
     let mut received = BufReader::new(stream).lines().map(|line| line.expect("a line"));
     let before: Vec<_> = received.by_ref().take_while(|line| !line.contains("login.progress")).collect();
@@ -147,11 +149,11 @@ fn http_streams_notifications_before_the_answer() {
 fn http_refuses_web_pages_and_unknown_addresses() {
     let agent = Agent::start();
     let cases = [
-        ("GET /v1/status HTTP/1.1\r\nhost: x\r\norigin: http://evil.example\r\n\r\n", "403"),
-        ("GET /nothing HTTP/1.1\r\nhost: x\r\n\r\n", "404"),
-        ("GET / HTTP/1.1\r\nhost: x\r\n\r\n", "405"),
-        ("GET /v1/token/%zz HTTP/1.1\r\nhost: x\r\n\r\n", "400"),
-        ("POST / HTTP/1.1\r\nhost: x\r\ncontent-length: 300000\r\n\r\n", "413"),
+        ("GET /v1/status HTTP/1.1\r\nhost: localhost\r\norigin: http://evil.example\r\n\r\n", "403"),
+        ("GET /nothing HTTP/1.1\r\nhost: localhost\r\n\r\n", "404"),
+        ("GET / HTTP/1.1\r\nhost: localhost\r\n\r\n", "405"),
+        ("GET /v1/token/%zz HTTP/1.1\r\nhost: localhost\r\n\r\n", "400"),
+        ("POST / HTTP/1.1\r\nhost: localhost\r\ncontent-length: 300000\r\n\r\n", "413"),
     ];
     for (sent, status) in cases {
         let mut stream = send(&agent, sent);

@@ -123,6 +123,11 @@ impl Decoder {
         self.start < self.buffer.len()
     }
 
+    /// How many bytes of memory it holds.
+    pub fn held(&self) -> usize {
+        self.buffer.capacity()
+    }
+
     /// The next whole message, without its framing. Empty lines are skipped.
     pub fn next_message(&mut self) -> Result<Option<&[u8]>, FrameError> {
         let found = match self.framing {

@@ -1,15 +1,17 @@
 //! The agent's end of the wire: who may speak, how much, and for how long. What is asked for is the [`Service`]'s business.
 //!
 //! A connection is one task. While nothing is said it holds no buffer and no timer, so thousands of idle ones cost others
-//! nothing; a caller that hangs up takes its pending calls with it; one that doesn't read, or never ends its message, is
+//! nothing, and when there is no place left the quietest makes room; a caller that hangs up takes its pending calls with it; one that doesn't read, or never ends its message, is
 //! cut off. Nothing that a stranger sent is ever logged or sent back, but a request's `id`.
 
 mod connection;
 mod dispatch;
+mod guests;
 mod http;
 mod origin;
 mod outbox;
 mod peer;
+mod room;
 
 use std::future::Future;
 use std::io;
@@ -20,18 +22,19 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::watch;
-use tokio::task::JoinSet;
 
 use super::message;
 use super::transport::Socket;
 use crate::secret::Secret;
+use guests::Guests;
+use room::Room;
 
 pub use origin::Origin;
 pub use outbox::Notifier;
 pub use peer::Peer;
 pub(crate) use peer::Stranger;
 
-/// After a failed accept (no descriptor left, mostly): long enough not to spin, short enough not to be noticed.
+/// After a failed accept that nothing could be done about: long enough not to spin, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long requests under way may take once the agent is to stop; exchanges with servers are waited for elsewhere.
 const DRAIN: Duration = Duration::from_secs(10);
@@ -110,29 +113,38 @@ impl Listener {
 pub async fn serve(listener: Listener, service: Arc<dyn Service>, stop: impl Future) {
     let Listener { mut socket, connections } = listener;
     let (stopping, stopped) = watch::channel(false);
-    let mut open = JoinSet::new();
+    let mut guests = Guests::new(Room::new(socket.places()));
     let mut stop = pin!(stop);
+    let mut failed = false;
     loop {
         tokio::select! {
             _ = &mut stop => break,
             accepted = socket.accept() => match accepted {
-                Ok(stream) => {
+                Ok(stream) if guests.has_place().await => {
+                    failed = false;
                     let (service, stopped, entered) = (service.clone(), stopped.clone(), connections.enter());
-                    open.spawn(async move {
-                        connection::run(stream, service, stopped).await;
+                    guests.admit(|guest| async move {
+                        connection::run(stream, service, guest, stopped).await;
                         drop(entered);
                     });
                 }
+                Ok(stream) => connection::turn_away(&stream),
                 Err(error) => {
-                    tracing::warn!(%error, "a connection could not be accepted");
-                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    // Once for each time, not five times a second.
+                    if !std::mem::replace(&mut failed, true) {
+                        tracing::warn!(%error, "a connection could not be accepted");
+                    }
+                    // No descriptor is left, mostly.
+                    if !guests.make_place().await {
+                        tokio::time::sleep(ACCEPT_PAUSE).await;
+                    }
                 }
             },
-            Some(_) = open.join_next(), if !open.is_empty() => {}
+            _ = guests.ended(), if !guests.is_empty() => {}
         }
     }
     drop(socket);
     stopping.send_replace(true);
     // What is left after that is dropped with the set.
-    let _ = tokio::time::timeout(DRAIN, async { while open.join_next().await.is_some() {} }).await;
+    let _ = tokio::time::timeout(DRAIN, async { while guests.ended().await {} }).await;
 }

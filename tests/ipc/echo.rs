@@ -28,11 +28,20 @@ pub(crate) struct Agent {
     thread: Option<JoinHandle<()>>,
 }
 
-struct Echo {
+pub(crate) struct Echo {
     released: Notify,
     cancelled: Notify,
     started: mpsc::Sender<()>,
     dropped: mpsc::Sender<()>,
+}
+
+impl Echo {
+    /// With what tells that a call has begun, and that one was dropped.
+    pub(crate) fn new() -> (Self, mpsc::Receiver<()>, mpsc::Receiver<()>) {
+        let ((started, has_started), (dropped, was_dropped)) = (mpsc::channel(), mpsc::channel());
+        let echo = Self { released: Notify::new(), cancelled: Notify::new(), started, dropped };
+        (echo, has_started, was_dropped)
+    }
 }
 
 /// Tells when a call's future is dropped.
@@ -50,6 +59,7 @@ impl Service for Echo {
             let text = |text: &str| Ok(Secret::from(text.to_owned()));
             match call.method.as_str() {
                 "test.echo" => text(&call.params.expose()),
+                "test.large" => text(&format!("\"{}\"", "x".repeat(200_000))),
                 "test.slow" => {
                     tokio::time::sleep(Duration::from_millis(50)).await;
                     text("{}")
@@ -105,13 +115,8 @@ impl Agent {
     pub(crate) fn start() -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let socket = directory.path().join("run/agent.sock");
-        let ((started_tx, started), (dropped_tx, dropped)) = (mpsc::channel(), mpsc::channel());
-        let service = Arc::new(Echo {
-            released: Notify::new(),
-            cancelled: Notify::new(),
-            started: started_tx,
-            dropped: dropped_tx,
-        });
+        let (service, started, dropped) = Echo::new();
+        let service = Arc::new(service);
         let (stop, stopped) = oneshot::channel::<()>();
         let (ready, listening) = mpsc::channel();
         let (path, echo) = (socket.clone(), service.clone());

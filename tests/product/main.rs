@@ -9,6 +9,8 @@ mod accounts;
 #[cfg(target_os = "linux")]
 mod asker;
 #[cfg(target_os = "linux")]
+mod attacks;
+#[cfg(target_os = "linux")]
 mod audit;
 #[cfg(target_os = "linux")]
 mod canary;

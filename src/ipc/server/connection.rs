@@ -14,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::dispatch::{self, Owed};
 use super::outbox::{CloseOnDrop, Outbox};
+use super::room::Guest;
 use super::{Peer, Service, http};
 use crate::fault;
 use crate::ipc::frame::{Decoder, Detected, Framing, detect, encode};
@@ -26,11 +27,18 @@ pub(super) const READ_DEADLINE: Duration = Duration::from_secs(30);
 pub(super) const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 /// Requests of one connection that may be under way; more wait unread.
 const MAX_UNDER_WAY: usize = 64;
+/// Said to who sends much while others do, too.
+pub(super) const FULL: &str = "the agent holds too much of unfinished messages; ask again";
 /// What one read takes.
 const READ_ROOM: usize = 4096;
 
 /// Serves one caller from its first byte to its end.
-pub(super) async fn run(stream: AgentStream, service: Arc<dyn Service>, mut stopped: watch::Receiver<bool>) {
+pub(super) async fn run(
+    stream: AgentStream,
+    service: Arc<dyn Service>,
+    guest: Arc<Guest>,
+    mut stopped: watch::Receiver<bool>,
+) {
     let peer = match stream.peer() {
         Ok(Ok(peer)) => peer,
         Ok(Err(stranger)) => {
@@ -50,9 +58,9 @@ pub(super) async fn run(stream: AgentStream, service: Arc<dyn Service>, mut stop
             decoder.feed(&bytes);
             drop(bytes);
             // On the heap, so that a silent connection's task stays small.
-            Box::pin(converse(stream, decoder, framing, service, peer, stopped)).await;
+            Box::pin(converse(stream, decoder, Outbox::new(framing, guest), service, peer, stopped)).await;
         }
-        Detected::Http => Box::pin(http::run(stream, bytes, service, peer, stopped)).await,
+        Detected::Http => Box::pin(http::run(stream, bytes, service, peer, guest, stopped)).await,
         Detected::Unknown | Detected::Undecided => {
             let what = "speak JSON-RPC 2.0 in lines or with Content-Length headers, or HTTP/1.1";
             refuse(&stream, &Error::new(ErrorKind::InvalidRequest, what));
@@ -60,34 +68,53 @@ pub(super) async fn run(stream: AgentStream, service: Arc<dyn Service>, mut stop
     }
 }
 
-/// Reads until the protocol can be told. Waits for the first byte without a buffer, and for the rest with a deadline.
+/// Reads until the protocol can be told. Waits for the first byte without a buffer or a timer, and for the rest with a
+/// deadline.
 async fn first_bytes(stream: &AgentStream) -> io::Result<(Zeroizing<Vec<u8>>, Detected)> {
-    stream.readable().await?;
-    let read = async {
-        let mut bytes = Zeroizing::new(Vec::with_capacity(READ_ROOM));
-        loop {
-            let mut buffer = Zeroizing::new([0; READ_ROOM]);
-            let length = read_some(stream, &mut buffer[..]).await?;
-            bytes.extend_from_slice(&buffer[..length]);
-            match detect(&bytes) {
-                Detected::Undecided if length > 0 && bytes.len() < READ_ROOM => {}
-                // A connection that was closed without a word needs none back.
-                Detected::Undecided if bytes.is_empty() => return Err(io::ErrorKind::UnexpectedEof.into()),
-                detected => return Ok((bytes, detected)),
-            }
+    let mut bytes = Zeroizing::default();
+    while read_more(stream, &mut bytes)?.is_none() {
+        // A hint, no promise: a connection that was just accepted is taken to be readable.
+        stream.readable().await?;
+    }
+    if bytes.is_empty() {
+        // A connection that was closed without a word needs none back.
+        return Err(io::ErrorKind::UnexpectedEof.into());
+    }
+    let deadline = Instant::now() + READ_DEADLINE;
+    let mut ended = false;
+    loop {
+        match detect(&bytes) {
+            Detected::Undecided if !ended && bytes.len() < READ_ROOM => {}
+            detected => return Ok((bytes, detected)),
         }
-    };
-    timeout(READ_DEADLINE, read).await?
+        timeout_at(deadline, stream.readable()).await??;
+        ended = read_more(stream, &mut bytes)? == Some(0);
+    }
 }
 
-async fn read_some(stream: &AgentStream, buffer: &mut [u8]) -> io::Result<usize> {
-    loop {
-        match stream.try_read(buffer) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => stream.readable().await?,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            result => return result,
+/// Adds what there is to read, without waiting; `None` if there is nothing yet.
+fn read_more(stream: &AgentStream, bytes: &mut Zeroizing<Vec<u8>>) -> io::Result<Option<usize>> {
+    let mut buffer = Zeroizing::new([0; READ_ROOM]);
+    let length = match stream.try_read(&mut buffer[..]) {
+        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
+            return Ok(None);
         }
+        result => result?,
+    };
+    // At once, because a growing Vec leaves its old block unwiped.
+    if bytes.capacity() == 0 {
+        bytes.reserve_exact(2 * READ_ROOM);
     }
+    bytes.extend_from_slice(&buffer[..length]);
+    Ok(Some(length))
+}
+
+/// There is no place for it: every other connection waits for an answer.
+pub(super) fn turn_away(stream: &AgentStream) {
+    refuse(
+        stream,
+        &Error::new(ErrorKind::TemporarilyUnavailable, "the agent has no room for another caller; ask again"),
+    );
 }
 
 /// One line, if it fits: whoever is refused is not waited for.
@@ -99,12 +126,11 @@ fn refuse(stream: &AgentStream, error: &Error) {
 async fn converse(
     stream: AgentStream,
     decoder: Decoder,
-    framing: Framing,
+    outbox: Arc<Outbox>,
     service: Arc<dyn Service>,
     peer: Peer,
     stopped: watch::Receiver<bool>,
 ) {
-    let outbox = Outbox::new(framing);
     let _close = CloseOnDrop(outbox.clone());
     let reader = Reader {
         stream: &stream,
@@ -189,6 +215,11 @@ impl Reader<'_> {
         }
     }
 
+    /// An error that belongs to no request.
+    fn complain(&self, error: Error) {
+        dispatch::respond(&dispatch::Id::default(), &Err(error), |parts| self.outbox.push(parts, None));
+    }
+
     async fn read(&mut self) -> End {
         let mut deadline = None;
         loop {
@@ -196,6 +227,10 @@ impl Reader<'_> {
                 Ok(true) => deadline = None,
                 Ok(false) => {}
                 Err(end) => return end,
+            }
+            if !self.outbox.guest().is_reading(self.decoder.held()) {
+                self.complain(Error::new(ErrorKind::TemporarilyUnavailable, FULL));
+                return End::Cut;
             }
             if self.decoder.is_partial() {
                 deadline.get_or_insert_with(|| Instant::now() + READ_DEADLINE);
@@ -221,8 +256,7 @@ impl Reader<'_> {
                 Ok(Some(message)) => dispatch::read(message),
                 Ok(None) => return Ok(any),
                 Err(error) => {
-                    let error = Error::new(ErrorKind::InvalidRequest, error.to_string());
-                    dispatch::respond(&dispatch::Id::default(), &Err(error), |parts| self.outbox.push(parts, None));
+                    self.complain(Error::new(ErrorKind::InvalidRequest, error.to_string()));
                     return Err(End::Cut);
                 }
             };
@@ -233,7 +267,11 @@ impl Reader<'_> {
             }
             let permit = self.place().await?;
             match read {
-                Ok(Some(asked)) => self.start(asked, permit),
+                Ok(Some(asked)) => {
+                    self.start(asked, permit);
+                    // It may answer at once, and what it answers counts before the next one is begun.
+                    tokio::task::yield_now().await;
+                }
                 Ok(None) => {}
                 Err((id, error)) => Owed::new(self.outbox.clone(), id, permit).pay(&Err(error)),
             }

@@ -11,8 +11,8 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use http_body_util::{BodyExt, Limited};
-use hyper::body::Incoming;
-use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HeaderValue, ORIGIN};
+use hyper::body::{Body as _, Incoming};
+use hyper::header::{ACCEPT, CACHE_CONTROL, CONTENT_TYPE, HOST, HeaderValue, ORIGIN};
 use hyper::{Method as Verb, Request, Response, StatusCode};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
@@ -23,6 +23,7 @@ use zeroize::Zeroizing;
 use super::connection::READ_DEADLINE;
 use super::dispatch::{self, Asked};
 use super::outbox::{CloseOnDrop, Outbox};
+use super::room::Guest;
 use super::{Answer, Peer, Service};
 use crate::ipc::frame::Framing;
 use crate::ipc::message::account::ListAccounts;
@@ -45,12 +46,14 @@ pub(super) async fn run(
     read: Zeroizing<Vec<u8>>,
     service: Arc<dyn Service>,
     peer: Peer,
+    guest: Arc<Guest>,
     mut stopped: watch::Receiver<bool>,
 ) {
+    guest.takes_another_descriptor();
     let gone = stream.gone();
     let serve = hyper::service::service_fn(move |request| {
-        let (service, peer) = (service.clone(), peer.clone());
-        async move { Ok::<_, Infallible>(answer(service, peer, request).await) }
+        let caller = Caller { service: service.clone(), peer: peer.clone(), guest: guest.clone() };
+        async move { Ok::<_, Infallible>(answer(caller, request).await) }
     });
     let connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
@@ -72,17 +75,24 @@ pub(super) async fn run(
     }
 }
 
-async fn answer(service: Arc<dyn Service>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
-    // A browser's page has no business here, however it got hold of the socket.
-    if request.headers().contains_key(ORIGIN) {
+/// Who asks, and whom.
+pub(super) struct Caller {
+    pub(super) service: Arc<dyn Service>,
+    pub(super) peer: Peer,
+    pub(super) guest: Arc<Guest>,
+}
+
+async fn answer(caller: Caller, request: Request<Incoming>) -> Response<Body> {
+    // A browser's page has no business here, however it got hold of the socket: some program may pass a port on to it.
+    if request.headers().contains_key(ORIGIN) || !is_addressed_here(&request) {
         return refused(StatusCode::FORBIDDEN, ErrorKind::Refused, "this service answers no web pages");
     }
     let path = request.uri().path().to_owned();
     match (request.method(), path.as_str()) {
-        (&Verb::POST, "/" | "/rpc") => rpc(service, peer, request).await,
-        (&Verb::GET, "/v1/status") => ask(service, peer, ListAccounts::NAME, &json!({})).await,
+        (&Verb::POST, "/" | "/rpc") => rpc(caller, request).await,
+        (&Verb::GET, "/v1/status") => ask(caller, ListAccounts::NAME, &json!({})).await,
         (&Verb::GET, path) if path.starts_with("/v1/token/") => match decoded(&path["/v1/token/".len()..]) {
-            Some(account) => ask(service, peer, GetToken::NAME, &json!({ "account": account })).await,
+            Some(account) => ask(caller, GetToken::NAME, &json!({ "account": account })).await,
             None => refused(StatusCode::BAD_REQUEST, ErrorKind::InvalidParams, "not a valid account name"),
         },
         (_, "/" | "/rpc" | "/v1/status") => {
@@ -92,11 +102,40 @@ async fn answer(service: Arc<dyn Service>, peer: Peer, request: Request<Incoming
     }
 }
 
+/// Whether the address was this machine's: a page can make a name of its own resolve to it (DNS rebinding), and sends that
+/// name as Host, and where the page came from the same name, no Origin.
+fn is_addressed_here(request: &Request<Incoming>) -> bool {
+    let mut hosts = request.headers().get_all(HOST).iter();
+    let (Some(host), None) = (hosts.next(), hosts.next()) else { return false };
+    host.to_str().is_ok_and(is_here) && request.uri().authority().is_none_or(|authority| is_here(authority.as_str()))
+}
+
+fn is_here(authority: &str) -> bool {
+    let without_port = authority.rsplit_once(':').filter(|(_, port)| port.bytes().all(|byte| byte.is_ascii_digit()));
+    let host = without_port.map_or(authority, |(host, _)| host);
+    ["localhost", "127.0.0.1", "[::1]"].iter().any(|here| host.eq_ignore_ascii_case(here))
+}
+
 /// A JSON-RPC request in a body. What goes wrong inside JSON-RPC is told there, with status 200.
-async fn rpc(service: Arc<dyn Service>, peer: Peer, request: Request<Incoming>) -> Response<Body> {
+async fn rpc(caller: Caller, request: Request<Incoming>) -> Response<Body> {
     let accept = request.headers().get(ACCEPT).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let streams = accept.contains("application/x-ndjson");
-    let body = match timeout(READ_DEADLINE, Limited::new(request.into_body(), MAX_MESSAGE).collect()).await {
+    let length = request.body().size_hint().upper().and_then(|length| usize::try_from(length).ok());
+    // What it is going to send is counted before it is there.
+    let room = caller.guest.is_reading(length.unwrap_or(MAX_MESSAGE).min(MAX_MESSAGE));
+    let body = match room {
+        true => timeout(READ_DEADLINE, Limited::new(request.into_body(), MAX_MESSAGE).collect()).await,
+        false => {
+            caller.guest.is_reading(0);
+            return refused(
+                StatusCode::SERVICE_UNAVAILABLE,
+                ErrorKind::TemporarilyUnavailable,
+                super::connection::FULL,
+            );
+        }
+    };
+    caller.guest.is_reading(0);
+    let body = match body {
         Ok(Ok(body)) => body.to_bytes(),
         Ok(Err(error)) if error.is::<http_body_util::LengthLimitError>() => {
             let what = format!("the message is longer than {MAX_MESSAGE} bytes");
@@ -104,29 +143,32 @@ async fn rpc(service: Arc<dyn Service>, peer: Peer, request: Request<Incoming>) 
         }
         _ => return refused(StatusCode::REQUEST_TIMEOUT, ErrorKind::InvalidRequest, "the message did not end"),
     };
-    let Asked { id, method, params } = match dispatch::read(&body) {
+    let read = dispatch::read(&body);
+    drop(body);
+    let Asked { id, method, params } = match read {
         Ok(Some(asked)) => asked,
         Ok(None) => return respond(StatusCode::NO_CONTENT, JSON, Body::empty()),
         Err((id, error)) => return respond(StatusCode::OK, JSON, Body::response(&id, &Err(error))),
     };
     if streams {
-        return respond(StatusCode::OK, LINES, Body::stream(service, peer, id, method, params));
+        return respond(StatusCode::OK, LINES, Body::stream(caller, id, method, params));
     }
-    let outcome = call(service, peer, method, params).await;
+    let outcome = call(caller, method, params).await;
     respond(StatusCode::OK, JSON, Body::response(&id, &outcome))
 }
 
 /// A plain question with a plain answer: the result alone, or the error with a status that fits.
-async fn ask(service: Arc<dyn Service>, peer: Peer, method: &str, params: &Value) -> Response<Body> {
-    match call(service, peer, method.to_owned(), Secret::from(params.to_string())).await {
+async fn ask(caller: Caller, method: &str, params: &Value) -> Response<Body> {
+    match call(caller, method.to_owned(), Secret::from(params.to_string())).await {
         Ok(answer) => respond(StatusCode::OK, JSON, Body::text(&answer.expose())),
         Err(error) => failed(status(error.kind()), &error),
     }
 }
 
 /// Calls the service; nobody listens for notifications.
-async fn call(service: Arc<dyn Service>, peer: Peer, method: String, params: Secret) -> Result<Answer, Error> {
-    let outbox = Outbox::new(Framing::Lines);
+async fn call(caller: Caller, method: String, params: Secret) -> Result<Answer, Error> {
+    let Caller { service, peer, guest } = caller;
+    let outbox = Outbox::new(Framing::Lines, guest);
     let _close = CloseOnDrop(outbox.clone());
     let dropped = async {
         while outbox.next().await.is_some() {}
@@ -194,6 +236,18 @@ fn decoded(path: &str) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_this_machines_own_names_are_addresses_of_the_service() {
+        for host in ["localhost", "LOCALHOST:80", "127.0.0.1", "127.0.0.1:8080", "[::1]", "[::1]:1", "localhost:"] {
+            assert!(is_here(host), "{host}");
+        }
+        for host in
+            ["", "x", "evil.example", "localhost.evil.example", "evil.example:80", "localhost:80:80", "::1", "127.1"]
+        {
+            assert!(!is_here(host), "{host}");
+        }
+    }
 
     #[test]
     fn percent_encoding_is_undone_once() {

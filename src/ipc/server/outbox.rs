@@ -12,6 +12,7 @@ use zeroize::Zeroizing;
 
 use super::super::frame::{Framing, encode};
 use super::super::message::{Notification, Version};
+use super::room::{Expected, Guest};
 
 /// Bytes that may wait before notifications are refused and no more requests are read.
 pub(super) const MAX_WAITING: usize = 256 * 1024;
@@ -34,6 +35,7 @@ struct State {
 /// The queue of one connection.
 pub(super) struct Outbox {
     framing: Framing,
+    guest: Arc<Guest>,
     state: Mutex<State>,
     filled: Notify,
     emptied: Notify,
@@ -41,9 +43,10 @@ pub(super) struct Outbox {
 }
 
 impl Outbox {
-    pub(super) fn new(framing: Framing) -> Arc<Self> {
+    pub(super) fn new(framing: Framing, guest: Arc<Guest>) -> Arc<Self> {
         Arc::new(Self {
             framing,
+            guest,
             state: Mutex::default(),
             filled: Notify::new(),
             emptied: Notify::new(),
@@ -51,19 +54,26 @@ impl Outbox {
         })
     }
 
-    /// Frames and queues a message. An answer (with its permit) always finds room; false if the connection is gone.
+    /// Whose it is.
+    pub(super) fn guest(&self) -> &Arc<Guest> {
+        &self.guest
+    }
+
+    /// Frames and queues a message. An answer (with its permit) finds room unless all connections together hold too much;
+    /// false if the connection is gone.
     pub(super) fn push(&self, parts: &[&[u8]], permit: Option<OwnedSemaphorePermit>) -> bool {
         let bytes = encode(self.framing, parts);
         let mut state = self.state();
         if state.closed {
             return false;
         }
-        if permit.is_none() && state.waiting > MAX_WAITING {
+        let refused = permit.is_none() && state.waiting > MAX_WAITING;
+        state.waiting += bytes.len();
+        if refused || !self.guest.is_sent(state.waiting) {
             drop(state);
             self.close();
             return false;
         }
-        state.waiting += bytes.len();
         state.queue.push_back(Entry { bytes, _permit: permit });
         drop(state);
         self.filled.notify_one();
@@ -89,7 +99,10 @@ impl Outbox {
         let entry = state.queue.pop_front();
         state.writing = entry.is_some();
         match &entry {
-            Some(entry) => state.waiting -= entry.bytes.len(),
+            Some(entry) => {
+                state.waiting -= entry.bytes.len();
+                self.guest.is_sent(state.waiting);
+            }
             // An idle connection holds nothing.
             None => state.queue = VecDeque::new(),
         }
@@ -128,6 +141,7 @@ impl Outbox {
             let mut state = self.state();
             state.closed = true;
             state.waiting = 0;
+            self.guest.is_sent(0);
             std::mem::take(&mut state.queue)
         };
         drop(queue);
@@ -161,7 +175,7 @@ impl Drop for CloseOnDrop {
 
 /// Sends notifications to one caller.
 #[derive(Clone)]
-pub struct Notifier(Arc<Outbox>);
+pub struct Notifier(Arc<Outbox>, #[expect(dead_code, reason = "held, not used")] Expected);
 
 #[derive(Serialize)]
 struct Outgoing<'a, N> {
@@ -172,13 +186,14 @@ struct Outgoing<'a, N> {
 
 impl Notifier {
     pub(super) fn new(outbox: Arc<Outbox>) -> Self {
-        Self(outbox)
+        let expected = Expected::by(&outbox.guest);
+        Self(outbox, expected)
     }
 
     /// For calls without a connection.
     #[cfg(test)]
     pub(crate) fn to_nobody() -> Self {
-        Self(Outbox::new(Framing::Lines))
+        Self::new(Outbox::new(Framing::Lines, super::room::Room::new(1).enter()))
     }
 
     /// Queues a notification; false if the connection is gone (or has just been given up, because its end doesn't read).

@@ -3,14 +3,14 @@
 use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use hyper::body::{Bytes, Frame, SizeHint};
 
+use super::super::Answer;
 use super::super::dispatch::{self, Id};
 use super::super::outbox::{CloseOnDrop, Entry, Outbox};
-use super::super::{Answer, Peer, Service};
+use super::Caller;
 use crate::ipc::frame::{Framing, encode};
 use crate::ipc::message::Error;
 use crate::secret::Secret;
@@ -48,8 +48,9 @@ impl Body {
         dispatch::respond(id, outcome, Self::parts)
     }
 
-    pub(super) fn stream(service: Arc<dyn Service>, peer: Peer, id: Id, method: String, params: Secret) -> Self {
-        let outbox = Outbox::new(Framing::Lines);
+    pub(super) fn stream(caller: Caller, id: Id, method: String, params: Secret) -> Self {
+        let Caller { service, peer, guest } = caller;
+        let outbox = Outbox::new(Framing::Lines, guest);
         let call = dispatch::call(service, method, params, peer, outbox.clone());
         let lines = Lines { id, outbox: CloseOnDrop(outbox), call: Some(Box::pin(call)) };
         Self::Lines(Box::pin(lines.step()))

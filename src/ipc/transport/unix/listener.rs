@@ -18,6 +18,10 @@ use crate::ipc::server::{Peer, Stranger};
 
 /// As many as the system lets wait: 1,000 clients at once are one build.
 const BACKLOG: i32 = 4096;
+/// Connections at most, however many the system gives.
+const MAX_PLACES: usize = 16 * 1024;
+/// Descriptors that connections leave to files, servers and logins.
+const KEPT_BACK: usize = 256;
 
 /// A bound socket; its file goes with it.
 #[derive(Debug)]
@@ -43,6 +47,13 @@ impl Socket {
         let metadata = fs::symlink_metadata(path).map_err(|e| in_file(path, &e))?;
         let listener = UnixListener::from_std(socket.into())?;
         Ok(Self { listener, path: path.to_owned(), file: (metadata.dev(), metadata.ino()) })
+    }
+
+    /// How many descriptors connections may take: what the system gives, less what files and servers need.
+    pub(crate) fn places(&self) -> usize {
+        let limit = rustix::process::getrlimit(rustix::process::Resource::Nofile).current;
+        let limit = limit.and_then(|limit| usize::try_from(limit).ok()).unwrap_or(MAX_PLACES);
+        (limit - KEPT_BACK.min(limit / 2)).min(MAX_PLACES)
     }
 
     /// The next caller.

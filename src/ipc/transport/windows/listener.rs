@@ -18,6 +18,9 @@ use windows_sys::Win32::System::Pipes::GetNamedPipeClientProcessId;
 use super::{user, wide};
 use crate::ipc::server::{Peer, Stranger};
 
+/// Connections at most.
+const MAX_PLACES: usize = 16 * 1024;
+
 /// A pipe, with the instance that waits for the next caller.
 #[derive(Debug)]
 pub(crate) struct Socket {
@@ -30,6 +33,11 @@ impl Socket {
     pub(crate) fn bind(path: &Path) -> io::Result<Self> {
         let in_pipe = |error: io::Error| io::Error::new(error.kind(), format!("{}: {error}", path.display()));
         Ok(Self { name: path.to_owned(), next: instance(path, true).map_err(in_pipe)? })
+    }
+
+    /// How many connections there may be: the system itself has no limit that would be reached first.
+    pub(crate) fn places(&self) -> usize {
+        MAX_PLACES
     }
 
     /// The next caller.
