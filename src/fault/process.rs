@@ -5,7 +5,7 @@ use std::io::{self, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::{Faults, POINTS};
+use super::{Action, Faults, POINTS};
 
 /// Names the file.
 const VARIABLE: &str = "CRED_HELPER_FAULTS";
@@ -24,6 +24,10 @@ pub(super) fn reach(point: &str) -> io::Result<()> {
     let due = faults.due(point);
     if !due.is_empty() {
         write_down(file, point);
+    }
+    if due.iter().any(Action::is_the_end) {
+        // The next process is spared.
+        let _ = fs::remove_file(file);
     }
     due.into_iter().try_for_each(|action| faults.act(action))
 }
@@ -56,6 +60,12 @@ pub(super) enum Strike {
     Stop,
     /// It ends without a word.
     Exit,
+}
+
+impl Action {
+    fn is_the_end(&self) -> bool {
+        matches!(self, Self::Strike(Strike::Kill | Strike::Exit))
+    }
 }
 
 impl Strike {

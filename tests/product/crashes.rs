@@ -1,5 +1,10 @@
 //! The agent killed without warning, against a server that ends a login whose refresh token is used twice.
 
+#[cfg(all(debug_assertions, target_os = "linux"))]
+mod stage;
+#[cfg(all(debug_assertions, target_os = "linux"))]
+mod steps;
+
 use std::time::Duration;
 
 use cred_helper::demo::server::{Ended, Server};

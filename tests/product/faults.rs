@@ -2,6 +2,9 @@
 
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
+
+use cred_helper::paths::Paths;
 
 use super::home::Home;
 
@@ -22,6 +25,23 @@ impl Home {
         let new = self.plan().with_extension("new");
         std::fs::write(&new, format!("# {number}\n{plan}\n")).unwrap();
         std::fs::rename(new, self.plan()).unwrap();
+    }
+
+    /// Whether whoever was asked last had come to the end of it: asks once more, so that it is past the answer.
+    pub(crate) fn is_done(&self) -> bool {
+        let before = self.happened().len();
+        self.run(&["agent", "status", "--no-start"]);
+        self.happened()[before..].iter().any(|point| point == "answer.write")
+    }
+
+    /// No agent runs when this returns.
+    pub(crate) fn bury_agent(&self) {
+        let paths = Paths::from_variables(|_| None, Some(self.path().to_owned())).unwrap();
+        let ended = self.run(&["agent", "status", "--json", "--no-start"]);
+        if let Ok(status) = serde_json::from_str::<serde_json::Value>(&ended.stdout) {
+            self.kill(status["pid"].as_i64().unwrap().try_into().unwrap());
+        }
+        assert!(cred_helper::ipc::start::wait_until_gone(&paths, Duration::from_secs(10)));
     }
 
     /// Nothing more happens.

@@ -224,16 +224,21 @@ pub(crate) fn first_line(child: &mut Child) -> String {
 
 /// Follows redirects as a browser does; the last answer, head and body.
 pub(crate) fn browse(url: &str) -> String {
+    try_to_browse(url).unwrap()
+}
+
+/// The same, where whoever is to answer may be gone.
+pub(crate) fn try_to_browse(url: &str) -> std::io::Result<String> {
     let mut url = url.to_owned();
     for _ in 0..5 {
-        let answer = fetch(&url);
+        let answer = try_to_fetch(&url)?;
         let location = answer.lines().take_while(|line| !line.trim().is_empty()).find_map(|line| {
             let (name, value) = line.split_once(':')?;
             name.eq_ignore_ascii_case("location").then(|| value.trim().to_owned())
         });
         match location {
             Some(next) => url = next,
-            None => return answer,
+            None => return Ok(answer),
         }
     }
     panic!("the redirects have no end");
@@ -241,15 +246,19 @@ pub(crate) fn browse(url: &str) -> String {
 
 /// One GET over plain HTTP; head and body.
 pub(crate) fn fetch(url: &str) -> String {
+    try_to_fetch(url).unwrap()
+}
+
+fn try_to_fetch(url: &str) -> std::io::Result<String> {
     let rest = url.strip_prefix("http://").unwrap();
     let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-    let mut stream = TcpStream::connect(host).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
+    let mut stream = TcpStream::connect(host)?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
     let path = if path.is_empty() { "/" } else { path };
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").unwrap();
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n")?;
     let mut answer = String::new();
-    stream.read_to_string(&mut answer).unwrap();
-    answer
+    stream.read_to_string(&mut answer)?;
+    Ok(answer)
 }
 
 /// A strict server whose access tokens last this long.

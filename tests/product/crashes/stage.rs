@@ -1,0 +1,123 @@
+//! Where agents are killed: a server that ends a login whose refresh token comes twice, a home with two logins at it, and a
+//! look at every record that a killed agent left, before another one touches them.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::path::Path;
+
+use cred_helper::demo::server::{Options, RotationMode, Server};
+use cred_helper::ipc::message::vault::VaultState;
+use cred_helper::paths::Paths;
+use cred_helper::vault::{KeyringChoice, OpenOptions, RecordId, Stored, Vault};
+
+use crate::home::{Ended, Home};
+
+/// A home, its server, and what has been seen of its records.
+pub(crate) struct Stage {
+    pub(crate) server: Server,
+    pub(crate) home: Home,
+    /// The first account, which is the default; the other one is `PROVIDER/work`.
+    pub(crate) provider: String,
+    /// The highest version and rotation seen of each record, with its login.
+    seen: RefCell<HashMap<RecordId, (u64, u64, u64)>>,
+    /// How many records were looked at.
+    pub(crate) looked_at: Cell<usize>,
+}
+
+impl Stage {
+    pub(crate) fn new(rotation: RotationMode) -> Self {
+        let server = Server::start(Options { rotation, ..Options::default() }).unwrap();
+        let home = Home::new().with_faults();
+        home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
+        home.log_in(&server, &[]);
+        let provider = crate::tokens::account_of(&home, &server);
+        home.log_in(&server, &["--account", "work"]);
+        home.ok(&["account", "default", &provider]);
+        Self { server, home, provider, seen: RefCell::default(), looked_at: Cell::new(0) }
+    }
+
+    pub(crate) fn named(&self, label: &str) -> String {
+        format!("{}/{label}", self.provider)
+    }
+
+    /// Signs in again to an account, in a browser that agrees and doesn't mind if the agent goes.
+    pub(crate) fn log_in(&self, label: Option<&str>) -> Ended {
+        let (issuer, client) = (self.server.issuer(), self.server.client_id());
+        let mut arguments = vec!["login", &issuer, "--client-id", &client, "--no-browser", "--no-start"];
+        arguments.extend(label.map(|label| ["--account", label]).into_iter().flatten());
+        let mut login = self.home.start(&arguments);
+        let url = crate::home::first_line(&mut login);
+        if !url.is_empty() {
+            let _ = crate::home::try_to_browse(&url);
+        }
+        crate::home::ended(login.wait_with_output().unwrap())
+    }
+
+    /// Whether the account's token is one that the server takes.
+    pub(crate) fn works(&self, account: &str) -> bool {
+        let ended = self.home.run(&["get-token", account, "--timeout", "20s"]);
+        ended.code == 0 && self.server.is_live(ended.stdout.trim_end())
+    }
+
+    pub(crate) fn accounts(&self) -> Vec<String> {
+        let list = self.home.json(&["account", "list", "--json"]);
+        list["accounts"].as_array().unwrap().iter().map(|one| one["account"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// Opens a copy of what is on the disk, as the next agent would: every record opens, none is older than it was, and a
+    /// mark is of its own record's refresh token. Nobody may own the vault.
+    pub(crate) fn look(&self) {
+        let copy = tempfile::tempdir().unwrap();
+        copy_directory(&self.home.path().join(".local"), &copy.path().join(".local"));
+        let vault = open(copy.path());
+        if vault.state() == VaultState::Copied {
+            vault.adopt().unwrap();
+        }
+        if vault.state() == VaultState::Absent {
+            return;
+        }
+        vault.unlock(None, false).unwrap();
+        let loaded = vault.load().unwrap();
+        assert_eq!(loaded.damaged, Vec::<String>::new());
+        loaded.records.iter().for_each(|stored| self.look_at(stored));
+    }
+
+    fn look_at(&self, stored: &Stored) {
+        let record = &stored.record;
+        let now = (stored.version, record.incarnation, record.rotation);
+        let before = self.seen.borrow_mut().insert(stored.id.clone(), now);
+        if let Some((version, incarnation, rotation)) = before {
+            assert!(stored.version >= version, "{}: version {} after {version}", stored.id, stored.version);
+            let same = incarnation == record.incarnation;
+            assert!(
+                !same || record.rotation >= rotation,
+                "{}: rotation {} after {rotation}",
+                stored.id,
+                record.rotation
+            );
+        }
+        if let Some(mark) = stored.unanswered {
+            assert_eq!(mark.rotation, record.rotation, "a mark is of the record's own token");
+        }
+        self.looked_at.set(self.looked_at.get() + 1);
+    }
+}
+
+/// Its vault, opened in this process.
+fn open(home: &Path) -> Vault {
+    let home = home.to_owned();
+    let paths = Paths::from_variables(|_| None, Some(home)).unwrap();
+    Vault::open(OpenOptions { keyring: KeyringChoice::Disabled, ..OpenOptions::new(&paths) }).unwrap()
+}
+
+fn copy_directory(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let (from, to) = (entry.path(), to.join(entry.file_name()));
+        match entry.file_type().unwrap() {
+            kind if kind.is_dir() => copy_directory(&from, &to),
+            kind if kind.is_file() => drop(std::fs::copy(&from, &to).unwrap()),
+            _ => {}
+        }
+    }
+}
