@@ -52,13 +52,31 @@ pub fn is_locked(owner_file: &Path) -> bool {
     !matches!(file.try_lock_shared(), Ok(()))
 }
 
-/// Waits until no agent holds the vault any more; `false` if that takes longer.
+/// Waits until the agent that holds the vault holds it no more; `false` if that takes longer. Another one may hold it then.
 pub fn wait_until_free(owner_file: &Path, limit: Duration) -> bool {
     let Ok(file) = File::open(lock_file(owner_file)) else { return true };
     let (sender, free) = mpsc::channel();
+    #[cfg(target_os = "linux")]
+    watch_process(owner_file, sender.clone());
     // Waiting for a lock has no time limit of its own; the lock goes with the file.
     thread::spawn(move || sender.send(file.lock_shared().is_ok()));
     free.recv_timeout(limit).unwrap_or(false)
+}
+
+/// Says when the owner's process has ended: a successor that waits for the lock too may get it first.
+#[cfg(target_os = "linux")]
+fn watch_process(owner_file: &Path, gone: mpsc::Sender<bool>) {
+    use rustix::event::{PollFd, PollFlags, poll};
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    let owner = read_owner(owner_file).filter(Owner::is_here);
+    let pid = owner.and_then(|owner| Pid::from_raw(owner.pid.try_into().ok()?));
+    // One that is not seen from here is told from its lock alone.
+    let Some(Ok(process)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { return };
+    thread::spawn(move || {
+        if poll(&mut [PollFd::new(&process, PollFlags::IN)], None) == Ok(1) {
+            let _ = gone.send(true);
+        }
+    });
 }
 
 /// This machine's name.
