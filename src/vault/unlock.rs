@@ -11,7 +11,7 @@ use crate::ipc::message::vault::{SlotKind, VaultState};
 use crate::secret::Secret;
 
 /// After `lock`, restarts included.
-pub(super) const STICKY: VaultError = VaultError::Locked(" since `cred-helper lock`");
+pub(super) const STICKY: VaultError = VaultError::Locked(" and stays so over restarts");
 
 /// Wrong passphrases cost 1, 2, 4, ... seconds, at most this many.
 const LONGEST_WAIT: u64 = 60;
@@ -46,12 +46,13 @@ impl Vault {
             ));
         }
         let Some(mut header) = inner.header.clone() else { return Err(no_vault()) };
+        header.sticky = true;
+        // First: a lock that the disk doesn't take is none, rather than half of one.
+        self.write_header(&header)?;
+        inner.header = Some(header);
         inner.keys = None;
         inner.opened_by = None;
         inner.locks += 1;
-        header.sticky = true;
-        self.write_header(&header)?;
-        inner.header = Some(header);
         Ok(())
     }
 
