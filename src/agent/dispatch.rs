@@ -33,6 +33,19 @@ const CHANGES: &[&str] = &[
     RemoveSlot::NAME,
 ];
 
+/// Methods that use a login: while they are called the vault does not lock itself.
+const USES: &[&str] = &[
+    GetToken::NAME,
+    RejectToken::NAME,
+    RefreshToken::NAME,
+    StartLogin::NAME,
+    Logout::NAME,
+    SetDefault::NAME,
+    RenameAccount::NAME,
+    AddSlot::NAME,
+    RemoveSlot::NAME,
+];
+
 impl Service for Agent {
     fn call(self: Arc<Self>, call: Call) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>> {
         if CHANGES.contains(&call.method.as_str()) {
@@ -90,6 +103,10 @@ impl Agent {
         asking: &Asking,
     ) -> Result<Answer, Error> {
         let agent = self;
+        if USES.contains(&method) {
+            agent.lock_if_idle().await;
+            agent.touch();
+        }
         match method {
             GetToken::NAME => run(params, |get| agent.get_token(get, asking)).await,
             RejectToken::NAME => run(params, |reject| agent.reject(reject, asking)).await,

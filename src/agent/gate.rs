@@ -1,7 +1,8 @@
-//! Who may start an exchange: nobody once the vault is being locked or the agent is stopping.
+//! Who may start an exchange: nobody once the vault is being locked, the machine goes to sleep or the agent is stopping.
 //!
 //! Closing the gate waits, bounded, for the exchanges under way, because an answer that is lost may be a login lost.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use tokio::sync::watch;
@@ -12,19 +13,34 @@ use crate::ipc::message::{Error, ErrorKind};
 #[derive(Debug)]
 pub(super) struct Gate(watch::Sender<State>);
 
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Debug, Default)]
 struct State {
-    closed: Option<Closed>,
+    closed: BTreeSet<Closed>,
     under_way: usize,
 }
 
-/// Why it is closed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+/// Why it is closed; the first of several is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Closed {
+    /// The agent ends, which is final.
+    Stopping,
     /// `vault.lock`.
     Locked,
-    /// The agent ends.
-    Stopping,
+    /// The machine sleeps, or is about to.
+    Asleep,
+}
+
+impl From<Closed> for Error {
+    fn from(closed: Closed) -> Self {
+        match closed {
+            Closed::Stopping => Error::new(ErrorKind::TemporarilyUnavailable, "the agent is stopping; ask again"),
+            Closed::Locked => Error::new(ErrorKind::VaultLocked, super::vault_door::LOCKED),
+            Closed::Asleep => Error::new(
+                ErrorKind::TemporarilyUnavailable,
+                "the machine is going to sleep; ask again when it is awake",
+            ),
+        }
+    }
 }
 
 impl Default for Gate {
@@ -45,43 +61,44 @@ impl Drop for Pass {
 
 impl Gate {
     /// Starts an exchange, if the gate is open.
-    pub(super) fn enter(&self) -> Result<Pass, Error> {
+    pub(super) fn enter(&self) -> Result<Pass, Closed> {
+        self.enter_unless(|_| true)
+    }
+
+    /// Keeps what has come already: a machine on its way to sleep waits for that.
+    pub(super) fn enter_to_keep(&self) -> Result<Pass, Closed> {
+        self.enter_unless(|closed| closed != Closed::Asleep)
+    }
+
+    fn enter_unless(&self, counts: impl Fn(Closed) -> bool) -> Result<Pass, Closed> {
         let mut closed = None;
         self.0.send_modify(|state| {
-            closed = state.closed;
-            if closed.is_none() {
-                state.under_way += 1;
-            }
+            closed = state.closed.iter().copied().find(|closed| counts(*closed));
+            state.under_way += usize::from(closed.is_none());
         });
-        match closed {
-            None => Ok(Pass(self.0.clone())),
-            Some(Closed::Locked) => Err(Error::new(ErrorKind::VaultLocked, super::vault_door::LOCKED)),
-            Some(Closed::Stopping) => {
-                Err(Error::new(ErrorKind::TemporarilyUnavailable, "the agent is stopping; ask again"))
-            }
-        }
+        closed.map_or_else(|| Ok(Pass(self.0.clone())), Err)
     }
 
     /// Closes it and waits for the exchanges under way, at most `limit`. False if some are still under way.
     pub(super) async fn close(&self, why: Closed, limit: Duration) -> bool {
         self.0.send_modify(|state| {
-            // Stopping is final; a lock that comes later must not open it again by an unlock.
-            if state.closed != Some(Closed::Stopping) {
-                state.closed = Some(why);
-            }
+            state.closed.insert(why);
         });
         let mut state = self.0.subscribe();
         let idle = state.wait_for(|state| state.under_way == 0);
         tokio::time::timeout(limit, idle).await.is_ok()
     }
 
-    /// Opens it after a lock.
-    pub(super) fn open(&self) {
+    /// That is no reason any more.
+    pub(super) fn open(&self, why: Closed) {
         self.0.send_modify(|state| {
-            if state.closed == Some(Closed::Locked) {
-                state.closed = None;
-            }
+            state.closed.remove(&why);
         });
+    }
+
+    /// Whether the machine is about to sleep.
+    pub(super) fn is_asleep(&self) -> bool {
+        self.0.borrow().closed.contains(&Closed::Asleep)
     }
 }
 
@@ -94,10 +111,10 @@ mod tests {
         let gate = Gate::default();
         let pass = gate.enter().unwrap();
         assert!(!gate.close(Closed::Locked, Duration::ZERO).await);
-        assert_eq!(gate.enter().unwrap_err().kind(), ErrorKind::VaultLocked);
+        assert_eq!(gate.enter().unwrap_err(), Closed::Locked);
         drop(pass);
         assert!(gate.close(Closed::Locked, Duration::ZERO).await);
-        gate.open();
+        gate.open(Closed::Locked);
         assert!(gate.enter().is_ok());
     }
 
@@ -106,7 +123,21 @@ mod tests {
         let gate = Gate::default();
         gate.close(Closed::Stopping, Duration::ZERO).await;
         gate.close(Closed::Locked, Duration::ZERO).await;
-        gate.open();
-        assert_eq!(gate.enter().unwrap_err().kind(), ErrorKind::TemporarilyUnavailable);
+        gate.open(Closed::Locked);
+        assert_eq!(gate.enter().unwrap_err(), Closed::Stopping);
+    }
+
+    #[tokio::test]
+    async fn a_machine_that_goes_to_sleep_starts_nothing_and_keeps_what_has_come() {
+        let gate = Gate::default();
+        gate.close(Closed::Asleep, Duration::ZERO).await;
+        assert_eq!(gate.enter().unwrap_err(), Closed::Asleep);
+        let keeping = gate.enter_to_keep().unwrap();
+        assert!(!gate.close(Closed::Asleep, Duration::ZERO).await);
+        drop(keeping);
+        gate.close(Closed::Locked, Duration::ZERO).await;
+        gate.open(Closed::Asleep);
+        assert_eq!(gate.enter().unwrap_err(), Closed::Locked, "waking up unlocks nothing");
+        assert_eq!(gate.enter_to_keep().unwrap_err(), Closed::Locked);
     }
 }

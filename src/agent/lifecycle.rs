@@ -214,6 +214,7 @@ impl Started {
             }
         });
         tokio::spawn(Arc::clone(&agent).refresh_ahead(alarm));
+        tokio::spawn(Arc::clone(&agent).heed_sleep());
         tokio::spawn(Arc::clone(&agent).announce_until_written());
         let service = Arc::clone(&agent);
         serve(listener, service, agent.told_to_stop()).await;

@@ -7,6 +7,7 @@
 mod accounts;
 pub mod alarm;
 mod audit;
+mod auto_lock;
 mod consents;
 pub mod detach;
 mod dispatch;
@@ -27,6 +28,7 @@ mod schedule;
 pub mod sealer;
 mod sign_in;
 mod single_flight;
+mod sleep;
 mod state;
 #[cfg(test)]
 mod tests;
@@ -73,6 +75,9 @@ pub struct Agent {
     logins: logins::Logins,
     schedule: schedule::Schedule,
     gate: gate::Gate,
+    /// When (seconds on the boot clock) somebody last used a login.
+    last_use: AtomicU64,
+    deaf: sleep::Deaf,
     /// Held while the vault is being opened or closed; why it did not open at the last try.
     opening: tokio::sync::Mutex<Option<Error>>,
     /// How often it was tried.
@@ -129,6 +134,8 @@ impl Agent {
             logins: logins::Logins::default(),
             schedule: schedule::Schedule::default(),
             gate: gate::Gate::default(),
+            last_use: AtomicU64::default(),
+            deaf: sleep::Deaf::default(),
             opening: tokio::sync::Mutex::default(),
             tries: AtomicU64::default(),
             naming: tokio::sync::Mutex::default(),

@@ -12,6 +12,7 @@ use tracing::info;
 
 use super::accounts::{Narrowed, Variant, login_hint};
 use super::failures::{dead_error, lasting};
+use super::gate::Closed;
 use super::persist::Kept;
 use super::{Agent, fingerprint, single_flight};
 use crate::clock::Moment;
@@ -27,6 +28,8 @@ use crate::vault::{Mark, Prepared, RecordId};
 
 /// How soon the disk is asked again to take what a refresh needs.
 const DISK_PAUSE: Duration = Duration::from_secs(1);
+/// How soon a machine that goes to sleep is asked whether it still does; waking up cuts this short.
+const ASLEEP_PAUSE: Duration = Duration::from_secs(5);
 /// How soon a refresh that nobody waits for is tried again, at the least.
 const BACKGROUND_PAUSE: Duration = Duration::from_secs(30);
 
@@ -114,7 +117,10 @@ impl Agent {
         // Nobody writes another version between looking up which one there is and preparing for it.
         let writing = write.lock_owned().await;
         let job = self.job(incarnation, variant).map_err(Stop::Final)?;
-        let _pass = self.gate.enter().map_err(Stop::Final)?;
+        let _pass = self.gate.enter().map_err(|closed| match closed {
+            Closed::Asleep => Stop::Again(closed.into(), ASLEEP_PAUSE),
+            Closed::Stopping | Closed::Locked => Stop::Final(closed.into()),
+        })?;
         let (id, version) = job.stored.clone();
         let mark = Mark { rotation: job.record.rotation, at: self.clock.now() };
         let prepared = self.with_vault(move |vault| vault.prepare(&id, version, mark)).await;

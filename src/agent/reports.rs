@@ -148,6 +148,9 @@ impl Agent {
         if let Some((result, message)) = self.sealer.as_ref().map(|sealer| sealer.report()) {
             checks.push(check("memory", result, message.to_owned()));
         }
+        if let Some(trouble) = self.auto_lock_trouble() {
+            checks.push(check("automatic lock", CheckResult::Warning, trouble));
+        }
         for missing in &self.unprotected {
             checks.push(check("protection", CheckResult::Warning, missing.clone()));
         }

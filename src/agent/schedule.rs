@@ -80,6 +80,11 @@ impl Schedule {
         self.changed.notify_one();
     }
 
+    /// Something else than an account is due at another time than before.
+    pub(super) fn look_anew(&self) {
+        self.changed.notify_one();
+    }
+
     /// When an account is due.
     pub(super) fn of(&self, incarnation: u64) -> Option<Duration> {
         self.due().of.get(&incarnation).copied()
@@ -133,7 +138,7 @@ impl Agent {
     pub(super) async fn refresh_ahead(self: Arc<Self>, mut alarm: Alarm) {
         let (mut boot, mut awake) = (self.clock.boot(), Instant::now());
         loop {
-            let until = self.schedule.first();
+            let until = self.schedule.first().into_iter().chain(self.idle_lock_at()).min();
             let woken = tokio::select! {
                 woken = alarm.wait(until) => woken,
                 () = self.schedule.changed.notified() => continue,
@@ -143,6 +148,7 @@ impl Agent {
             if slept {
                 self.conclude_anew("the machine has slept");
             }
+            self.lock_if_idle().await;
             self.woken(woken);
         }
     }

@@ -135,9 +135,9 @@ impl Agent {
         let record = self.record(&named, &name, authorized, caller_secret);
         fault::point("login.keep");
         // Whoever locks or stops waits for this, as for a refresh.
-        let _pass = match self.gate.enter() {
+        let _pass = match self.gate.enter_to_keep() {
             Ok(pass) => pass,
-            Err(closed) => return Err(self.give_back(&named, record, closed)),
+            Err(closed) => return Err(self.give_back(&named, record, closed.into())),
         };
         let _turn = self.naming.lock().await;
         let before = self.table().named(&name).map(|account| account.record.incarnation);

@@ -100,6 +100,8 @@ impl Agent {
             }
         }
         self.table().loaded = true;
+        self.touch();
+        self.schedule.look_anew();
         info!(accounts, "the vault is open");
         self.announce(Change::Vault { state: VaultState::Unlocked });
         Ok(())
@@ -111,7 +113,7 @@ impl Agent {
             return Ok(Done {});
         }
         self.with_vault(move |vault| vault.unlock(unlock.passphrase.as_ref(), unlock.interactive)).await?;
-        self.gate.open();
+        self.gate.open(Closed::Locked);
         self.load().await?;
         Ok(Done {})
     }
@@ -129,13 +131,13 @@ impl Agent {
         }
         self.gate.close(Closed::Locked, patience).await;
         if let Err(error) = self.persist_all().await {
-            self.gate.open();
+            self.gate.open(Closed::Locked);
             let message = format!("not locked, because a login's newest state would be lost: {}", error.message);
             return Err(Error::new(error.kind(), message));
         }
         self.logins.cancel_all();
         if let Err(error) = self.with_vault(|vault| vault.lock()).await {
-            self.gate.open();
+            self.gate.open(Closed::Locked);
             return Err(error);
         }
         self.table().clear();
@@ -147,7 +149,8 @@ impl Agent {
     pub(super) async fn vault_report(self: &Arc<Self>) -> Result<VaultReport, Error> {
         // Looking is also a try to open: the report is of what a caller would find.
         let _ = self.ensure_open().await;
-        self.with_vault(|vault| Ok(vault.report())).await
+        let report = self.with_vault(|vault| Ok(vault.report())).await?;
+        Ok(VaultReport { auto_lock: self.auto_lock_report(), ..report })
     }
 
     pub(super) async fn add_slot(self: &Arc<Self>, add: AddSlot, asking: &Asking) -> Result<SlotReport, Error> {
@@ -179,7 +182,7 @@ impl Agent {
         self.gate.close(Closed::Locked, PATIENCE).await;
         self.logins.cancel_all();
         let reset = self.with_vault(|vault| vault.reset()).await;
-        self.gate.open();
+        self.gate.open(Closed::Locked);
         let moved_to = reset?.display().to_string();
         self.table().clear();
         self.schedule.clear();

@@ -1,6 +1,7 @@
 //! `vault`: where logins rest, and the key slots that open it.
 
 use std::io;
+use std::time::Duration;
 
 use super::args::{SlotCommand, SlotKindArg, VaultCommand};
 use super::connect::{self, Connect};
@@ -9,7 +10,7 @@ use super::output::{self, Style, Tone};
 use super::table::{self, Cell};
 use super::{passphrase, when};
 use crate::ipc::message::vault::{
-    AddSlot, Adopt, RemoveSlot, Reset, SlotKind, SlotReport, VaultReport, VaultState, VaultStatus,
+    AddSlot, Adopt, AutoLock, RemoveSlot, Reset, SlotKind, SlotReport, VaultReport, VaultState, VaultStatus,
 };
 
 pub(super) fn run(connect: &Connect, command: &VaultCommand) -> Result<(), Failure> {
@@ -104,6 +105,7 @@ fn shown(report: &VaultReport) -> String {
         ("key epoch", Some(report.epoch.to_string().into())),
         ("logins", Some(report.records.to_string().into())),
         ("as strong as", report.as_strong_as.map(|kind| kind_name(kind).into())),
+        ("locks itself", report.auto_lock.map(|auto| locks_itself(auto).into())),
     ];
     if !report.damaged.is_empty() {
         let text = format!("{} (kept)", report.damaged.join(", "));
@@ -115,6 +117,14 @@ fn shown(report: &VaultReport) -> String {
         out.push_str(&slots(&report.slots));
     }
     out
+}
+
+fn locks_itself(auto: AutoLock) -> String {
+    let idle = auto.after_idle.map(|idle| format!("after {} without use", when::span(Duration::from_secs(idle))));
+    let suspend = auto.on_suspend.then(|| "before the machine sleeps".to_owned());
+    let screen = auto.on_screen_lock.then(|| "with the screen".to_owned());
+    let when: Vec<String> = [idle, suspend, screen].into_iter().flatten().collect();
+    when.join(", ")
 }
 
 fn slots(slots: &[SlotReport]) -> String {

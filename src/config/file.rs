@@ -5,9 +5,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde::Deserialize;
+use serde::de::Error as _;
+use serde::{Deserialize, Deserializer};
 
-use super::{AuditSettings, Config, ConfigError};
+use super::{AuditSettings, AutoLock, Config, ConfigError};
 use crate::provider::Provider;
 use crate::provider::schema;
 
@@ -26,7 +27,29 @@ pub(super) struct File {
     #[serde(default)]
     audit: AuditSettings,
     #[serde(default)]
+    vault: VaultTable,
+    #[serde(default)]
     providers: BTreeMap<String, Provider>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct VaultTable {
+    #[serde(default, deserialize_with = "idle_time")]
+    lock_after_idle: Option<Duration>,
+    #[serde(default)]
+    lock_on_suspend: bool,
+    #[serde(default)]
+    lock_on_screen_lock: bool,
+}
+
+/// An idle time that has passed already would lock everybody out for good.
+fn idle_time<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Duration>, D::Error> {
+    let idle = schema::duration(deserializer)?;
+    if idle < Duration::from_secs(1) {
+        return Err(D::Error::custom("a second is the least; without this key the vault stays open"));
+    }
+    Ok(Some(idle))
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]
@@ -55,6 +78,7 @@ impl Default for File {
             hide_memory_key: None,
             log: info(),
             audit: AuditSettings::default(),
+            vault: VaultTable::default(),
             providers: BTreeMap::new(),
         }
     }
@@ -62,7 +86,8 @@ impl Default for File {
 
 impl From<File> for Config {
     fn from(file: File) -> Self {
-        let File { ca_file, http_timeout, hide_memory_key, log, audit, providers } = file;
+        let File { ca_file, http_timeout, hide_memory_key, log, audit, vault, providers } = file;
+        let VaultTable { lock_after_idle, lock_on_suspend, lock_on_screen_lock } = vault;
         let log = match log {
             Level::Error => "error",
             Level::Warn => "warn",
@@ -71,7 +96,9 @@ impl From<File> for Config {
             Level::Trace => "trace",
         };
         let providers = providers.into_iter().map(|(name, provider)| (name, Arc::new(provider))).collect();
-        Self { ca_file, http_timeout, hide_memory_key, log: log.to_owned(), audit, providers }
+        let auto_lock =
+            AutoLock { after_idle: lock_after_idle, on_suspend: lock_on_suspend, on_screen_lock: lock_on_screen_lock };
+        Self { ca_file, http_timeout, hide_memory_key, log: log.to_owned(), audit, auto_lock, providers }
     }
 }
 

@@ -29,8 +29,21 @@ pub struct Config {
     pub log: String,
     /// The log of requests.
     pub audit: AuditSettings,
+    /// When the vault locks itself.
+    pub auto_lock: AutoLock,
     /// The user's own providers, by name.
     pub providers: BTreeMap<String, Arc<Provider>>,
+}
+
+/// When the vault locks itself; by default never.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct AutoLock {
+    /// After so much time in which nobody used a login.
+    pub after_idle: Option<Duration>,
+    /// Before the machine sleeps.
+    pub on_suspend: bool,
+    /// When the person's screen is locked.
+    pub on_screen_lock: bool,
 }
 
 impl Default for Config {
@@ -119,6 +132,20 @@ mod tests {
         let config = Config::parse(text, "config.toml").expect("parses");
         assert_eq!(config.http_timeout, Duration::from_secs(20));
         assert_eq!(config.providers["work"].client.id.as_deref(), Some("abc"));
+    }
+
+    #[test]
+    fn the_vault_locks_itself_only_if_that_is_wished() {
+        let config = Config::parse("", "config.toml").expect("parses");
+        assert_eq!(config.auto_lock, AutoLock::default());
+        let text = "[vault]\nlock_after_idle = '30m'\nlock_on_suspend = true\nlock_on_screen_lock = true\n";
+        let wished = Config::parse(text, "config.toml").expect("parses").auto_lock;
+        let idle = Some(Duration::from_secs(1800));
+        assert_eq!(wished, AutoLock { after_idle: idle, on_suspend: true, on_screen_lock: true });
+        let never = error("[vault]\nlock_after_idle = '0s'\n");
+        assert!(never.starts_with("config.toml:2: a second is the least"), "{never}");
+        let mistyped = error("[vault]\nlock_on_sleep = true\n");
+        assert!(mistyped.contains("config.toml:2: unknown key `lock_on_sleep`"), "{mistyped}");
     }
 
     #[test]

@@ -213,6 +213,7 @@ impl Vault {
             damaged: inner.damaged.clone(),
             as_strong_as: slots.iter().map(|slot| slot.kind).max(),
             slots,
+            auto_lock: None,
         }
     }
 

@@ -82,6 +82,9 @@ impl Home {
         let mut command = Command::new(env!("CARGO_BIN_EXE_cred-helper"));
         command.args(arguments).env_clear().current_dir(self.path());
         command.env("HOME", self.path()).env("XDG_RUNTIME_DIR", self.path().join("run"));
+        // Nobody tells these agents when the machine sleeps, unless a test does.
+        let no_bus = format!("unix:path={}", self.path().join("run/no-bus").display());
+        command.env("DBUS_SYSTEM_BUS_ADDRESS", no_bus);
         // Built on another system, it is named without its drive.
         command.env("CRED_HELPER_AGENT", std::path::absolute(env!("CARGO_BIN_EXE_cred-helper-agent")).unwrap());
         if cfg!(windows) {

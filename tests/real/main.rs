@@ -16,6 +16,7 @@ mod consent;
 mod home;
 #[path = "../keyring/mod.rs"]
 mod keyring;
+mod logind;
 mod passphrase;
 mod paste;
 #[path = "../keyring/prompter.rs"]
@@ -23,6 +24,7 @@ mod prompter;
 mod provider;
 mod screens;
 mod session;
+mod sleep;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;

@@ -4,6 +4,7 @@
 mod clocks;
 mod exchanges;
 mod hang_ups;
+mod locks;
 mod logins;
 
 use std::io::{Read, Write};
@@ -79,9 +80,13 @@ const HOUR: Duration = Duration::from_secs(3600);
 impl World {
     /// With an open vault and nobody signed in.
     async fn new(options: Options) -> Self {
+        Self::configured(Config::default(), options).await
+    }
+
+    async fn configured(config: Config, options: Options) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let (faults, clock) = (Arc::<Faults>::default(), Arc::<MovedClock>::default());
-        let agent = agent(directory.path(), &faults, &clock);
+        let agent = agent_with(config, directory.path(), &faults, &clock);
         agent.with_vault(|vault| vault.add_slot(SlotKind::Machine, None, true)).await.unwrap();
         agent.ensure_open().await.unwrap();
         Self { directory, faults, clock, server: Server::start(options).unwrap(), agent }
@@ -168,6 +173,10 @@ impl World {
 }
 
 fn agent(home: &std::path::Path, faults: &Arc<Faults>, clock: &Arc<MovedClock>) -> Arc<Agent> {
+    agent_with(Config::default(), home, faults, clock)
+}
+
+fn agent_with(config: Config, home: &std::path::Path, faults: &Arc<Faults>, clock: &Arc<MovedClock>) -> Arc<Agent> {
     let paths = Paths {
         home: home.to_owned(),
         config_file: home.join("config.toml"),
@@ -186,7 +195,7 @@ fn agent(home: &std::path::Path, faults: &Arc<Faults>, clock: &Arc<MovedClock>) 
     });
     Agent::new(Parts {
         paths,
-        config: Config::default(),
+        config,
         config_error: None,
         clock: Arc::clone(clock) as Arc<dyn Clock>,
         http: Http::new(HttpOptions::default()).unwrap(),

@@ -43,6 +43,23 @@ pub struct VaultReport {
     /// The weakest slot: the vault is as strong as that.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub as_strong_as: Option<SlotKind>,
+    /// When it locks itself; missing: never.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub auto_lock: Option<AutoLock>,
+}
+
+/// When the vault locks itself, as configured.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AutoLock {
+    /// After this many seconds in which nobody used a login.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after_idle: Option<u64>,
+    /// Before the machine sleeps.
+    #[serde(default)]
+    pub on_suspend: bool,
+    /// When the person's screen is locked.
+    #[serde(default)]
+    pub on_screen_lock: bool,
 }
 
 /// The states of the vault, each with its own advice.

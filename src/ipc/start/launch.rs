@@ -23,7 +23,7 @@ use crate::paths::{AGENT_VARIABLE, Paths};
 
 /// What the agent's process is called.
 const EXECUTABLE: &str = concat!("cred-helper-agent", "");
-/// Variables that the agent gets, each because it uses it: where things are, the keyring's bus, prompts, proxies, trust roots,
+/// Variables that the agent gets, each because it uses it: where things are, the keyring's bus, the system's, prompts, proxies, trust roots,
 /// language and time. On Windows also what the system's own libraries need.
 const VARIABLES: &[&str] = &[
     "HOME",
@@ -35,6 +35,7 @@ const VARIABLES: &[&str] = &[
     "LANGUAGE",
     "TZ",
     "DBUS_SESSION_BUS_ADDRESS",
+    "DBUS_SYSTEM_BUS_ADDRESS",
     "WAYLAND_DISPLAY",
     "DISPLAY",
     "XAUTHORITY",
