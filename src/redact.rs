@@ -17,13 +17,13 @@ pub fn url(url: &str) -> String {
     server_text(&format!("{scheme}://{host}{path}"))
 }
 
-/// A server's words (an `error_description`, a reason phrase), fit for a terminal and a log: control characters
-/// escaped, anything that looks like a token masked, cut at 300 characters.
+/// A server's words (an `error_description`, a reason phrase), fit for a terminal and a log: a space for what cannot be
+/// seen, anything that looks like a token masked, cut at 300 characters.
 pub fn server_text(text: &str) -> String {
     let mut out = String::new();
     let mut run = String::new();
-    for c in text.chars().chain(std::iter::once('\0')) {
-        if c.is_ascii_alphanumeric() || "-_+/=~.".contains(c) {
+    for next in text.chars().map(Some).chain(std::iter::once(None)) {
+        if let Some(c) = next.filter(|c| c.is_ascii_alphanumeric() || "-_+/=~.".contains(*c)) {
             run.push(c);
             continue;
         }
@@ -35,11 +35,7 @@ pub fn server_text(text: &str) -> String {
             out.push_str(&run);
         }
         run.clear();
-        match c {
-            '\0' => {}
-            c if c.is_control() => out.push(' '),
-            c => out.push(c),
-        }
+        out.extend(next.map(|c| if c.is_control() || is_invisible(c) { ' ' } else { c }));
     }
     if out.chars().count() > MAX_SERVER_TEXT {
         out = out.chars().take(MAX_SERVER_TEXT).chain(std::iter::once('…')).collect();
@@ -85,6 +81,8 @@ mod tests {
         let shown = server_text(&format!("the refresh token {token} is invalid\x1b[2J"));
         assert!(!shown.contains(&token[..12]) && shown.contains("is invalid"), "{shown}");
         assert!(!shown.contains('\x1b'));
+        let half = &token[..30];
+        assert_eq!(server_text(&format!("{half}\0{half}\u{200b}{half}\u{202e}")), format!("{half} {half} {half} "));
         assert!(server_text(&"x y ".repeat(400)).chars().count() <= 301);
     }
 
