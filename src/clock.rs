@@ -144,7 +144,7 @@ impl Clock for SystemClock {
 }
 
 /// Which boot of the machine this is; empty where the system doesn't say.
-#[cfg(feature = "agent")]
+#[cfg(feature = "formats")]
 pub(crate) fn boot_id() -> String {
     system::boot_id().unwrap_or_default()
 }

@@ -51,10 +51,16 @@
 //! | `vault` | where logins rest: sealed records, and key slots | vocabulary, messages |
 //! | `config` | the configuration file | `provider` |
 //! | `agent` | the only place that remembers | everything but `cli` |
+//! | `fuzzing` | every decoder of foreign bytes in one table, for `fuzz/` and the tests; in no program | the decoders |
 //! | `demo` | the embedded authorization server, and the story told with it | `oauth::http`, vocabulary |
 //!
 //! `tests/tidy.rs` holds the table of allowed imports. A new provider is one TOML file, a new grant, key slot, method or
 //! command one file; each is one line in a table that the tests loop over.
+
+#![cfg_attr(
+    all(feature = "formats", not(feature = "agent")),
+    allow(dead_code, reason = "the decoders without the agent")
+)]
 
 pub mod account;
 #[cfg(feature = "agent")]
@@ -62,30 +68,32 @@ pub mod agent;
 #[cfg(feature = "cli")]
 pub mod cli;
 pub mod clock;
-#[cfg(feature = "agent")]
+#[cfg(feature = "formats")]
 pub mod config;
 #[cfg(feature = "agent")]
 pub mod demo;
-#[cfg(feature = "agent")]
+#[cfg(feature = "formats")]
 pub mod fault;
+#[cfg(any(feature = "fuzzing", all(test, feature = "agent", feature = "cli")))]
+pub mod fuzzing;
 #[cfg(feature = "agent")]
 pub mod grant;
 #[cfg(feature = "agent")]
 mod html;
 pub mod ipc;
-#[cfg(feature = "agent")]
+#[cfg(feature = "formats")]
 pub mod oauth;
 #[cfg(any(feature = "agent", feature = "cli"))]
 mod panics;
 pub mod paths;
-#[cfg(feature = "agent")]
+#[cfg(feature = "formats")]
 pub mod provider;
 pub mod redact;
 #[cfg(feature = "agent")]
 pub mod residue;
 pub mod secret;
 pub mod token;
-#[cfg(feature = "agent")]
+#[cfg(feature = "formats")]
 pub mod vault;
 
 pub use ipc::client::Client;

@@ -19,9 +19,21 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("ipc", &[]),
     (
         "agent",
-        &["config", "demo::run", "grant", "ipc::message", "ipc::server", "ipc::start", "oauth", "provider", "vault"],
+        &[
+            "config",
+            "demo::run",
+            "grant",
+            "ipc::message",
+            "ipc::request",
+            "ipc::server",
+            "ipc::start",
+            "oauth",
+            "provider",
+            "vault",
+        ],
     ),
     ("config", &["provider"]),
+    ("fuzzing", &["cli::project", "config", "ipc", "oauth", "provider", "vault"]),
     ("grant", &["ipc::message", "oauth", "provider"]),
     ("provider", &["oauth"]),
     ("oauth", &[]),
@@ -43,6 +55,8 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
 const ALSO: &[(&str, &[&str])] = &[
     // The start of an agent looks whether another one is on its way out.
     ("src/agent/lifecycle.rs", &["ipc::client", "ipc::owner", "ipc::ConnectError"]),
+    // What is checked of a decoder is told in one place.
+    ("src/vault/fuzzing.rs", &["fuzzing"]),
     // A whole agent in process, against the embedded server.
     ("src/agent/tests/", &["demo::server"]),
 ];

@@ -3,7 +3,6 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use serde::de::DeserializeOwned;
 use tokio::sync::broadcast::error::RecvError;
 
 use super::audit::Asking;
@@ -17,6 +16,7 @@ use crate::ipc::message::provider::{ListProviders, ShowProvider};
 use crate::ipc::message::token::{GetToken, RefreshToken, RejectToken};
 use crate::ipc::message::vault::{AddSlot, Adopt, Lock, RemoveSlot, Reset, Unlock, VaultStatus};
 use crate::ipc::message::{Done, Error, ErrorKind, Method, PROTOCOL};
+use crate::ipc::request;
 use crate::ipc::server::{Answer, Call, Notifier, Peer, Service};
 use crate::secret::Secret;
 
@@ -62,28 +62,14 @@ impl Service for Agent {
 /// Reads a method's parameters, runs it and writes its answer.
 async fn run<M, F>(params: Secret, method: impl FnOnce(M) -> F) -> Result<Answer, Error>
 where
-    M: Method + DeserializeOwned,
+    M: Method,
     F: Future<Output = Result<M::Answer, Error>>,
 {
-    // The parser's words name fields and types; a value it might quote can be a secret, so they are not passed on.
-    let params = serde_json::from_str(&params.expose()).map_err(|error| wrong_params(M::NAME, &error))?;
-    let answer = method(params).await?;
+    let answer = method(request::parameters(&params)?).await?;
     match serde_json::to_string(&answer) {
         Ok(text) => Ok(Secret::from(text)),
         Err(_) => Err(Error::new(ErrorKind::Internal, format!("the answer to {} could not be written", M::NAME))),
     }
-}
-
-fn wrong_params(method: &str, error: &serde_json::Error) -> Error {
-    let message = error.to_string();
-    let advice = match message.split_once('`') {
-        Some((what @ "missing field ", rest)) => {
-            let field: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
-            format!("{what}`{field}`")
-        }
-        _ => "see cred-helper-protocol(7)".to_owned(),
-    };
-    Error::new(ErrorKind::InvalidParams, format!("the parameters are not those of {method}: {advice}"))
 }
 
 impl Agent {

@@ -23,7 +23,7 @@ mod login;
 mod logout;
 mod man;
 mod passphrase;
-mod project;
+pub(crate) mod project;
 mod prompt;
 mod provider;
 mod refresh;

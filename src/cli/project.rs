@@ -54,10 +54,13 @@ fn read(path: PathBuf) -> Result<ProjectAccount, Failure> {
     }
     let mut text = String::new();
     file.take(MAX_SIZE).read_to_string(&mut text).map_err(|error| wrong(&format!("cannot be read: {error}")))?;
-    // The parser's own message would quote the file.
-    let project: Project =
-        toml::from_str(&text).map_err(|_| wrong("has to be one line, `account = \"NAME\"`, and nothing else"))?;
-    Ok(ProjectAccount { file: path.display().to_string(), account: project.account })
+    let account = parse(&text).ok_or_else(|| wrong("has to be one line, `account = \"NAME\"`, and nothing else"))?;
+    Ok(ProjectAccount { file: path.display().to_string(), account })
+}
+
+/// The account it names. The parser's own message would quote the file.
+pub(crate) fn parse(text: &str) -> Option<String> {
+    toml::from_str(text).ok().map(|project: Project| project.account)
 }
 
 #[cfg(unix)]

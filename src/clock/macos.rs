@@ -10,7 +10,7 @@ pub(super) fn boot() -> Duration {
     Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
-#[cfg(feature = "agent")]
+#[cfg(feature = "formats")]
 pub(super) fn boot_id() -> Option<String> {
     None
 }

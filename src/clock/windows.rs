@@ -11,7 +11,7 @@ pub(super) fn boot() -> Duration {
     Duration::from_millis(milliseconds)
 }
 
-#[cfg(feature = "agent")]
+#[cfg(feature = "formats")]
 pub(super) fn boot_id() -> Option<String> {
     None
 }

@@ -8,7 +8,6 @@ use tokio::sync::mpsc;
 use super::exchange::{Exchange, is_anonymous, no_failure};
 use super::login::Redirect;
 use super::loopback::{Arrived, Expected, Loopback, Serving};
-use super::paste::{self, Expected as ExpectedPaste};
 use super::{
     Authorized, Endpoints, Failure, LoginChannel, LoginError, LoginEvent, LoginRequest, Paste, WaitingPage, identity,
 };
@@ -16,6 +15,7 @@ use crate::clock::Clock;
 use crate::ipc::message::login::Stage;
 use crate::oauth::authorization::{self, AuthorizationRequest, Outcome, Redirected};
 use crate::oauth::http::Http;
+use crate::oauth::paste::{self, Expected as ExpectedPaste};
 use crate::oauth::pkce::{self, Pkce};
 use crate::oauth::token_request::Parameters;
 use crate::provider::schema::ErrorClass;

@@ -1,17 +1,13 @@
 //! Classing a failure by what is done next: the provider's own table first, then RFC 6749 section 5.2, then the status.
 //! What is unknown is transient: asking again costs little, a login that was given up by mistake costs a person's time.
 
-use std::time::Duration;
-
 use super::Failure;
 use crate::clock::Timestamp;
 use crate::oauth::http::{self, HttpError, Response};
+use crate::oauth::retry_after;
 use crate::oauth::token_error::{self, TokenError};
 use crate::provider::schema::{ErrorClass, ErrorRule};
 use crate::redact;
-
-/// The longest wait that a server can impose at once.
-const MAX_RETRY_AFTER: Duration = Duration::from_secs(24 * 3600);
 
 /// A conversation: with whom, and what was asked, for messages.
 #[derive(Clone, Copy)]
@@ -55,7 +51,7 @@ impl Asked<'_> {
         Failure {
             class,
             message: self.message(response, answer.as_ref(), class),
-            retry_after: response.retry_after.as_deref().and_then(|value| retry_after(value, now)),
+            retry_after: response.retry_after.as_deref().and_then(|value| retry_after::decode(value, now)),
             // A gateway says 502 when the server behind it may have done the work.
             answer_lost: class == ErrorClass::Transient && response.status >= 500,
             unsent: false,
@@ -123,16 +119,6 @@ pub(super) fn classify(rules: &[ErrorRule], status: u16, answer: &TokenError) ->
         ) => Misconfigured,
         _ => Transient,
     }
-}
-
-/// `Retry-After` (RFC 9110 section 10.2.3): seconds, or a date.
-fn retry_after(value: &str, now: Timestamp) -> Option<Duration> {
-    let value = value.trim();
-    let wait = match value.parse::<u64>() {
-        Ok(seconds) => Duration::from_secs(seconds),
-        Err(_) => http::time(value)?.since(now),
-    };
-    Some(wait.min(MAX_RETRY_AFTER))
 }
 
 #[cfg(test)]
@@ -226,18 +212,5 @@ mod tests {
         let body = format!(r#"{{"error":"x","error_description":"{token}\u001b[2J"}}"#);
         let shown = message(400, json, &body);
         assert!(!shown.contains(&token[..10]) && !shown.contains('\u{1b}'), "{shown}");
-    }
-
-    #[test]
-    fn retry_after_is_seconds_or_a_date() {
-        let now = Timestamp(784_111_777); // Sun, 06 Nov 1994 08:49:37 GMT, the RFC's example.
-        let seconds = |value| retry_after(value, now).map(|wait| wait.as_secs());
-        assert_eq!(seconds(" 120 "), Some(120));
-        assert_eq!(seconds("Sun, 06 Nov 1994 08:50:37 GMT"), Some(60));
-        assert_eq!(seconds("Sun, 06 Nov 1994 08:00:00 GMT"), Some(0));
-        assert_eq!(seconds("18446744073709551615"), Some(24 * 3600));
-        for value in ["", "-1", "soon", "1.5", "99999999999999999999"] {
-            assert_eq!(seconds(value), None, "{value}");
-        }
     }
 }

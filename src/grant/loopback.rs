@@ -26,6 +26,7 @@ use tokio::task::AbortHandle;
 use super::WaitingPage;
 use super::page::Page;
 use crate::oauth::authorization::{self, Outcome, Redirected};
+use crate::oauth::redirect::{Knock, Refused, judge};
 use crate::provider::schema::Redirect;
 use crate::secret::Secret;
 
@@ -226,7 +227,7 @@ impl Door {
         let knock = Knock { method: request.method().as_str(), host, path: uri.path(), query: uri.query() };
         let redirected = match judge(knock, &self.authority, &self.path, &self.expected.state) {
             Ok(redirected) => redirected,
-            Err(page) => return page,
+            Err(reason) => return turned_away(reason),
         };
         if self.taken.swap(true, Ordering::AcqRel) {
             return Page::AlreadyUsed;
@@ -264,31 +265,12 @@ impl Door {
     }
 }
 
-/// A request, as far as it is judged.
-struct Knock<'a> {
-    method: &'a str,
-    /// `None`: not exactly one, or not readable.
-    host: Option<&'a str>,
-    path: &'a str,
-    query: Option<&'a str>,
-}
-
-/// Whether a request is this login's redirect. The Host is checked because a web page can make a name of its own
-/// resolve to this machine (DNS rebinding).
-fn judge(knock: Knock<'_>, authority: &str, path: &str, state: &Secret) -> Result<Redirected, Page> {
-    let host = knock.host.is_some_and(|host| {
-        host.eq_ignore_ascii_case(authority) || authority.strip_suffix(":80").is_some_and(|bare| bare == host)
-    });
-    if !host || knock.path != path {
-        return Err(Page::NotFound);
-    }
-    if knock.method != "GET" {
-        return Err(Page::MethodNotAllowed);
-    }
-    let redirected = authorization::decode(knock.query.unwrap_or("")).map_err(|_| Page::NotARedirect)?;
-    match &redirected.state {
-        Some(claimed) if claimed.matches(state) => Ok(redirected),
-        _ => Err(Page::OtherLogin),
+fn turned_away(reason: Refused) -> Page {
+    match reason {
+        Refused::NotFound => Page::NotFound,
+        Refused::Method => Page::MethodNotAllowed,
+        Refused::NotARedirect => Page::NotARedirect,
+        Refused::OtherLogin => Page::OtherLogin,
     }
 }
 

@@ -12,7 +12,6 @@ mod identity;
 mod login;
 mod loopback;
 mod page;
-pub mod paste;
 mod refresh_token;
 mod revoke;
 

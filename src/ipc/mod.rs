@@ -4,6 +4,8 @@ pub mod client;
 pub mod frame;
 pub mod message;
 pub mod owner;
+#[cfg(feature = "formats")]
+pub(crate) mod request;
 #[cfg(feature = "agent")]
 pub mod server;
 pub mod start;

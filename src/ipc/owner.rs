@@ -37,7 +37,12 @@ impl Owner {
 
 /// Reads the owner's file; `None` if there is none, or not a whole one.
 pub fn read_owner(file: &Path) -> Option<Owner> {
-    serde_json::from_slice(&std::fs::read(file).ok()?).ok()
+    parse(&std::fs::read(file).ok()?)
+}
+
+/// The file's text; `None` if it is not a whole one.
+pub(crate) fn parse(bytes: &[u8]) -> Option<Owner> {
+    serde_json::from_slice(bytes).ok()
 }
 
 /// The file whose lock makes an agent the owner.

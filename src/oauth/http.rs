@@ -6,11 +6,12 @@
 
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
-use std::time::{Duration, UNIX_EPOCH};
+use std::time::Duration;
 use std::{error, fmt};
 
 use zeroize::Zeroizing;
 
+use super::retry_after;
 use crate::clock::Timestamp;
 use crate::fault;
 use crate::redact;
@@ -176,7 +177,7 @@ impl Http {
         let header = |name| sent.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let status = sent.status().as_u16();
         let (content_type, retry_after) = (header("content-type"), header("retry-after"));
-        let (location, date) = (header("location"), header("date").and_then(|date| time(&date)));
+        let (location, date) = (header("location"), header("date").and_then(|date| retry_after::date(&date)));
         fault::point("http.read");
         let body = read_body(sent, host).await?;
         fault::point("http.answer");
@@ -289,12 +290,6 @@ fn innermost(error: &reqwest::Error) -> String {
     }
     let stated = cause.downcast_ref::<reqwest::Error>().is_none();
     if stated { redact::server_text(&cause.to_string()) } else { "the HTTP library refused it".to_owned() }
-}
-
-/// A date as HTTP writes it (RFC 9110 section 5.6.7).
-pub fn time(date: &str) -> Option<Timestamp> {
-    let since = httpdate::parse_http_date(date).ok()?.duration_since(UNIX_EPOCH).ok()?;
-    Some(Timestamp(i64::try_from(since.as_secs()).unwrap_or(i64::MAX)))
 }
 
 /// A URL's host and port, for messages.

@@ -3,13 +3,18 @@
 //! The decoders are pure functions of bytes or text, free of the runtime and of the HTTP crate; `http` alone talks.
 
 pub mod authorization;
-#[cfg(test)]
+#[cfg(all(test, feature = "agent"))]
 pub(crate) mod canned;
 pub mod device_authorization;
+#[cfg(feature = "agent")]
 pub mod http;
 pub mod id_token;
 pub mod metadata;
+pub mod paste;
 pub mod pkce;
+pub mod redirect;
+pub mod retry_after;
 pub mod token_error;
+#[cfg(feature = "agent")]
 pub mod token_request;
 pub mod token_response;

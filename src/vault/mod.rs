@@ -17,6 +17,8 @@ mod arrivals;
 mod disk;
 mod epoch;
 mod error;
+#[cfg(any(feature = "fuzzing", all(test, feature = "agent", feature = "cli")))]
+pub(crate) mod fuzzing;
 mod header;
 mod machine;
 mod ownership;

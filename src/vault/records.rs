@@ -25,6 +25,11 @@ impl RecordId {
     pub(super) fn as_str(&self) -> &str {
         &self.0
     }
+
+    #[cfg(any(feature = "fuzzing", test))]
+    pub(super) fn for_fuzzing() -> Self {
+        Self("0123456789abcdef0123456789abcdef".to_owned())
+    }
 }
 
 impl fmt::Debug for RecordId {

@@ -67,7 +67,13 @@ pub(super) fn seal(
     seal_plain(keys, vault, id, version, &Zeroizing::new(json))
 }
 
-fn seal_plain(keys: &Keys, vault: &str, id: &RecordId, version: u64, plain: &[u8]) -> Result<Vec<u8>, VaultError> {
+pub(super) fn seal_plain(
+    keys: &Keys,
+    vault: &str,
+    id: &RecordId,
+    version: u64,
+    plain: &[u8],
+) -> Result<Vec<u8>, VaultError> {
     let prefix = Prefix { format: FORMAT, epoch: keys.epoch, version };
     let sealed = record_key(&keys.current).seal(&prefix.associated(vault, id), plain)?;
     let numbers = (FORMAT.to_le_bytes(), keys.epoch.to_le_bytes(), version.to_le_bytes());

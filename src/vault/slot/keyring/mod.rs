@@ -2,18 +2,18 @@
 //!
 //! A keyring is touched only where the choice says so, and prompts only for a person who is there.
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "agent"))]
 mod linux;
-#[cfg(target_os = "macos")]
+#[cfg(any(target_os = "macos", all(target_os = "linux", not(feature = "agent"))))]
 mod macos;
 #[cfg(windows)]
 mod windows;
 
 use serde_json::Value;
 
-#[cfg(target_os = "linux")]
+#[cfg(all(target_os = "linux", feature = "agent"))]
 use linux as system;
-#[cfg(target_os = "macos")]
+#[cfg(any(target_os = "macos", all(target_os = "linux", not(feature = "agent"))))]
 use macos as system;
 #[cfg(windows)]
 use windows as system;

@@ -3,9 +3,10 @@
 //!
 //! Pure, because it reads what anybody can put on a clipboard. A refusal never quotes the paste: it may be a secret.
 
-use crate::oauth::authorization::{self, Outcome, Redirected};
-use crate::secret::Secret;
 use zeroize::Zeroizing;
+
+use super::authorization::{self, Outcome, Redirected};
+use crate::secret::Secret;
 
 /// The longest paste.
 pub const MAX_PASTE: usize = 6000;

@@ -1,0 +1,102 @@
+//! What authorization servers answer.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use serde_json::Value;
+
+use super::quotes_nothing;
+use crate::clock::Timestamp;
+use crate::oauth::{device_authorization, id_token, metadata, retry_after as waits, token_error, token_response};
+use crate::redact;
+
+const ISSUER: &str = "https://id.example";
+
+/// A header can carry every token, and the lifetime can be reckoned with.
+pub(super) fn token_answers(input: &[u8]) {
+    let answer = match token_response::decode(input) {
+        Ok(answer) => answer,
+        Err(error) => return quotes_nothing(error),
+    };
+    let tokens = [Some(&answer.access), answer.refresh.as_ref(), answer.id.as_ref()];
+    for token in tokens.into_iter().flatten() {
+        let token = token.expose();
+        assert!(!token.is_empty() && token.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+        assert!(token.len() <= input.len());
+    }
+    assert!(answer.expires_in.is_none_or(|seconds| (0..=10 * 366 * 24 * 3600).contains(&seconds)));
+    assert!(answer.token_type.bytes().all(|byte| byte.is_ascii_graphic()) && answer.token_type.len() <= 64);
+    assert!(answer.scope.is_sorted() && answer.scope.iter().all(|scope| !scope.contains(char::is_whitespace)));
+    for name in ["access_token", "refresh_token", "id_token"] {
+        assert!(answer.document.get(name).is_none(), "{name} stayed in the document");
+    }
+}
+
+/// What is repeated of a refusal is fit for a terminal.
+pub(super) fn token_errors(input: &[u8]) {
+    let Some(answer) = token_error::decode(input) else { return };
+    let words = answer.error.iter().chain(&answer.description).chain(&answer.suberrors);
+    words.for_each(|word| quotes_nothing(redact::server_text(word)));
+}
+
+/// Texts of servers in whatever wording: one line, no token, no end of it cut in the middle of a character.
+pub(super) fn server_texts(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    for shown in [redact::server_text(&text), redact::url(&text)] {
+        quotes_nothing(&shown);
+        assert!(shown.chars().count() <= 301);
+    }
+}
+
+pub(super) fn metadata(input: &[u8]) {
+    match metadata::decode(input, ISSUER) {
+        Ok(metadata) => assert_eq!(metadata.issuer.trim_end_matches('/'), ISSUER),
+        Err(error) => quotes_nothing(error),
+    }
+    let issuer = String::from_utf8_lossy(input);
+    for location in metadata::locations(&issuer).into_iter().flatten() {
+        let url = url::Url::parse(&location).expect("a location is a URL");
+        assert!(url.has_host() && url.query().is_none() && url.fragment().is_none());
+    }
+}
+
+/// What is shown can be shown, what is opened is a web page, and the wait is neither none nor for ever.
+pub(super) fn device_answers(input: &[u8]) {
+    let answer = match device_authorization::decode(input) {
+        Ok(answer) => answer,
+        Err(error) => return quotes_nothing(error),
+    };
+    assert!(!answer.user_code.contains(char::is_control) && answer.user_code.chars().count() <= 64);
+    assert!((1..=300).contains(&answer.interval.as_secs()));
+    for page in Some(&answer.verification_uri).into_iter().chain(&answer.verification_uri_complete) {
+        let scheme = url::Url::parse(page).expect("a page is a URL").scheme().to_owned();
+        assert!(["http", "https"].contains(&scheme.as_str()) && page.bytes().all(|byte| byte.is_ascii_graphic()));
+    }
+}
+
+/// The input as a token, and as the claims of one.
+pub(super) fn id_tokens(input: &[u8]) {
+    let expected = id_token::Expected { issuer: Some(ISSUER), client_id: "client", nonce: None, now: Timestamp(1000) };
+    let made = format!("e30.{}.c2ln", URL_SAFE_NO_PAD.encode(input));
+    for token in [String::from_utf8_lossy(input).as_ref(), &made] {
+        match id_token::decode(token) {
+            Ok(claims) => {
+                if let Err(error) = claims.check(expected) {
+                    quotes_nothing(error);
+                } else {
+                    assert!(claims.text("sub").is_some_and(|subject| !subject.is_empty()));
+                    assert_eq!(claims.text("iss"), Some(ISSUER));
+                }
+            }
+            Err(error) => quotes_nothing(error),
+        }
+    }
+    let is_object = matches!(serde_json::from_slice(input), Ok(Value::Object(_)));
+    assert_eq!(id_token::decode(&made).is_ok(), is_object, "claims are an object and nothing else");
+}
+
+pub(super) fn retry_after(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    for now in [Timestamp(0), Timestamp(784_111_777), Timestamp(i64::MAX)] {
+        assert!(waits::decode(&text, now).is_none_or(|wait| wait.as_secs() <= 24 * 3600));
+    }
+}

@@ -1,0 +1,42 @@
+//! Files that people and other programs write.
+
+use super::quotes_nothing;
+use crate::cli::project;
+use crate::config::Config;
+use crate::ipc::owner;
+use crate::provider::Provider;
+
+/// What is taken can be used: every address of it is https or this machine's.
+pub(super) fn configuration(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    match Config::parse(text, "config.toml") {
+        Ok(config) => config.providers.values().for_each(|provider| provider.check().expect("was checked")),
+        Err(error) => quotes_nothing(error),
+    }
+}
+
+pub(super) fn presets(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    if let Ok(Err(error)) = toml::from_str(text).map(|provider: Provider| provider.check()) {
+        quotes_nothing(error);
+    }
+    let provider = Provider::from_issuer(text);
+    assert_eq!(provider.issuer.as_deref(), Some(text));
+}
+
+/// One key and no other.
+pub(super) fn project_files(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    if let Some(account) = project::parse(text) {
+        let table: toml::Table = toml::from_str(text).expect("it was read");
+        assert_eq!((table.len(), table["account"].as_str()), (1, Some(account.as_str())));
+    }
+}
+
+/// Written and read again it is the same.
+pub(super) fn owners(input: &[u8]) {
+    if let Some(owner) = owner::parse(input) {
+        let written = serde_json::to_vec(&owner).expect("JSON");
+        assert_eq!(owner::parse(&written), Some(owner));
+    }
+}
