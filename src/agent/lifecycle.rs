@@ -143,7 +143,7 @@ fn start(
     // A mistake in the configuration must not keep anybody from the logins there are.
     let (config, config_error) = match Config::load(&paths.config_file) {
         Ok(config) => (config, None),
-        Err(error) => (Config::default(), Some(error)),
+        Err(error) => (Config::without(&paths.config_file), Some(error)),
     };
     let vault = open_vault(&paths)?;
     start_log(&paths, &config, detached);

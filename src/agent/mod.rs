@@ -24,6 +24,7 @@ mod providers;
 mod refresher;
 mod reject;
 mod reports;
+mod rules;
 mod schedule;
 pub mod sealer;
 mod sign_in;
@@ -92,6 +93,7 @@ pub struct Agent {
     stop: watch::Sender<bool>,
     connections: Connections,
     audit: Arc<audit::Audit>,
+    rules: rules::Rules,
 }
 
 /// What an agent is made of.
@@ -123,6 +125,7 @@ impl Agent {
         Arc::new(Self {
             started: clock.boot(),
             audit: Arc::new(audit::Audit::new(&config.audit, &paths.state_dir)),
+            rules: rules::Rules::default(),
             paths,
             config,
             config_error,

@@ -151,6 +151,7 @@ impl Agent {
         if let Some(trouble) = self.auto_lock_trouble() {
             checks.push(check("automatic lock", CheckResult::Warning, trouble));
         }
+        checks.extend(self.check_rules());
         for missing in &self.unprotected {
             checks.push(check("protection", CheckResult::Warning, missing.clone()));
         }

@@ -39,7 +39,9 @@ impl Agent {
         let deadline = Instant::now() + deadline;
         let opened = tokio::time::timeout_at(deadline, self.ensure_open()).await;
         opened.unwrap_or_else(|_| Err(Error::new(ErrorKind::TemporarilyUnavailable, VAULT_TOO_SLOW)))?;
-        let (incarnation, variant, found) = self.find(&get, asking)?;
+        let incarnation = self.meant(&get, asking)?;
+        self.admit(incarnation, asking, deadline).await?;
+        let (variant, found) = self.find(incarnation, &get)?;
         asking.outcome(Outcome::Cached);
         let valid = match found {
             Found::Serve(token, false) => return Ok(*token),
@@ -75,16 +77,22 @@ impl Agent {
         valid.then(|| answer(account, variant, get, get.min_validity.is_none(), now).ok())?
     }
 
-    /// Looks the token up; the only step that a fresh token needs.
-    fn find(&self, get: &GetToken, asking: &Asking) -> Result<(u64, Variant, Found), Error> {
+    /// The login that a request means.
+    fn meant(&self, get: &GetToken, asking: &Asking) -> Result<u64, Error> {
         if let (None, Some(project)) = (&get.account, &get.project) {
             self.check_project(project)?;
         }
+        let table = self.table();
+        let account = table.resolve(asked(get))?;
+        asking.about(&account.record.account);
+        Ok(account.record.incarnation)
+    }
+
+    /// Looks the token up; the only step that a fresh token needs.
+    fn find(&self, incarnation: u64, get: &GetToken) -> Result<(Variant, Found), Error> {
         let now = self.clock.moment();
         let mut table = self.table();
-        let incarnation = table.resolve(asked(get))?.record.incarnation;
-        let account = table.get_mut(incarnation).ok_or_else(gone)?;
-        asking.about(&account.record.account);
+        let account = table.get_mut(incarnation).ok_or_else(|| self.gone())?;
         let first_use = !account.in_use(now);
         account.used = Some(now);
         let variant = variant(account, get);
@@ -92,7 +100,7 @@ impl Agent {
         if first_use {
             self.plan(account, now);
         }
-        Ok((incarnation, variant, found?))
+        Ok((variant, found?))
     }
 
     /// The token that a renewal brought, however short it lasts: there is none better.

@@ -142,6 +142,7 @@ impl Agent {
         }
         self.table().clear();
         self.schedule.clear();
+        self.rules.forget();
         self.announce(Change::Vault { state: VaultState::Locked });
         Ok(Done {})
     }

@@ -27,7 +27,7 @@ impl Default for AuditSettings {
     }
 }
 
-fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
+pub(super) fn absolute<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<PathBuf>, D::Error> {
     let path = PathBuf::deserialize(deserializer)?;
     if path.is_absolute() { Ok(Some(path)) } else { Err(serde::de::Error::custom("an absolute path is needed here")) }
 }

@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{AuditSettings, AutoLock, Config, ConfigError};
+use super::{AccountSettings, AuditSettings, AutoLock, Config, ConfigError};
 use crate::provider::Provider;
 use crate::provider::schema;
 
@@ -28,6 +28,10 @@ pub(super) struct File {
     audit: AuditSettings,
     #[serde(default)]
     vault: VaultTable,
+    #[serde(default)]
+    accounts: BTreeMap<String, AccountSettings>,
+    #[serde(default, deserialize_with = "super::audit::absolute")]
+    pinentry: Option<PathBuf>,
     #[serde(default)]
     providers: BTreeMap<String, Provider>,
 }
@@ -79,6 +83,8 @@ impl Default for File {
             log: info(),
             audit: AuditSettings::default(),
             vault: VaultTable::default(),
+            accounts: BTreeMap::new(),
+            pinentry: None,
             providers: BTreeMap::new(),
         }
     }
@@ -86,7 +92,7 @@ impl Default for File {
 
 impl From<File> for Config {
     fn from(file: File) -> Self {
-        let File { ca_file, http_timeout, hide_memory_key, log, audit, vault, providers } = file;
+        let File { ca_file, http_timeout, hide_memory_key, log, audit, vault, accounts, pinentry, providers } = file;
         let VaultTable { lock_after_idle, lock_on_suspend, lock_on_screen_lock } = vault;
         let log = match log {
             Level::Error => "error",
@@ -98,7 +104,18 @@ impl From<File> for Config {
         let providers = providers.into_iter().map(|(name, provider)| (name, Arc::new(provider))).collect();
         let auto_lock =
             AutoLock { after_idle: lock_after_idle, on_suspend: lock_on_suspend, on_screen_lock: lock_on_screen_lock };
-        Self { ca_file, http_timeout, hide_memory_key, log: log.to_owned(), audit, auto_lock, providers }
+        Self {
+            ca_file,
+            http_timeout,
+            hide_memory_key,
+            log: log.to_owned(),
+            audit,
+            auto_lock,
+            accounts,
+            rules_unread: false,
+            pinentry,
+            providers,
+        }
     }
 }
 

@@ -2,6 +2,7 @@
 //!
 //! The file need not exist. What may stand in it is in `file.rs`, and for people in cred-helper.toml(5).
 
+mod accounts;
 mod audit;
 mod file;
 
@@ -14,6 +15,7 @@ use std::time::Duration;
 use crate::account::AccountName;
 use crate::provider::Provider;
 
+pub use accounts::{Access, AccountSettings, RateLimit};
 pub use audit::AuditSettings;
 
 /// The agent's configuration.
@@ -31,6 +33,12 @@ pub struct Config {
     pub audit: AuditSettings,
     /// When the vault locks itself.
     pub auto_lock: AutoLock,
+    /// Who may have which account's tokens: tables by account, provider or `*`.
+    pub accounts: BTreeMap<String, AccountSettings>,
+    /// The file is wrong and may have had such tables: until it is mended nobody knows who may have what.
+    pub rules_unread: bool,
+    /// The program that asks a person; without it, pinentry in its usual places.
+    pub pinentry: Option<PathBuf>,
     /// The user's own providers, by name.
     pub providers: BTreeMap<String, Arc<Provider>>,
 }
@@ -73,6 +81,16 @@ pub enum ConfigError {
         /// What is wrong there.
         message: String,
     },
+    /// A table of rules for what can't be an account.
+    #[error("{file}: [accounts.\"{account}\"]: {message}")]
+    Account {
+        /// The file.
+        file: String,
+        /// The table's name.
+        account: String,
+        /// What is wrong with it.
+        message: String,
+    },
     /// A provider that can't work.
     #[error("{file}: provider `{provider}`: {message}")]
     Provider {
@@ -95,9 +113,28 @@ impl Config {
         }
     }
 
+    /// The defaults, for a file that is wrong: a mistake keeps nobody from the logins there are, unless it stands beside rules
+    /// that say who may have them.
+    pub fn without(path: &Path) -> Self {
+        let rules_unread = std::fs::read(path).map_or(true, |text| String::from_utf8_lossy(&text).contains("accounts"));
+        Self { rules_unread, ..Self::default() }
+    }
+
+    /// The rules for an account, if there are any.
+    pub fn access(&self, account: &AccountName) -> Option<Access<'_>> {
+        accounts::access(&self.accounts, account)
+    }
+
     /// Parses a text; `file` is its name in errors.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         let config: Self = file::File::parse(text, file)?.into();
+        for name in config.accounts.keys().filter(|name| *name != accounts::EVERY) {
+            name.parse::<AccountName>().map_err(|error| ConfigError::Account {
+                file: file.to_owned(),
+                account: crate::redact::server_text(name),
+                message: error.to_string(),
+            })?;
+        }
         for (name, provider) in &config.providers {
             let wrong = |message: String| ConfigError::Provider {
                 file: file.to_owned(),
@@ -166,6 +203,23 @@ mod tests {
         assert!(found.starts_with("config.toml:1: ") && !found.contains("hunter2"), "{found}");
         let found = error("http_timeout = 'hunter2'\n");
         assert!(found.starts_with("config.toml:1: ") && !found.contains("hunter2"), "{found}");
+    }
+
+    #[test]
+    fn rules_that_cannot_be_read_are_named_and_not_forgotten() {
+        let found = error("[accounts.work]\nallow = ['git']\n");
+        assert!(found.starts_with("config.toml:2: absolute paths"), "{found}");
+        let found = error("[accounts.work]\nrate_limit = 'often'\n");
+        assert!(found.starts_with("config.toml:2: a limit such as"), "{found}");
+        let found = error("[accounts.work]\nalow = []\n");
+        assert_eq!(found, "config.toml:2: unknown key `alow`; did you mean `allow`?");
+        assert!(error("[accounts.'a b']\n").contains("[accounts.\"a b\"]"));
+        let directory = tempfile::tempdir().expect("a directory");
+        let file = directory.path().join("config.toml");
+        for (text, unread) in [("[accounts.work]\nalow = []\n", true), ("http_timeout = 1\n", false)] {
+            std::fs::write(&file, text).expect("written");
+            assert_eq!(Config::without(&file).rules_unread, unread, "{text}");
+        }
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use super::home::{Ended, Home, ended};
 
@@ -33,13 +33,27 @@ impl Asker {
         let mut asker = Command::new(&self.0);
         asker.env_clear().envs(asks.get_envs().filter_map(|(name, value)| Some((name, value?))));
         asker.arg("BEGIN { exit system(ENVIRON[\"ASK\"]) }").env("ASK", line.join(" ")).env("PATH", "/usr/bin:/bin");
-        asker.current_dir(home.path()).stdin(std::process::Stdio::null());
-        asker.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+        asker.current_dir(home.path()).stdin(Stdio::null());
+        asker.stdout(Stdio::piped()).stderr(Stdio::piped());
         asker
     }
 
     pub(crate) fn run(&self, home: &Home, arguments: &[&str]) -> Ended {
         ended(self.command(home, arguments).output().unwrap())
+    }
+
+    /// As [`Self::run`], by a process whose executable is replaced while it runs.
+    pub(crate) fn run_replaced(&self, home: &Home, arguments: &[&str]) -> Ended {
+        let asks = self.command(home, arguments);
+        let mut asker = Command::new(&self.0);
+        asker.env_clear().envs(asks.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        asker.arg("BEGIN { getline; exit system(ENVIRON[\"ASK\"]) }").current_dir(home.path());
+        asker.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+        let mut running = asker.spawn().unwrap();
+        std::fs::remove_file(&self.0).unwrap();
+        std::fs::write(&self.0, "another program").unwrap();
+        drop(running.stdin.take());
+        ended(running.wait_with_output().unwrap())
     }
 
     #[track_caller]

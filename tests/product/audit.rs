@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::{Command, Stdio};
+use std::process::Command;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -120,16 +120,7 @@ fn a_program_that_was_replaced_or_removed_is_unknown() {
     let server = lasting_server();
     let home = Home::signed_in(&server);
     let asker = Asker::new(&home, "fetcher");
-    let script = "BEGIN { getline; exit system(ENVIRON[\"ASK\"]) }";
-    let mut running = asker.command(&home, &["get-token"]);
-    let ask: Vec<_> = running.get_envs().map(|(name, value)| (name.to_owned(), value.unwrap().to_owned())).collect();
-    running = Command::new(asker.path());
-    let mut child =
-        running.arg(script).env_clear().envs(ask).stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
-    std::fs::remove_file(asker.path()).unwrap();
-    std::fs::write(asker.path(), "another program").unwrap();
-    drop(child.stdin.take());
-    assert!(child.wait().unwrap().success());
+    assert_eq!(asker.run_replaced(&home, &["get-token"]).code, 0);
     let entries = entries(&home, &["--program", "fetcher"]);
     assert_eq!((entries.len(), &entries[0]["program"]["path"]), (1, &Value::Null), "{entries:?}");
 }

@@ -27,6 +27,8 @@ mod owners;
 #[path = "../support/programs.rs"]
 mod programs;
 #[cfg(target_os = "linux")]
+mod rules;
+#[cfg(target_os = "linux")]
 mod starts;
 mod tokens;
 #[cfg(unix)]

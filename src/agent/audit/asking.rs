@@ -43,8 +43,10 @@ struct Note {
     /// Mostly one; a logout may be of many, and each has an entry.
     accounts: Vec<String>,
     detail: Option<String>,
+    /// What will have come of it, once it has `ended`.
     outcome: Option<Outcome>,
     error: Option<ErrorKind>,
+    ended: bool,
 }
 
 /// One request that is logged when it ends, or when its caller leaves.
@@ -74,6 +76,11 @@ impl Asking {
         Self { method: None, audit: None, clock: Arc::new(crate::clock::SystemClock), peer, note: Mutex::default() }
     }
 
+    /// Whose request it is.
+    pub(in super::super) fn peer(&self) -> &Peer {
+        &self.peer
+    }
+
     /// It is about this account: one there is, or one that is being made.
     pub(in super::super) fn about(&self, account: impl ToString) {
         let (mut note, account) = (self.note(), account.to_string());
@@ -95,6 +102,7 @@ impl Asking {
     /// It is answered.
     pub(in super::super) fn end(self, error: Option<&Error>) {
         let mut note = self.note();
+        note.ended = true;
         let Some(error) = error else {
             note.outcome.get_or_insert(Outcome::Done);
             return;
@@ -116,8 +124,9 @@ impl Asking {
 impl Drop for Asking {
     fn drop(&mut self) {
         let (Some(audit), Some(method)) = (&self.audit, self.method) else { return };
-        let Note { accounts, detail, outcome, error } = std::mem::take(&mut *self.note());
-        let mut entry = entry(method, &self.peer, &*self.clock, outcome.unwrap_or(Outcome::Left), error);
+        let Note { accounts, detail, outcome, error, ended } = std::mem::take(&mut *self.note());
+        let outcome = outcome.filter(|_| ended).unwrap_or(Outcome::Left);
+        let mut entry = entry(method, &self.peer, &*self.clock, outcome, error);
         entry.detail = detail.map(|detail| redact::visible(&detail));
         for account in accounts.iter().map(Some).chain(accounts.is_empty().then_some(None)) {
             audit.write(Entry { account: account.map(|account| redact::visible(account)), ..entry.clone() });
