@@ -19,6 +19,7 @@ mod keyring;
 mod logind;
 mod passphrase;
 mod paste;
+mod pinentry;
 #[path = "../keyring/prompter.rs"]
 mod prompter;
 mod provider;
