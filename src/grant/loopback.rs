@@ -31,7 +31,9 @@ use crate::provider::schema::Redirect;
 use crate::secret::Secret;
 
 /// Connections at once; when it is full, the oldest that hasn't brought the redirect makes room.
-const MAX_CONNECTIONS: usize = 32;
+const MAX_CONNECTIONS: usize = 256;
+/// Where any port will do: how many are tried until both addresses of `localhost` are free.
+const ANY_PORT_TRIES: usize = 16;
 /// How long a request may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// A redirect with a long code fits; more is nobody's redirect.
@@ -111,19 +113,23 @@ fn is_taken(error: &io::Error) -> bool {
 async fn bind(host: &str, port: u16) -> io::Result<(Vec<TcpListener>, u16)> {
     let v4 = IpAddr::V4(Ipv4Addr::LOCALHOST);
     let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
-    let first = TcpListener::bind((if host == "[::1]" { v6 } else { v4 }, port)).await?;
-    let port = first.local_addr()?.port();
-    let mut sockets = vec![first];
-    if host == "localhost" {
+    let mut tries = if port == 0 { ANY_PORT_TRIES } else { 1 };
+    loop {
+        tries -= 1;
+        let first = TcpListener::bind((if host == "[::1]" { v6 } else { v4 }, port)).await?;
+        let port = first.local_addr()?.port();
+        if host != "localhost" {
+            return Ok((vec![first], port));
+        }
         match TcpListener::bind((v6, port)).await {
-            Ok(second) => sockets.push(second),
-            // Another program there would get our redirect.
-            Err(error) if is_taken(&error) => return Err(error),
+            Ok(second) => return Ok((vec![first, second], port)),
+            // Another program there would get our redirect; of any ports, another one will do.
+            Err(error) if is_taken(&error) && tries == 0 => return Err(error),
+            Err(error) if is_taken(&error) => {}
             // No IPv6 on this machine.
-            Err(_) => {}
+            Err(_) => return Ok((vec![first], port)),
         }
     }
-    Ok((sockets, port))
 }
 
 /// The listener at work. Dropping it closes the ports at once, and every connection but the one whose page is due.
@@ -146,7 +152,7 @@ impl Serving {
             tokio::select! {
                 Some(arrived) = self.arrived.recv() => return arrived,
                 accepted = accept(&self.sockets) => match accepted {
-                    Ok(stream) => self.admit(stream),
+                    Ok(stream) => self.admit(stream).await,
                     // Out of descriptors, most likely: not a reason to spin.
                     Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
                 },
@@ -159,8 +165,12 @@ impl Serving {
         self.door.taken.store(true, Ordering::Release);
     }
 
-    fn admit(&mut self, stream: TcpStream) {
-        self.open.retain(|open| !open.task.is_finished());
+    async fn admit(&mut self, stream: TcpStream) {
+        if self.open.len() >= MAX_CONNECTIONS {
+            // What has come already is read first: a crowd right behind the browser must not push it out.
+            tokio::task::yield_now().await;
+            self.open.retain(|open| !open.task.is_finished());
+        }
         if self.open.len() >= MAX_CONNECTIONS {
             let idle = self.open.iter().position(|open| !open.brought_redirect.load(Ordering::Acquire));
             match idle.and_then(|at| self.open.remove(at)) {
@@ -274,5 +284,7 @@ fn turned_away(reason: Refused) -> Page {
     }
 }
 
+#[cfg(test)]
+mod attacks;
 #[cfg(test)]
 mod tests;

@@ -5,9 +5,9 @@ use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use super::*;
 use crate::grant::PageAccount;
 
-const STATE: &str = "right-state";
+pub(super) const STATE: &str = "right-state";
 
-async fn listen(host: &str) -> (Serving, String, u16) {
+pub(super) async fn listen(host: &str) -> (Serving, String, u16) {
     let redirect = Redirect { host: host.to_owned(), ..Redirect::default() };
     let loopback = Loopback::bind(&redirect, None).await.expect("a port");
     let url = url::Url::parse(loopback.redirect_uri()).expect("URL");
@@ -22,7 +22,7 @@ async fn listen(host: &str) -> (Serving, String, u16) {
 }
 
 /// Sends bytes and reads the answer to its end.
-async fn talk(port: u16, bytes: String) -> String {
+pub(super) async fn talk(port: u16, bytes: String) -> String {
     let mut stream = TcpStream::connect(("127.0.0.1", port)).await.expect("connect");
     let _ = stream.write_all(bytes.as_bytes()).await;
     let mut answer = Vec::new();
@@ -30,12 +30,12 @@ async fn talk(port: u16, bytes: String) -> String {
     String::from_utf8_lossy(&answer).into_owned()
 }
 
-fn get(authority: &str, target: &str) -> String {
+pub(super) fn get(authority: &str, target: &str) -> String {
     format!("GET {target} HTTP/1.1\r\nHost: {authority}\r\n\r\n")
 }
 
 /// Serves while a client talks; the redirect must not arrive meanwhile.
-async fn serving_while<T>(serving: &mut Serving, client: impl Future<Output = T>) -> T {
+pub(super) async fn serving_while<T>(serving: &mut Serving, client: impl Future<Output = T>) -> T {
     tokio::select! {
         result = client => result,
         _ = serving.redirect() => panic!("this ended the login"),
