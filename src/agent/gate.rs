@@ -96,6 +96,21 @@ impl Gate {
         });
     }
 
+    /// Whether tokens may still be handed out: not from the moment on at which a lock began.
+    pub(super) fn not_locked(&self) -> Result<(), Error> {
+        if self.0.borrow().closed.contains(&Closed::Locked) { Err(Closed::Locked.into()) } else { Ok(()) }
+    }
+
+    /// Waits for something, unless the vault is locked meanwhile: then whoever waits is told at once.
+    pub(super) async fn unless_locked<T>(&self, wait: impl Future<Output = T>) -> Result<T, Error> {
+        let mut state = self.0.subscribe();
+        tokio::select! {
+            biased;
+            Ok(_) = state.wait_for(|state| state.closed.contains(&Closed::Locked)) => Err(Closed::Locked.into()),
+            waited = wait => Ok(waited),
+        }
+    }
+
     /// Whether the machine is about to sleep.
     pub(super) fn is_asleep(&self) -> bool {
         self.0.borrow().closed.contains(&Closed::Asleep)

@@ -39,7 +39,7 @@ impl Agent {
         asking.about(&account);
         asking.outcome(Outcome::Refreshed);
         let flight = self.renew(incarnation, variant);
-        single_flight::wait(flight, Instant::now() + DEADLINE).await?;
+        self.gate.unless_locked(single_flight::wait(flight, Instant::now() + DEADLINE)).await??;
         Ok(Rejection { account: Some(account), outcome: RejectOutcome::Refreshed })
     }
 

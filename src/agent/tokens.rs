@@ -52,12 +52,14 @@ impl Agent {
             Found::Renew(valid) => valid,
         };
         let flight = self.renew(incarnation, variant.clone());
-        let renewed = match valid {
-            None => single_flight::wait(flight, deadline).await,
-            // While there is a valid one, nobody waits for a second attempt, nor until it has ended.
-            Some(left) => single_flight::first_attempt(flight, deadline.min(Instant::now() + left / 2)).await,
+        let renewed = async {
+            match valid {
+                None => single_flight::wait(flight, deadline).await,
+                // While there is a valid one, nobody waits for a second attempt, nor until it has ended.
+                Some(left) => single_flight::first_attempt(flight, deadline.min(Instant::now() + left / 2)).await,
+            }
         };
-        match renewed {
+        match self.gate.unless_locked(renewed).await? {
             Ok(()) => {
                 asking.outcome(Outcome::Refreshed);
                 self.after_renewal(incarnation, &variant, &get)
@@ -133,7 +135,7 @@ impl Agent {
         asking.outcome(Outcome::Refreshed);
         self.forgive(incarnation);
         let flight = self.renew(incarnation, Variant::default());
-        single_flight::wait(flight, Instant::now() + DEADLINE).await?;
+        self.gate.unless_locked(single_flight::wait(flight, Instant::now() + DEADLINE)).await??;
         let table = self.table();
         let account = table.get(incarnation).ok_or_else(|| self.gone())?;
         Ok(Refreshed {

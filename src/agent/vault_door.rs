@@ -24,7 +24,7 @@ impl Agent {
     /// Passes if the vault is open, or opens by itself; the error says what a person has to do.
     pub(super) async fn ensure_open(self: &Arc<Self>) -> Result<(), Error> {
         if self.is_open() {
-            return Ok(());
+            return self.gate.not_locked();
         }
         let (agent, before) = (Arc::clone(self), self.tries.load(Ordering::Relaxed));
         to_the_end(async move { agent.open(before).await }).await
@@ -118,7 +118,7 @@ impl Agent {
         Ok(Done {})
     }
 
-    /// Seals at once after the exchanges under way are safe.
+    /// Seals at once after the exchanges under way are safe. Whoever waits for one of them, or asks from here on, is told.
     pub(super) async fn lock(self: &Arc<Self>) -> Result<Done, Error> {
         self.lock_within(PATIENCE).await
     }

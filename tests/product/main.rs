@@ -17,6 +17,8 @@ mod canary;
 mod crashes;
 mod faults;
 mod home;
+#[cfg(unix)]
+mod locks;
 mod logins;
 #[cfg(target_os = "linux")]
 mod memory;
@@ -26,6 +28,7 @@ mod mistakes;
 mod owners;
 #[path = "../support/programs.rs"]
 mod programs;
+mod redirects;
 #[cfg(target_os = "linux")]
 mod rules;
 #[cfg(target_os = "linux")]

@@ -51,7 +51,8 @@ async fn an_unlock_while_an_exchange_is_under_way_redeems_nothing_twice() {
     world.agent.unlock(Unlock::default()).await.unwrap();
     let other = world.ask("one", |get| get.audience = Some("https://api.example/".into())).await;
     assert!(other.is_ok(), "{other:?}");
-    assert!(waiting.await.unwrap().is_ok() && world.none_lost());
+    assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::VaultLocked, "told at once");
+    assert!(world.none_lost());
 }
 
 #[tokio::test]
