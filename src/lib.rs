@@ -30,7 +30,8 @@
 //! 1. `cli/args` parses the command line into a [`GetToken`](ipc::message::token::GetToken). The caller's environment
 //!    variables are the client's business: the answer names those that outrank it, their values never travel.
 //! 2. [`ipc::start`] connects to the agent's socket, or starts the agent.
-//! 3. `ipc/server` refuses a foreign peer, caps the frame, sets a deadline, decodes; `agent/dispatch` finds the method.
+//! 3. `ipc/server` refuses a foreign peer, caps the frame, sets a deadline, decodes; `agent/dispatch` finds the method;
+//!    `agent/audit` notes who asks and, in the end, what came of it; `agent/rules` says whether they may.
 //! 4. `agent/tokens` looks under a short lock. A fresh token is the answer, and nothing else ran.
 //! 5. Otherwise `agent/single_flight` makes one exchange of everybody's wish; each caller waits for its own deadline only.
 //! 6. `agent/refresher` prepares (sealing key, open file, a durable mark "sent"), and only then redeems (`grant`, `oauth`).

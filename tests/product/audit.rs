@@ -3,7 +3,7 @@
 use std::io::{BufRead as _, BufReader};
 use std::os::unix::fs::PermissionsExt as _;
 use std::os::unix::process::CommandExt as _;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 
@@ -120,6 +120,23 @@ fn a_program_that_was_replaced_or_removed_is_unknown() {
     let home = Home::signed_in(&server);
     let asker = Asker::new(&home, "fetcher");
     assert_eq!(asker.run_replaced(&home, &["get-token"]).code, 0);
+    let entries = entries(&home, &["--program", "fetcher"]);
+    assert_eq!((entries.len(), &entries[0]["program"]["path"]), (1, &Value::Null), "{entries:?}");
+}
+
+#[test]
+fn a_container_s_program_of_the_same_path_is_unknown() {
+    let server = lasting_server();
+    let home = Home::signed_in(&server);
+    let asker = Asker::new(&home, "fetcher");
+    let inside = asker.command(&home, &["get-token"]);
+    let mut unshare = Command::new("unshare");
+    unshare.arg("--mount").arg(inside.get_program()).args(inside.get_args()).env_clear();
+    unshare.envs(inside.get_envs().filter_map(|(name, value)| Some((name, value?)))).stdin(Stdio::null());
+    if !unshare.output().is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: a mount namespace takes root, and unshare");
+        return;
+    }
     let entries = entries(&home, &["--program", "fetcher"]);
     assert_eq!((entries.len(), &entries[0]["program"]["path"]), (1, &Value::Null), "{entries:?}");
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use cred_helper::demo::server::{Behaviour, RedirectBehaviour};
 
 use super::home::{Ended, Home, server};
+use super::rules::{Person, YES};
 use super::tokens::wait_for_expiry;
 
 #[test]
@@ -14,6 +15,9 @@ fn tokens_are_nowhere_but_where_they_are_the_answer() {
     let server = server(Duration::from_secs(1));
     let mut home = Home::new();
     home.set("CRED_HELPER_LOG", "trace");
+    // What a person is asked is written down in the home, too.
+    let person = Person::new(&home, YES);
+    home.configure(&format!("{}[accounts.'*']\nconfirm = true\nconfirm_for = '0s'\n", person.pinentry()));
     home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
     let mut said = Vec::new();
     said.push(home.log_in(&server, &[]));
@@ -78,6 +82,7 @@ fn tokens_are_nowhere_but_where_they_are_the_answer() {
         said.push(String::from_utf8_lossy(&std::fs::read(format!("/proc/{pid}/{file}")).unwrap()).into_owned());
     }
     keep(&mut said, home.run(&["logout", "--all"]));
+    assert!(person.times_asked() > 3);
     home.ok(&["agent", "stop"]);
     let log = std::fs::read_to_string(home.state().join("agent.log")).unwrap();
     assert!(log.contains("TRACE") || log.contains("DEBUG"), "the log was at full verbosity");

@@ -102,13 +102,13 @@ fn a_loop_gone_wild_is_stopped_and_told_when_to_come_back() {
 }
 
 /// A stand-in for pinentry.
-struct Person {
+pub(crate) struct Person {
     directory: PathBuf,
 }
 
 impl Person {
     /// One who answers with this shell command.
-    fn new(home: &Home, answer: &str) -> Self {
+    pub(crate) fn new(home: &Home, answer: &str) -> Self {
         let directory = home.path().join("person");
         std::fs::create_dir(&directory).unwrap();
         let fifo = Command::new("mkfifo").arg(directory.join("answer")).arg(directory.join("asked")).status().unwrap();
@@ -127,7 +127,7 @@ impl Person {
         Self { directory }
     }
 
-    fn pinentry(&self) -> String {
+    pub(crate) fn pinentry(&self) -> String {
         format!("pinentry = \"{}/pinentry\"\n", self.directory.display())
     }
 
@@ -137,7 +137,7 @@ impl Person {
         text.lines().map(str::to_owned).collect()
     }
 
-    fn times_asked(&self) -> usize {
+    pub(crate) fn times_asked(&self) -> usize {
         self.sent().iter().filter(|line| *line == "CONFIRM").count()
     }
 
@@ -152,7 +152,7 @@ impl Person {
 }
 
 const WAITS: &str = "echo asked >asked; read -r said <answer; echo \"$said\"";
-const YES: &str = "echo OK";
+pub(crate) const YES: &str = "echo OK";
 const NO: &str = "echo 'ERR 83886179 Operation cancelled <Pinentry>'";
 
 fn asked(home: &Home, server: &Server, answer: &str, more: &str) -> Person {

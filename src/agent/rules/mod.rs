@@ -56,7 +56,10 @@ impl Agent {
         }
         let Some(access) = self.config.access(&account) else { return Ok(()) };
         let wanted = Wanted { account, incarnation, origin: asking.peer().origin().clone() };
-        let listed = access.allow.map(|(paths, _)| is_listed(paths, &wanted.origin));
+        let listed = match access.allow {
+            Some((paths, _)) => Some(is_listed(paths, &wanted.origin, deadline).await),
+            None => None,
+        };
         if listed == Some(false) && !access.confirm {
             return Err(self.not_allowed(&wanted, &access));
         }
@@ -123,11 +126,17 @@ impl Agent {
     }
 }
 
-/// Whether that executable is one of these. A link in the list stands for what it leads to now.
-fn is_listed(paths: &[PathBuf], origin: &Origin) -> bool {
-    let leads_to =
-        |listed: &PathBuf, path: &Path| listed == path || listed.canonicalize().is_ok_and(|real| real == path);
-    origin.path.as_deref().is_some_and(|path| paths.iter().any(|listed| leads_to(listed, path)))
+/// Whether that executable is one of these. A link in the list stands for what it leads to now; it may lie on a server that
+/// hangs, so nobody but this caller waits for that.
+async fn is_listed(paths: &[PathBuf], origin: &Origin, deadline: Instant) -> bool {
+    let Some(path) = origin.path.clone() else { return false };
+    if paths.contains(&path) {
+        return true;
+    }
+    let paths = paths.to_vec();
+    let leads_to = move || paths.iter().any(|listed| listed.canonicalize().is_ok_and(|real| real == path));
+    let looking = tokio::task::spawn_blocking(leads_to);
+    tokio::time::timeout_at(deadline, looking).await.is_ok_and(|found| found.unwrap_or(false))
 }
 
 /// A path for people, on one line and not longer than one.
@@ -156,22 +165,27 @@ fn described(origin: &Origin) -> String {
 mod tests {
     use super::*;
 
-    #[test]
-    fn only_the_exact_executable_or_what_a_link_leads_to_is_listed() {
+    #[tokio::test]
+    async fn only_the_exact_executable_or_what_a_link_leads_to_is_listed() {
         let directory = tempfile::tempdir().expect("a directory");
         let real = directory.path().canonicalize().expect("a path").join("tool-1.2");
         std::fs::write(&real, "").expect("written");
-        let origin = |path: &Path| Origin { path: Some(path.to_owned()), ..Origin::default() };
-        assert!(is_listed(&["/usr/bin/git".into()], &origin(Path::new("/usr/bin/git"))));
+        let listed = async |paths: &[&Path], path: Option<&Path>| {
+            let paths: Vec<PathBuf> = paths.iter().map(|path| (*path).to_owned()).collect();
+            let origin = Origin { path: path.map(Path::to_owned), ..Origin::default() };
+            is_listed(&paths, &origin, Instant::now() + std::time::Duration::from_secs(10)).await
+        };
+        let git = Path::new("/usr/bin/git");
+        assert!(listed(&[git], Some(git)).await);
         for other in ["/usr/bin/git2", "/usr/bin/git/x", "/opt/usr/bin/git"] {
-            assert!(!is_listed(&["/usr/bin/git".into(), "/usr/bin/".into()], &origin(Path::new(other))), "{other}");
+            assert!(!listed(&[git, Path::new("/usr/bin")], Some(Path::new(other))).await, "{other}");
         }
-        assert!(!is_listed(&["/usr/bin/git".into()], &Origin::default()), "unknown matches nothing");
+        assert!(!listed(&[git], None).await, "unknown matches nothing");
         #[cfg(unix)]
         {
             let link = directory.path().join("tool");
             std::os::unix::fs::symlink(&real, &link).expect("a link");
-            assert!(is_listed(&[link], &origin(&real)));
+            assert!(listed(&[&link], Some(&real)).await);
         }
     }
 

@@ -7,6 +7,8 @@ use crate::clock::Timestamp;
 
 /// Arguments of `log`.
 #[derive(Debug, Args)]
+#[command(after_help = "Which program used my Anthropic login last night?\n  \
+                        cred-helper log --account anthropic --since \"yesterday 18:00\" --until 08:00")]
 pub struct LogArgs {
     /// Only this account, or every account of a provider
     #[arg(long)]

@@ -8,7 +8,9 @@ mod linux;
 #[cfg(not(target_os = "linux"))]
 mod unknown;
 
-use std::path::{Path, PathBuf};
+#[cfg(any(target_os = "linux", test))]
+use std::path::Path;
+use std::path::PathBuf;
 
 #[cfg(target_os = "linux")]
 pub(super) use linux::{of, terminal};
@@ -27,7 +29,7 @@ pub struct Origin {
 }
 
 /// What an executable is to us, by its name.
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "without /proc there are no ancestors to judge"))]
+#[cfg(any(target_os = "linux", test))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Part {
     /// Ours, a shell, or what runs another program for its caller: whoever is behind it asks.
@@ -38,11 +40,14 @@ enum Part {
     Program,
 }
 
+#[cfg(any(target_os = "linux", test))]
 const SHELLS: &[&str] = &[
     "sh", "ash", "bash", "busybox", "csh", "dash", "elvish", "fish", "ksh", "ksh93", "mksh", "nu", "pwsh", "rbash",
     "tcsh", "xonsh", "yash", "zsh",
 ];
+#[cfg(any(target_os = "linux", test))]
 const WRAPPERS: &[&str] = &["env", "ionice", "nice", "nohup", "setsid", "stdbuf", "time", "timeout", "xargs"];
+#[cfg(any(target_os = "linux", test))]
 const BEGINNINGS: &[&str] = &[
     "anacron",
     "atd",
@@ -61,7 +66,7 @@ const BEGINNINGS: &[&str] = &[
     "systemd-executor",
 ];
 
-#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "without /proc there are no ancestors to judge"))]
+#[cfg(any(target_os = "linux", test))]
 fn part(executable: &Path) -> Part {
     let name = executable.file_name().map(|name| name.to_string_lossy()).unwrap_or_default();
     // An upgrade has replaced it; what it was it still is.

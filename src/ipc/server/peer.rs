@@ -19,7 +19,8 @@ pub struct Peer {
     pub pid: Option<u32>,
     /// When it was met, on the boot clock: a process that began later is another one with its number.
     met: Duration,
-    origin: Arc<OnceLock<Origin>>,
+    /// Boxed: most connections never need it.
+    origin: Arc<OnceLock<Box<Origin>>>,
 }
 
 impl Peer {
@@ -32,7 +33,7 @@ impl Peer {
 
     /// The program that asks. It takes a few reads of /proc, which never wait for the process they are about.
     pub fn origin(&self) -> &Origin {
-        self.origin.get_or_init(|| self.pid.map(|pid| origin::of(pid, self.met)).unwrap_or_default())
+        self.origin.get_or_init(|| Box::new(self.pid.map(|pid| origin::of(pid, self.met)).unwrap_or_default()))
     }
 
     /// The terminal that the process has in its foreground, for questions to the person there.

@@ -1,12 +1,12 @@
 //! Ancestors as /proc tells them (proc(5)). `stat` and `exe` never wait for their process, as `cmdline` and `environ` may.
 //!
 //! Process numbers are used again: each process has to have begun no later than what it is asked about. A path means a
-//! program only if it is the very file that runs: a container's /usr/bin/git is not ours, and one that was replaced is
-//! not the one on the disk.
+//! program only where it means the same to us: a container's /usr/bin/git is not ours, and one that was replaced is not
+//! the one on the disk. No file is looked at for that: it may lie on a server that hangs, and everybody would wait.
 
 use std::fs::{self, File};
 use std::io::Read as _;
-use std::os::unix::fs::MetadataExt as _;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -38,11 +38,12 @@ fn walk(mut pid: u32, mut no_later: u64) -> Origin {
     Origin::default()
 }
 
-/// Whether that file, as we see it, is what the process runs.
+/// Whether the process runs that file, as we see it: proc(5) says of one that was removed or replaced that it is deleted, and
+/// in another mount namespace the path may be another file's.
 fn runs(pid: u32, path: &Path) -> bool {
-    let identity = |path: &Path| fs::metadata(path).ok().map(|found| (found.dev(), found.ino()));
-    let running = identity(Path::new(&format!("/proc/{pid}/exe")));
-    running.is_some() && running == identity(path)
+    let mounts = |pid: &str| fs::read_link(format!("/proc/{pid}/ns/mnt")).ok();
+    let theirs = mounts(&pid.to_string());
+    !path.as_os_str().as_bytes().ends_with(b" (deleted)") && theirs.is_some() && theirs == mounts("self")
 }
 
 /// The terminal of a process in its foreground: one in the background would be stopped, and nobody looks there.
