@@ -11,6 +11,7 @@
 
 mod browser;
 mod certified_server;
+mod clocks;
 mod consent;
 #[path = "../product/home.rs"]
 mod home;

@@ -23,7 +23,8 @@ pub fn skip(reason: &str) {
     let _ = writeln!(std::io::stderr(), "skipped: {test}: {reason}");
 }
 
-fn say_and_skip(reason: &str) -> bool {
+/// Says that the test is skipped, and why.
+pub fn say_and_skip(reason: &str) -> bool {
     let required = std::env::var_os("CRED_HELPER_TESTS_REQUIRE").is_some_and(|value| value == "1");
     assert!(!required, "{reason}, and CRED_HELPER_TESTS_REQUIRE=1: tests/run installs what it can");
     skip(reason);
