@@ -10,13 +10,6 @@ impl World {
     fn due(&self, label: &str) -> Timestamp {
         self.agent.wall_at(self.agent.schedule.of(self.incarnation(label)).expect("refreshed ahead"))
     }
-
-    /// Until no exchange is under way, and no flight waits for another.
-    async fn landed(&self) {
-        while !self.agent.flights.is_empty() {
-            tokio::task::yield_now().await;
-        }
-    }
 }
 
 #[tokio::test]

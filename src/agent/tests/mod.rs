@@ -6,6 +6,7 @@ mod exchanges;
 mod hang_ups;
 mod locks;
 mod logins;
+mod network;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
@@ -164,6 +165,13 @@ impl World {
 
     fn refreshes(&self) -> usize {
         self.server.count_grant("refresh_token")
+    }
+
+    /// Until no exchange is under way, and no flight waits for another.
+    async fn landed(&self) {
+        while !self.agent.flights.is_empty() {
+            tokio::task::yield_now().await;
+        }
     }
 
     /// No login was ended by its server because a refresh token came twice.
