@@ -83,6 +83,7 @@ async fn waking_up_and_a_set_clock_cut_the_pauses_short() {
         }
         let planned = world.agent.schedule.of(world.incarnation("one")).unwrap();
         assert!(planned <= world.clock.boot() + Duration::from_secs(10), "within the spread");
+        assert_eq!(world.held().1, Duration::ZERO);
         world.get("one").await.expect("whoever asks does not wait for that");
         assert_eq!(world.refreshes(), 1);
     }
