@@ -5,9 +5,9 @@
 //! build has neither the variable nor the points outside the disk.
 //!
 //! A plan has a line for each rule: `POINT NTH ACTION`, where POINT may be `*` or `disk.*`, NTH may be `*`, and ACTION is
-//! `kill`, `stop` (until SIGCONT), `exit`, `error:KIND`, `delay:MILLISECONDS`, `end` (everything fails from there on) or
-//! `note` (only written down). Counting begins when the plan changes; a plan goes with the process that it ends. What
-//! happened is written to the file `PLAN.happened`, a line for each point.
+//! `kill`, `stop` (until SIGCONT), `exit`, `panic`, `error:KIND`, `delay:MILLISECONDS`, `end` (everything fails from there
+//! on) or `note` (only written down). Counting begins when the plan changes; a plan goes with the process that it ends.
+//! What happened is written to the file `PLAN.happened`, a line for each point.
 //!
 //! A new point is a line in the code and one in [`POINTS`]; tests kill the agent at each.
 

@@ -60,6 +60,8 @@ pub(super) enum Strike {
     Stop,
     /// It ends without a word.
     Exit,
+    /// The thread panics, with a text that nobody may see.
+    Panic,
 }
 
 impl Action {
@@ -74,6 +76,7 @@ impl Strike {
             "kill" => Self::Kill,
             "stop" => Self::Stop,
             "exit" => Self::Exit,
+            "panic" => Self::Panic,
             _ => return None,
         })
     }
@@ -85,6 +88,7 @@ impl Strike {
             Self::Kill => Signal::KILL,
             Self::Stop => Signal::STOP,
             Self::Exit => exit(),
+            Self::Panic => panic(),
         };
         // A process may always signal itself, and is gone or stopped when the call returns.
         let _ = kill_process(getpid(), signal);
@@ -97,8 +101,14 @@ impl Strike {
             Self::Kill => std::process::abort(),
             Self::Stop => {}
             Self::Exit => exit(),
+            Self::Panic => panic(),
         }
     }
+}
+
+#[expect(clippy::panic, reason = "panicking is what was asked for")]
+fn panic() -> ! {
+    panic!("what a panic on purpose quotes")
 }
 
 #[expect(clippy::exit, reason = "ending without a word is what was asked for")]

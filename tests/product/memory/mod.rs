@@ -2,7 +2,7 @@
 //! it, searched for every token that the server ever issued, and for the secrets that opened vault and server.
 
 mod core;
-mod needles;
+pub(crate) mod needles;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::path::Path;

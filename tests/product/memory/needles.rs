@@ -15,7 +15,7 @@ const INDEX_BITS: u32 = 22;
 const EMPTY: [u8; 1024] = [0; 1024];
 
 /// The fragments, each with what it is one of.
-pub(super) struct Needles {
+pub(crate) struct Needles {
     names: Vec<String>,
     fragments: HashMap<[u8; FRAGMENT], usize>,
     index: Vec<bool>,
@@ -23,18 +23,18 @@ pub(super) struct Needles {
 
 /// Where in a dump a fragment of what was found.
 #[derive(Debug)]
-pub(super) struct Found {
-    pub(super) at: usize,
-    pub(super) what: String,
+pub(crate) struct Found {
+    pub(crate) at: usize,
+    pub(crate) what: String,
 }
 
 impl Needles {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self { names: Vec::new(), fragments: HashMap::new(), index: vec![false; 1 << INDEX_BITS] }
     }
 
     /// Looks for this as well.
-    pub(super) fn add(&mut self, name: &str, secret: &[u8]) {
+    pub(crate) fn add(&mut self, name: &str, secret: &[u8]) {
         assert!(secret.len() >= FRAGMENT, "{name} is too short to be known again");
         for (encoding, encoded) in encodings(secret) {
             let at = self.names.len();
@@ -47,7 +47,7 @@ impl Needles {
     }
 
     /// Every place from `start` on, but no more than one for each thing looked for.
-    pub(super) fn find(&self, start: usize, dump: &[u8]) -> Vec<Found> {
+    pub(crate) fn find(&self, start: usize, dump: &[u8]) -> Vec<Found> {
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
         let mut at = 0;

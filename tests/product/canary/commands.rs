@@ -1,0 +1,51 @@
+//! What is run and searched: every command at least once, in an order in which each finds something to do.
+
+/// Arguments without an account of their own.
+pub(super) const COMMANDS: &[&[&str]] = &[
+    &["status"],
+    &["status", "--json"],
+    &["account", "list"],
+    &["account", "list", "--json"],
+    &["account", "show"],
+    &["account", "show", "--json"],
+    &["account", "trust"],
+    &["account", "default", "nobody"],
+    &["account", "rename", "nobody", "renamed"],
+    &["vault", "status"],
+    &["vault", "status", "--json"],
+    &["vault", "slot", "list"],
+    &["vault", "slot", "remove", "nothing"],
+    &["vault", "adopt"],
+    &["provider", "list", "--json"],
+    &["provider", "show", "anthropic"],
+    &["agent", "start"],
+    &["agent", "status", "--json"],
+    &["config", "path"],
+    &["config", "check"],
+    &["doctor"],
+    &["doctor", "--json"],
+    &["completions", "bash"],
+    &["completions", "zsh"],
+    &["completions", "fish"],
+    &["man"],
+    &["get-token", "nobody"],
+    &["get-token", "--format", "netrc"],
+    &["get-token", "--timeout", "1ms", "--min-validity", "30d"],
+    &["refresh"],
+    &["log"],
+    &["log", "--json"],
+];
+
+/// Those that the test runs in a place of their own, and the demo, whose server is another.
+pub(super) const ELSEWHERE: &[&str] = &[
+    "agent run",
+    "agent stop",
+    "demo",
+    "lock",
+    "login",
+    "logout",
+    "reject",
+    "unlock",
+    "vault reset",
+    "vault slot add",
+];
