@@ -31,6 +31,8 @@ pub const POINTS: &[&str] = &[
     "refresh.send",
     // The answer is whole and in memory alone: whoever dies before it is written has lost it.
     "refresh.keep",
+    // It is written down, and not yet in its place.
+    "refresh.arrived",
     // It is safe; callers are told next.
     "refresh.answer",
     // Any exchange with a server: the request goes out, the answer's head has come, its body has.

@@ -1,15 +1,15 @@
 //! The agent is killed at random instants while it refreshes, against a server that ends a login whose refresh token comes
 //! twice.
 //!
-//! The server rotates when a request arrives and answers some milliseconds later. A login that is lost by a kill between the
-//! two could not be saved by anybody: they are counted apart, by the server's own clock. Later kills are counted with their
-//! distance from the moment the server handed its answer to the connection; what the network takes is in that.
+//! Where each kill fell is told by the server's own clock (`fell.rs`): between rotation and answer nobody could have saved
+//! the login. Later kills are counted with their distance from the moment the server handed its answer to the connection.
 
 use std::time::{Duration, Instant};
 
 use cred_helper::demo::server::{Behaviour, Ended, Entry, Server};
 use rustix::event::{PollFd, PollFlags};
 
+use super::fell::{Fell, fell};
 use super::home::{Home, lasting_server};
 use super::{median_and_p95, milliseconds};
 
@@ -95,20 +95,18 @@ fn kill_while_refreshing(server: &Server, started: Instant, home: &Home, wait: D
 }
 
 fn note(result: &mut Result, request: Option<Entry>, killed: Duration, alive: bool) {
-    let Some(request) = request else {
-        result.before += 1;
-        result.lost_before += usize::from(!alive);
-        return;
-    };
-    match request.answered_at {
-        Some(answered) if killed >= answered => {
-            result.after += 1;
-            result.lost_after.extend((!alive).then(|| killed - answered));
+    match fell(request.as_ref(), killed) {
+        Fell::Before => {
+            result.before += 1;
+            result.lost_before += usize::from(!alive);
         }
-        // Also a request that was still on its way when the agent died: the server rotated for nobody.
-        _ => {
+        Fell::InTheWindow => {
             result.in_the_window += 1;
             result.lost_in_the_window += usize::from(!alive);
+        }
+        Fell::After(late) => {
+            result.after += 1;
+            result.lost_after.extend((!alive).then_some(late));
         }
     }
 }

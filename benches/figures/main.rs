@@ -13,6 +13,8 @@
 #![cfg(target_os = "linux")]
 
 mod asked;
+#[path = "../../tests/product/crashes/fell.rs"]
+mod fell;
 mod floor;
 mod hang;
 #[path = "../../tests/product/home.rs"]

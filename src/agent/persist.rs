@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::warn;
+use tracing::{debug, warn};
 
 use super::tokens::gone;
 use super::{Agent, blocking};
@@ -32,6 +32,21 @@ pub(super) enum Kept<T> {
 }
 
 impl Agent {
+    /// Writes an answer down before anything else is waited for: other writes, this record's turn, a disk that is slow.
+    pub(super) async fn arrive(&self, mut prepared: Prepared, mut record: Record) -> Result<Prepared, Error> {
+        if let Some(account) = self.table().get(record.incarnation) {
+            record.used_at = account.used_at();
+        }
+        let written = self.with_vault(move |_| {
+            if let Err(error) = prepared.arrive(&record) {
+                // Keeping it says so, if that fails too.
+                debug!(account = %record.account, "not written ahead: {error}");
+            }
+            Ok(prepared)
+        });
+        written.await
+    }
+
     /// Keeps the outcome of an exchange that began with the login `asked`.
     pub(super) async fn keep<T>(
         self: &Arc<Self>,
@@ -55,8 +70,15 @@ impl Agent {
         record.used_at = used_at;
         let record = Arc::new(record);
         let writing = Arc::clone(&record);
-        // A rename meanwhile has made another version: then what was prepared is for a record that is gone.
-        let commit = move |vault: &Vault| prepared.commit(&writing).or_else(|_| vault.replace(&id, version, &writing));
+        let mut prepared = prepared;
+        let commit = move |vault: &Vault| {
+            // A rename meanwhile has made another version: then what was prepared is for a record that is gone.
+            let written = prepared.commit(&writing).or_else(|_| vault.replace(&id, version, &writing));
+            if written.is_err() {
+                prepared.leave();
+            }
+            written
+        };
         let written = self.with_vault(commit).await;
         let written = match written {
             Ok(version) => Some(version),
@@ -76,7 +98,15 @@ impl Agent {
     ) -> Kept<T> {
         let mut record = asked.duplicate();
         change(&mut record);
-        match blocking(move || prepared.commit(&record)).await {
+        let mut prepared = prepared;
+        let commit = move || {
+            let written = prepared.commit(&record);
+            if !matches!(written, Ok(_) | Err(VaultError::Stale)) {
+                prepared.leave();
+            }
+            written
+        };
+        match blocking(commit).await {
             Ok(Err(VaultError::Stale)) => Kept::Nobodys,
             Ok(Ok(_)) => Kept::Sealed,
             Ok(Err(error)) => {

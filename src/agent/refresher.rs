@@ -182,6 +182,9 @@ impl Agent {
         let now = self.clock.moment();
         let id_came = granted.tokens.id.is_some();
         fault::point("refresh.keep");
+        let mut arrived = job.record.duplicate();
+        apply(&mut arrived, &job.variant, granted.tokens.duplicate(), now);
+        let prepared = self.arrive(prepared, arrived).await.map_err(Stop::Final)?;
         let kept = self.keep(&job.record, prepared, |record| apply(record, &job.variant, granted.tokens, now)).await;
         fault::point("refresh.answer");
         let narrowed = match kept {

@@ -9,6 +9,7 @@ use std::path::Path;
 
 use super::disk;
 use super::error::VaultError;
+use super::record::Record;
 use super::records::is_id;
 use super::seal::random_name;
 use super::sealed;
@@ -27,6 +28,11 @@ fn record_of(path: &Path) -> Option<RecordId> {
     is_id(id).then(|| RecordId::named(id))
 }
 
+/// Whether it is a later refresh token of the same login.
+fn follows(arrived: &Record, now: &Record) -> bool {
+    arrived.incarnation == now.incarnation && arrived.rotation > now.rotation
+}
+
 impl Vault {
     /// Puts what arrived in its place, and sweeps up the rest. For when the vault is opened: nobody is writing then.
     pub(super) fn finish_arrivals(&self) -> Result<(), VaultError> {
@@ -38,16 +44,29 @@ impl Vault {
             let path = entry.path();
             let Some(id) = record_of(&path) else { continue };
             let current = disk::read(&self.record_file(&id))?;
-            let current =
-                current.and_then(|file| sealed::open(&keys, &vault, &id, &file).ok()).map(|(version, _)| version);
+            let current = current.and_then(|file| sealed::open(&keys, &vault, &id, &file).ok());
             let arrived = fs::read(&path).ok().and_then(|file| sealed::open(&keys, &vault, &id, &file).ok());
-            match (current, arrived) {
-                (Some(current), Some((version, _))) if version == current + 1 => {
+            if let (Some((current, now)), Some((version, arrived))) = (current, arrived) {
+                if version == current + 1 {
                     self.shared.disk.adopt(&path, &self.record_file(&id))?;
+                } else if follows(&arrived, &now) {
+                    // Renamed, or made the default, while its answer was on its way.
+                    let record = Record { account: now.account, default_since: now.default_since, ..arrived };
+                    self.put(&id, current + 1, &record, &mut None, None)?;
                 }
-                _ => drop(fs::remove_file(&path)),
             }
+            // Gone already, if it was put in its place.
+            let _ = fs::remove_file(&path);
         }
         Ok(())
+    }
+
+    /// Whether an answer is on its way, or was when its agent was killed.
+    pub(super) fn is_arriving(&self) -> bool {
+        fs::read_dir(self.records_directory())
+            .into_iter()
+            .flatten()
+            .flatten()
+            .any(|entry| record_of(&entry.path()).is_some())
     }
 }

@@ -57,7 +57,8 @@ impl Vault {
         if keys.earlier.is_empty() {
             return Ok(());
         }
-        let mut all = true;
+        // An answer on its way is sealed under the key that was in hand when its request went out.
+        let mut all = !self.is_arriving();
         for (id, file) in self.record_files()? {
             match file.and_then(|file| sealed::reseal(&keys, &vault, &id, &file)) {
                 Ok(Some(file)) => self.shared.disk.replace(&self.record_file(&id), &file)?,
@@ -68,6 +69,12 @@ impl Vault {
             }
         }
         if all { self.drop_earlier(&keys) } else { Ok(()) }
+    }
+
+    /// What was left for later goes on, where there is something left.
+    pub(super) fn finish_epoch_if_begun(&self) -> Result<(), VaultError> {
+        let begun = self.inner().keys.as_ref().is_some_and(|keys| !keys.earlier.is_empty());
+        if begun { self.finish_epoch() } else { Ok(()) }
     }
 
     fn drop_earlier(&self, keys: &Keys) -> Result<(), VaultError> {

@@ -12,8 +12,10 @@ use super::disk::{self, Temporary};
 use super::error::VaultError;
 use super::header::Keys;
 use super::record::Record;
+use super::sealed;
 use super::{RecordId, Vault, hold};
 use crate::clock::Timestamp;
+use crate::fault;
 
 /// Room for the largest login seen, several times; a longer one still fits if the disk has space.
 const ROOM: u64 = 64 * 1024;
@@ -44,6 +46,7 @@ pub struct Prepared {
     vault: Vault,
     id: RecordId,
     version: u64,
+    vault_id: String,
     keys: Arc<Keys>,
     temporary: Option<Temporary>,
     /// What the mark was before: an earlier request, never answered either.
@@ -53,7 +56,10 @@ pub struct Prepared {
 impl Vault {
     /// Before a refresh request goes out: if this fails, it must not.
     pub fn prepare(&self, id: &RecordId, version: u64, mark: Mark) -> Result<Prepared, VaultError> {
-        let keys = self.inner().opened()?;
+        let (keys, vault_id) = {
+            let inner = self.inner();
+            (inner.opened()?, inner.vault_id()?)
+        };
         let _writes = hold(&self.shared.writes);
         self.check_version(id, version)?;
         let before = self.mark(id, version);
@@ -62,7 +68,7 @@ impl Vault {
             true => None,
             false => Some(self.shared.disk.prepare_named(&self.records_directory(), &arriving_name(id)?, ROOM)?),
         };
-        let prepared = Prepared { vault: self.clone(), id: id.clone(), version, keys, temporary, before };
+        let prepared = Prepared { vault: self.clone(), id: id.clone(), version, vault_id, keys, temporary, before };
         if !in_memory {
             self.write_mark(id, version, mark)?;
         }
@@ -86,9 +92,26 @@ impl Vault {
 impl Prepared {
     /// Keeps the answer; the new version. On an error nothing is lost that the caller holds: it goes on with
     /// [`Vault::replace`] and the same version until the disk takes it.
-    pub fn commit(mut self, record: &Record) -> Result<u64, VaultError> {
-        let temporary = self.temporary.take();
-        self.vault.put(&self.id, self.version + 1, record, temporary, Some(&self.keys))
+    pub fn commit(&mut self, record: &Record) -> Result<u64, VaultError> {
+        let version = self.vault.put(&self.id, self.version + 1, record, &mut self.temporary, Some(&self.keys))?;
+        // An earlier key that was kept for the answer may go now.
+        let _ = self.vault.finish_epoch_if_begun();
+        Ok(version)
+    }
+
+    /// Writes the answer down ahead of [`commit`](Self::commit), without waiting for anybody: from here on a kill doesn't
+    /// lose it, however long its place is waited for. What is written is what is committed then.
+    pub fn arrive(&mut self, record: &Record) -> Result<(), VaultError> {
+        let Some(temporary) = &mut self.temporary else { return Ok(()) };
+        let file = sealed::seal(&self.keys, &self.vault_id, &self.id, self.version + 1, record)?;
+        self.vault.shared.disk.write_ahead(temporary, file)?;
+        fault::point("refresh.arrived");
+        Ok(())
+    }
+
+    /// It could not be put in its place, but may be found where it was written, when the vault is opened next.
+    pub fn leave(mut self) {
+        self.temporary = self.temporary.take().filter(|temporary| temporary.written().is_none());
     }
 
     /// The request was certainly not sent: the mark goes. One left by an earlier request stays.

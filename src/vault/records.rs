@@ -105,14 +105,14 @@ impl Vault {
     /// Keeps a new record.
     pub fn create(&self, record: &Record) -> Result<Written, VaultError> {
         let id = RecordId(random_name()?);
-        self.put(&id, 1, record, None, None)?;
+        self.put(&id, 1, record, &mut None, None)?;
         Ok(Written { id, version: 1 })
     }
 
     /// Puts `record` in the place of that version; the answer is the new version.
     pub fn replace(&self, id: &RecordId, version: u64, record: &Record) -> Result<u64, VaultError> {
         self.check_version(id, version)?;
-        self.put(id, version + 1, record, None, None)
+        self.put(id, version + 1, record, &mut None, None)
     }
 
     /// Removes a record and its mark.
@@ -134,20 +134,23 @@ impl Vault {
         id: &RecordId,
         version: u64,
         record: &Record,
-        temporary: Option<Temporary>,
+        temporary: &mut Option<Temporary>,
         keys: Option<&Keys>,
     ) -> Result<u64, VaultError> {
         let _writes = hold(&self.shared.writes);
         if version > 1 {
             self.check_version(id, version - 1)?;
         }
-        let file = self.seal(id, version, record, keys)?;
+        let file = match temporary.as_ref().and_then(|temporary| self.arrived(temporary)) {
+            Some(file) => file,
+            None => self.seal(id, version, record, keys)?,
+        };
         if let Some(memory) = &mut self.inner().memory {
             memory.insert(id.clone(), file);
             return Ok(version);
         }
         let path = self.record_file(id);
-        match temporary {
+        match temporary.take() {
             Some(temporary) => self.shared.disk.finish(temporary, &path, &file)?,
             None => self.shared.disk.replace(&path, &file)?,
         }
@@ -155,6 +158,13 @@ impl Vault {
         // It names a version that is gone, so it means nothing any more, whether or not it can be removed.
         let _ = fs::remove_file(self.mark_file(id));
         Ok(version)
+    }
+
+    /// What was written ahead, unless a new epoch has begun since.
+    fn arrived(&self, temporary: &Temporary) -> Option<Vec<u8>> {
+        let written = temporary.written()?;
+        let epoch = self.inner().header.as_ref()?.body.epoch;
+        (Prefix::parse(written).ok()?.0.epoch == epoch).then(|| written.to_owned())
     }
 
     fn seal(

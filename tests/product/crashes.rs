@@ -1,13 +1,15 @@
 //! The agent killed without warning, against a server that ends a login whose refresh token is used twice.
 
-#[cfg(all(debug_assertions, target_os = "linux"))]
+#[cfg(target_os = "linux")]
+mod fell;
+#[cfg(target_os = "linux")]
+mod random;
+#[cfg(target_os = "linux")]
 mod stage;
 #[cfg(all(debug_assertions, target_os = "linux"))]
 mod steps;
 
 use std::time::Duration;
-
-use cred_helper::demo::server::{Ended, Server};
 
 use super::home::{Home, lasting_server, server};
 use super::tokens::wait_for_expiry;
@@ -39,64 +41,42 @@ fn an_agent_dies_at_the_point_where_it_is_told_to() {
     assert!(server.is_live(&home.token()));
 }
 
-#[test]
-fn killed_at_random_instants_no_login_is_lost() {
-    let long = std::env::var_os("CRED_HELPER_TESTS_LONG").is_some();
-    let result = kill_at_random(if long { 300 } else { 20 });
-    eprintln!("{result:?}");
-    assert_eq!(result.lost, 0);
-}
+#[cfg(target_os = "linux")]
+mod at_random {
+    use super::random::{End, Tally, end_at_random};
 
-/// What came of killing the agent while it refreshes.
-#[derive(Debug, Default)]
-pub(crate) struct Killed {
-    pub(crate) refreshes: usize,
-    pub(crate) kills: usize,
-    /// The server had rotated and its answer had not arrived: nobody can close this window.
-    pub(crate) in_the_window: usize,
-    pub(crate) lost: usize,
-}
-
-/// Refreshes `times` times, each with a SIGKILL at a random instant around it.
-pub(crate) fn kill_at_random(times: usize) -> Killed {
-    let mut result = Killed::default();
-    let mut seed = 0x2545_F491_4F6C_DD1D_u64;
-    let mut fresh = None;
-    for _ in 0..times {
-        let (server, home) = fresh.take().unwrap_or_else(|| {
-            let server = lasting_server();
-            let home = Home::signed_in(&server);
-            (server, home)
+    /// So many lives of an agent in each of two homes at a time.
+    fn end(end: End, lives: usize) -> Tally {
+        let accounts = 8;
+        let halves = std::thread::scope(|scope| {
+            let homes = [0x2545_F491_4F6C_DD1D, 0x9E37_79B9_7F4A_7C15];
+            let homes = homes.map(|seed| scope.spawn(move || end_at_random(end, accounts, lives, seed)));
+            homes.map(|home| home.join().unwrap())
         });
-        // xorshift: the instants are spread, and the same in every run.
-        seed ^= seed << 13;
-        seed ^= seed >> 7;
-        seed ^= seed << 17;
-        let pid = home.agent_pid();
-        let before = server.count_grant("refresh_token");
-        let mut refresh = home.start(&["refresh", "--no-start"]);
-        std::thread::sleep(Duration::from_micros(seed % 12_000));
-        home.kill(pid);
-        refresh.wait().unwrap();
-        result.kills += 1;
-        result.refreshes += server.count_grant("refresh_token") - before;
-        let served = home.run(&["refresh"]);
-        let alive = served.code == 0 && server.is_live(&home.token());
-        if alive {
-            fresh = Some((server, home));
-        } else if answer_was_lost(&server) {
-            result.in_the_window += 1;
-        } else {
-            eprintln!("lost: {served:?}");
-            result.lost += 1;
+        let mut tally = Tally::default();
+        halves.into_iter().for_each(|half| tally.add(half));
+        eprintln!("{end:?}: {tally}");
+        tally
+    }
+
+    fn is_long() -> bool {
+        std::env::var_os("CRED_HELPER_TESTS_LONG").is_some()
+    }
+
+    #[test]
+    fn killed_at_random_instants_no_login_is_lost_that_could_be_saved() {
+        let tally = end(End::Kill, if is_long() { 320 } else { 8 });
+        assert_eq!(tally.lost, 0, "{tally}");
+        assert!(!is_long() || tally.refreshes >= 10_000, "{tally}");
+    }
+
+    #[test]
+    fn ended_or_locked_at_random_instants_nothing_is_lost_at_all() {
+        for way in [End::Terminate, End::Stop, End::Lock] {
+            let tally = end(way, if is_long() { 40 } else { 3 });
+            assert_eq!((tally.lost, tally.lost_in_the_window, tally.lost_in_memory.len()), (0, 0, 0), "{tally}");
         }
     }
-    result
-}
-
-/// Whether the server ended the login because a refresh token came twice: it had rotated, and its answer was lost.
-fn answer_was_lost(server: &Server) -> bool {
-    server.families().iter().any(|family| family.ended == Some(Ended::RefreshTokenReused))
 }
 
 #[test]

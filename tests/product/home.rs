@@ -179,9 +179,15 @@ impl Home {
 
     #[cfg(target_os = "linux")]
     pub(crate) fn kill(&self, pid: i32) {
-        use rustix::process::{Pid, PidfdFlags, Signal, pidfd_open, pidfd_send_signal};
+        self.signal(pid, rustix::process::Signal::KILL);
+    }
+
+    /// Sends it what ends it; it is gone when this returns.
+    #[cfg(target_os = "linux")]
+    pub(crate) fn signal(&self, pid: i32, signal: rustix::process::Signal) {
+        use rustix::process::{Pid, PidfdFlags, pidfd_open, pidfd_send_signal};
         let handle = pidfd_open(Pid::from_raw(pid).unwrap(), PidfdFlags::empty()).unwrap();
-        pidfd_send_signal(&handle, Signal::KILL).unwrap();
+        pidfd_send_signal(&handle, signal).unwrap();
         let mut gone = [rustix::event::PollFd::new(&handle, rustix::event::PollFlags::IN)];
         rustix::event::poll(&mut gone, None).unwrap();
     }

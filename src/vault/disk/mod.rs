@@ -36,6 +36,15 @@ pub(crate) struct Disk {
 pub(crate) struct Temporary {
     path: PathBuf,
     file: File,
+    /// What is in it already.
+    written: Option<Vec<u8>>,
+}
+
+impl Temporary {
+    /// What was written into it ahead of its time.
+    pub(crate) fn written(&self) -> Option<&[u8]> {
+        self.written.as_deref()
+    }
 }
 
 impl Disk {
@@ -63,7 +72,7 @@ impl Disk {
         let path = directory.join(name);
         let failed = || VaultError::disk("make a file in", directory);
         self.step("disk.create").map_err(failed())?;
-        let temporary = Temporary { file: system::create(&path).map_err(failed())?, path };
+        let temporary = Temporary { file: system::create(&path).map_err(failed())?, path, written: None };
         let room = self.step("disk.allocate").and_then(|()| match size {
             0 => Ok(()),
             size => system::allocate(&temporary.file, size),
@@ -77,14 +86,29 @@ impl Disk {
         }
     }
 
-    /// Puts `bytes` in the temporary file and that in the place of `path`.
+    /// Writes `bytes` ahead of their time: a kill leaves them there, to be found by the file's name.
+    pub(crate) fn write_ahead(&self, temporary: &mut Temporary, bytes: Vec<u8>) -> Result<(), VaultError> {
+        self.write(&mut temporary.file, &bytes).map_err(VaultError::disk("write", &temporary.path))?;
+        temporary.written = Some(bytes);
+        Ok(())
+    }
+
+    /// Puts `bytes` in the temporary file and that in the place of `path`. What was written ahead stays there on an error.
     pub(crate) fn finish(&self, mut temporary: Temporary, path: &Path, bytes: &[u8]) -> Result<(), VaultError> {
-        let written = self.write(&mut temporary.file, bytes).and_then(|()| {
+        let written = match temporary.written() {
+            Some(written) if written == bytes => Ok(()),
+            _ => self.write(&mut temporary.file, bytes),
+        };
+        let placed = written.and_then(|()| {
+            self.step("disk.sync")?;
+            temporary.file.sync_all()?;
             self.step("disk.rename")?;
             fs::rename(&temporary.path, path)
         });
-        if let Err(error) = written {
-            self.discard(temporary);
+        if let Err(error) = placed {
+            if temporary.written.is_none() {
+                self.discard(temporary);
+            }
             return Err(VaultError::disk("write", path)(error));
         }
         self.sync_directory(path)
@@ -94,9 +118,7 @@ impl Disk {
         self.step("disk.write")?;
         file.seek(SeekFrom::Start(0))?;
         file.write_all(bytes)?;
-        file.set_len(bytes.len() as u64)?;
-        self.step("disk.sync")?;
-        file.sync_all()
+        file.set_len(bytes.len() as u64)
     }
 
     /// Gives the temporary file up.

@@ -64,11 +64,11 @@ fn what_is_in_hand_is_kept_under_the_new_key() {
     let home = Home::new();
     let vault = three_slots(&home);
     let id = vault.create(&record("one")).expect("created").id;
-    let prepared = vault.prepare(&id, 1, Mark { rotation: 0, at: Timestamp(1) }).expect("prepared");
+    let mut prepared = vault.prepare(&id, 1, Mark { rotation: 0, at: Timestamp(1) }).expect("prepared");
     let slots = vault.report().slots;
     vault.remove_slot(&slots[0].id).expect("removed");
     prepared.commit(&record("two")).expect("kept");
-    drop(vault);
+    drop((prepared, vault));
     let vault = home.open();
     vault.unlock(Some(&passphrase("p")), false).expect("opens");
     assert_eq!(tokens(&vault), ["two"]);

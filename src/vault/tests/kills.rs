@@ -53,8 +53,9 @@ fn a_refresh_leaves_a_mark_or_the_new_record() {
     at_every_step(
         |vault, id| {
             sent.set(false);
-            let prepared = vault.prepare(id, 1, mark)?;
+            let mut prepared = vault.prepare(id, 1, mark)?;
             sent.set(true);
+            prepared.arrive(&record("new"))?;
             prepared.commit(&record("new")).map(|_| ())
         },
         |vault, done| {
@@ -79,6 +80,54 @@ fn an_answer_that_was_written_is_found_although_it_was_not_put_in_place() {
     );
     // Before its fsync, before its rename and before the directory's fsync; each is looked at twice.
     assert!(rescued.get() >= 6, "{}", rescued.get());
+}
+
+/// An answer was written ahead, its record is renamed before it gets its turn, and the agent dies.
+#[test]
+fn an_answer_that_was_overtaken_by_a_rename_is_found_and_keeps_the_new_name() {
+    let home = Home::new();
+    let vault = home.ready();
+    let id = vault.create(&record("old")).expect("created").id;
+    let mut prepared = vault.prepare(&id, 1, Mark { rotation: 0, at: Timestamp(5) }).expect("prepared");
+    prepared.arrive(&Record { rotation: 1, ..record("new") }).expect("written");
+    let name = AccountName::new("demo", Some("renamed")).expect("a name");
+    vault.replace(&id, 1, &Record { account: name.clone(), ..record("old") }).expect("renamed");
+    home.faults.stop_after(0);
+    assert!(prepared.commit(&record("new")).is_err() && vault.replace(&id, 2, &record("new")).is_err());
+    drop((prepared, vault));
+    let found = Home { faults: Arc::default(), ..home };
+    for _ in 0..2 {
+        let vault = found.open();
+        vault.unlock_at_start().expect("opens");
+        let loaded = vault.load().expect("loads");
+        let stored = &loaded.records[0];
+        assert_eq!((token(stored).as_str(), &stored.record.account, stored.version), ("new", &name, 3));
+        assert_eq!(std::fs::read_dir(vault.records_directory()).expect("a directory").count(), 1);
+    }
+}
+
+/// An answer was written ahead, and a slot is removed before it gets its turn: its key has to stay.
+#[test]
+fn an_answer_that_was_overtaken_by_a_new_epoch_opens() {
+    let mark = Mark { rotation: 0, at: Timestamp(5) };
+    for is_killed in [true, false] {
+        let home = Home::new();
+        let vault = home.ready();
+        vault.add_slot(SlotKind::Passphrase, Some(&passphrase("p")), true).expect("a slot");
+        let id = vault.create(&record("old")).expect("created").id;
+        let mut prepared = vault.prepare(&id, 1, mark).expect("prepared");
+        let slots = vault.report().slots;
+        vault.remove_slot(&slots[1].id).expect("removed");
+        prepared.arrive(&record("new")).expect("written");
+        home.faults.stop_after(if is_killed { 0 } else { 99 });
+        assert_eq!(prepared.commit(&record("new")).is_err(), is_killed);
+        drop((prepared, vault));
+        let found = Home { faults: Arc::default(), ..home };
+        let vault = found.open();
+        vault.unlock_at_start().expect("opens");
+        assert_eq!(tokens(&vault), ["new"]);
+        assert!(vault.inner().header.as_ref().expect("a header").body.earlier.is_empty(), "its key has gone since");
+    }
 }
 
 #[test]

@@ -130,7 +130,7 @@ fn a_mark_holds_until_its_request_is_answered() {
     let again = Mark { at: Timestamp(10), ..MARK };
     vault.prepare(&id, 1, again).expect("prepared").abandon();
     assert_eq!(unanswered(&vault), Some(MARK), "the earlier request is still unanswered");
-    let prepared = vault.prepare(&id, 1, again).expect("prepared");
+    let mut prepared = vault.prepare(&id, 1, again).expect("prepared");
     assert_eq!(unanswered(&vault), Some(again));
     assert_eq!(prepared.commit(&record("two")).expect("kept"), 2);
     assert_eq!(unanswered(&vault), None);
@@ -142,7 +142,7 @@ fn what_is_in_hand_survives_a_lock() {
     let home = Home::new();
     let vault = home.ready();
     let id = vault.create(&record("one")).expect("created").id;
-    let prepared = vault.prepare(&id, 1, MARK).expect("prepared");
+    let mut prepared = vault.prepare(&id, 1, MARK).expect("prepared");
     vault.lock().expect("locked");
     assert_eq!(prepared.commit(&record("two")).expect("kept"), 2);
     assert!(matches!(vault.load(), Err(VaultError::Locked(_))));
@@ -155,7 +155,7 @@ fn a_disk_that_refuses_loses_nothing_that_the_caller_holds() {
     let home = Home::new();
     let vault = home.ready();
     let id = vault.create(&record("one")).expect("created").id;
-    let prepared = vault.prepare(&id, 1, MARK).expect("prepared");
+    let mut prepared = vault.prepare(&id, 1, MARK).expect("prepared");
     home.faults.refuse(true);
     let error = prepared.commit(&record("two")).expect_err("refused");
     assert_eq!(error.kind(), crate::ipc::message::ErrorKind::StorageFailed);

@@ -8,7 +8,7 @@ use std::path::Path;
 use cred_helper::demo::server::{Options, RotationMode, Server};
 use cred_helper::ipc::message::vault::VaultState;
 use cred_helper::paths::Paths;
-use cred_helper::vault::{KeyringChoice, OpenOptions, RecordId, Stored, Vault};
+use cred_helper::vault::{KeyringChoice, Loaded, OpenOptions, RecordId, Stored, Vault};
 
 use crate::home::{Ended, Home};
 
@@ -64,20 +64,10 @@ impl Stage {
         list["accounts"].as_array().unwrap().iter().map(|one| one["account"].as_str().unwrap().to_owned()).collect()
     }
 
-    /// Opens a copy of what is on the disk, as the next agent would: every record opens, none is older than it was, and a
-    /// mark is of its own record's refresh token. Nobody may own the vault.
+    /// Looks at every record as the next agent would: it opens, is not older than it was, and a mark on it is of its own
+    /// refresh token.
     pub(crate) fn look(&self) {
-        let copy = tempfile::tempdir().unwrap();
-        copy_directory(&self.home.path().join(".local"), &copy.path().join(".local"));
-        let vault = open(copy.path());
-        if vault.state() == VaultState::Copied {
-            vault.adopt().unwrap();
-        }
-        if vault.state() == VaultState::Absent {
-            return;
-        }
-        vault.unlock(None, false).unwrap();
-        let loaded = vault.load().unwrap();
+        let loaded = look_at_copy(&self.home);
         assert_eq!(loaded.damaged, Vec::<String>::new());
         loaded.records.iter().for_each(|stored| self.look_at(stored));
     }
@@ -103,11 +93,27 @@ impl Stage {
     }
 }
 
-/// Its vault, opened in this process.
-fn open(home: &Path) -> Vault {
-    let home = home.to_owned();
-    let paths = Paths::from_variables(|_| None, Some(home)).unwrap();
-    Vault::open(OpenOptions { keyring: KeyringChoice::Disabled, ..OpenOptions::new(&paths) }).unwrap()
+/// What the next agent would find, from a copy of what is on the disk. Nobody may own the vault.
+fn look_at_copy(home: &Home) -> Loaded {
+    let copy = tempfile::tempdir().unwrap();
+    copy_directory(&home.path().join(".local"), &copy.path().join(".local"));
+    let paths = Paths::from_variables(|_| None, Some(copy.path().to_owned())).unwrap();
+    let vault = Vault::open(OpenOptions { keyring: KeyringChoice::Disabled, ..OpenOptions::new(&paths) }).unwrap();
+    if vault.state() == VaultState::Copied {
+        vault.adopt().unwrap();
+    }
+    if vault.state() == VaultState::Absent {
+        return Loaded::default();
+    }
+    vault.unlock(None, false).unwrap();
+    vault.load().unwrap()
+}
+
+/// How often each account's refresh token was replaced, as far as the disk knows.
+pub(crate) fn rotations(home: &Home) -> HashMap<String, u64> {
+    let loaded = look_at_copy(home);
+    assert_eq!(loaded.damaged, Vec::<String>::new());
+    loaded.records.iter().map(|stored| (stored.record.account.to_string(), stored.record.rotation)).collect()
 }
 
 fn copy_directory(from: &Path, to: &Path) {
