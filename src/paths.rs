@@ -95,8 +95,18 @@ mod system {
             config: variable("XDG_CONFIG_HOME")?.unwrap_or_else(|| home.join(".config")),
             data: variable("XDG_DATA_HOME")?.unwrap_or_else(|| home.join(".local/share")),
             state: variable("XDG_STATE_HOME")?.unwrap_or_else(|| home.join(".local/state")),
-            runtime: variable("XDG_RUNTIME_DIR")?.or_else(run_user),
+            runtime: variable("XDG_RUNTIME_DIR")?.filter(|directory| is_fit(directory)).or_else(run_user),
         })
+    }
+
+    /// Whether it may hold this user's socket: its own, and nobody else's to write to (XDG Base Directory Specification).
+    /// `su` leaves another user's in the environment, where a directory of ours would be in that user's way. One that is not
+    /// there is made.
+    fn is_fit(directory: &Path) -> bool {
+        use std::os::unix::fs::MetadataExt;
+        let own = rustix::process::geteuid().as_raw();
+        std::fs::metadata(directory)
+            .map_or(true, |found| found.is_dir() && found.uid() == own && found.mode() & 0o022 == 0)
     }
 
     /// What systemd gives a logged-in user, for cron and `su`, which don't pass the variable on.
@@ -149,6 +159,29 @@ mod tests {
         assert_eq!(paths.vault_dir, Path::new("/home/u/.local/share/cred-helper/vault"));
         assert_eq!(paths.config_file, Path::new("/home/u/.config/cred-helper/config.toml"));
         assert!(!paths.socket_given);
+    }
+
+    #[test]
+    fn a_runtime_directory_that_others_may_write_to_or_that_is_none_is_passed_over() {
+        use std::os::unix::fs::PermissionsExt;
+        let stage = tempfile::tempdir().expect("a directory");
+        let with = |runtime: PathBuf| {
+            let find = |name| (name == "XDG_RUNTIME_DIR").then(|| runtime.clone());
+            Paths::from_variables(find, Some(PathBuf::from("/home/u"))).expect("paths").socket
+        };
+        let within = |directory: PathBuf| with(directory).starts_with(stage.path());
+        let mode = |mode| std::fs::set_permissions(stage.path(), std::fs::Permissions::from_mode(mode)).expect("set");
+        for (bits, fit) in [(0o700, true), (0o755, true), (0o770, false), (0o777, false), (0o1777, false)] {
+            mode(bits);
+            assert_eq!(within(stage.path().to_owned()), fit, "{bits:o}");
+        }
+        mode(0o700);
+        std::fs::write(stage.path().join("file"), "").expect("written");
+        assert!(!within(stage.path().join("file")) && within(stage.path().join("not-there")));
+        if rustix::process::geteuid().is_root() {
+            std::os::unix::fs::chown(stage.path(), Some(61_004), None).expect("given away");
+            assert!(!within(stage.path().to_owned()), "another user's");
+        }
     }
 
     #[test]

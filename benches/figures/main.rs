@@ -15,6 +15,7 @@
 mod asked;
 #[path = "../../tests/product/crashes/fell.rs"]
 mod fell;
+mod attack;
 mod floor;
 mod hang;
 #[path = "../../tests/product/home.rs"]
@@ -28,6 +29,7 @@ use std::time::Duration;
 const FIGURES: &[(&str, fn())] = &[
     ("stampede", stampede::measure),
     ("hang", hang::measure),
+    ("attack", attack::measure),
     ("floor", floor::measure),
     ("asked", asked::measure),
     ("kills", kills::measure),

@@ -33,6 +33,8 @@ mod redirects;
 mod rules;
 #[cfg(target_os = "linux")]
 mod starts;
+#[cfg(target_os = "linux")]
+mod strangers;
 mod tokens;
 #[cfg(unix)]
 mod vaults;

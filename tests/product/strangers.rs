@@ -1,0 +1,122 @@
+//! Who may talk to the agent, by the system's word alone: every mode is loosened first, as if somebody had.
+
+use std::fs::{Permissions, set_permissions};
+use std::io::{Read, Write};
+use std::os::unix::fs::PermissionsExt;
+use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use rustix::process::Uid;
+use rustix::thread::set_thread_res_uid;
+
+use super::home::{Home, browse, ended, first_line, lasting_server};
+
+const OWNER: u32 = 61_011;
+const STRANGER: u32 = 61_012;
+const GET: &[u8] = b"{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"token.get\"}\n";
+const HTTP: &[u8] = b"GET /v1/status HTTP/1.1\r\nHost: localhost\r\n\r\n";
+
+fn is_root() -> bool {
+    let root = rustix::process::geteuid().is_root();
+    if !root {
+        eprintln!("skipped: only root can be two other users");
+    }
+    root
+}
+
+/// What the agent answers to a thread of this user; to the end if it closes.
+fn asked_as(user: u32, socket: &Path, question: &'static [u8]) -> String {
+    let socket = socket.to_owned();
+    let thread = std::thread::spawn(move || {
+        let user = Uid::from_raw(user);
+        set_thread_res_uid(user, user, user).unwrap();
+        let mut stream = UnixStream::connect(socket).unwrap();
+        let _ = stream.write_all(question);
+        let _ = stream.shutdown(std::net::Shutdown::Write);
+        let mut answer = Vec::new();
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8(answer).unwrap()
+    });
+    thread.join().unwrap()
+}
+
+/// Its owner's agent, by its programs' copies, which others can read.
+fn command(stage: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new(stage.join("cred-helper"));
+    command.args(arguments).env_clear().env("HOME", stage.join("home")).env("XDG_RUNTIME_DIR", stage.join("run"));
+    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).uid(OWNER).gid(OWNER);
+    command
+}
+
+#[test]
+fn with_every_mode_loosened_owner_and_root_are_served_and_nobody_else() {
+    if !is_root() {
+        return;
+    }
+    let server = lasting_server();
+    let stage = tempfile::tempdir().unwrap();
+    set_permissions(stage.path(), Permissions::from_mode(0o755)).unwrap();
+    for program in [env!("CARGO_BIN_EXE_cred-helper"), env!("CARGO_BIN_EXE_cred-helper-agent")] {
+        std::fs::copy(program, stage.path().join(program.rsplit('/').next().unwrap())).unwrap();
+    }
+    for directory in ["home", "run"] {
+        let directory = stage.path().join(directory);
+        std::fs::create_dir(&directory).unwrap();
+        set_permissions(&directory, Permissions::from_mode(0o700)).unwrap();
+        std::os::unix::fs::chown(&directory, Some(OWNER), Some(OWNER)).unwrap();
+    }
+    let run = |arguments: &[&str]| ended(command(stage.path(), arguments).output().unwrap());
+    assert_eq!(run(&["vault", "slot", "add", "machine", "--accept-weaker"]).code, 0);
+    let (issuer, client) = (server.issuer(), server.client_id());
+    let mut login = command(stage.path(), &["login", &issuer, "--client-id", &client, "--no-browser"]).spawn().unwrap();
+    browse(&first_line(&mut login));
+    assert_eq!(ended(login.wait_with_output().unwrap()).code, 0);
+    let token = run(&["get-token"]).stdout.trim_end().to_owned();
+
+    let directory = stage.path().join("run/cred-helper");
+    let socket = directory.join("agent.sock");
+    for path in [&stage.path().join("run"), &directory, &socket] {
+        set_permissions(path, Permissions::from_mode(0o777)).unwrap();
+    }
+    for user in [0, OWNER] {
+        assert!(asked_as(user, &socket, GET).contains(&token), "user {user}");
+    }
+    for question in
+        [GET, HTTP, b"Content-Length: 46\r\n\r\n{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"token.get\"}\n", b""]
+    {
+        for user in [STRANGER, 65534] {
+            let answer = asked_as(user, &socket, question);
+            assert!(answer.contains("\"refused\"") && answer.contains(&format!("not user {user}")), "{answer}");
+            assert!(!answer.contains(&token) && answer.lines().count() == 1, "{answer}");
+        }
+    }
+    assert_eq!(run(&["agent", "stop"]).code, 0);
+    // It doesn't start where others may write; with its own directory back it does.
+    set_permissions(stage.path().join("run"), Permissions::from_mode(0o700)).unwrap();
+    let refused = run(&["agent", "start"]);
+    assert!(
+        refused.code != 0 && refused.stderr.contains("open to other users (mode 0777): chmod 700 it"),
+        "{refused:?}"
+    );
+    set_permissions(&directory, Permissions::from_mode(0o700)).unwrap();
+    assert_eq!(run(&["agent", "start"]).code, 0);
+    assert_eq!(run(&["agent", "stop"]).code, 0);
+}
+
+#[test]
+fn another_users_runtime_directory_is_left_alone() {
+    if !is_root() {
+        return;
+    }
+    let mut home = Home::new();
+    // As `su` leaves it: root's home, and the runtime directory of who called it.
+    let theirs = home.make_private("theirs");
+    std::os::unix::fs::chown(&theirs, Some(STRANGER), Some(STRANGER)).unwrap();
+    home.set("XDG_RUNTIME_DIR", theirs.to_str().unwrap());
+    home.ok(&["agent", "start"]);
+    home.ok(&["agent", "status", "--no-start"]);
+    assert_eq!(std::fs::read_dir(&theirs).unwrap().count(), 0, "nothing of ours is in the other's way");
+    home.ok(&["agent", "stop"]);
+}
