@@ -59,6 +59,8 @@ pub(super) async fn run(
         .timer(TokioTimer::new())
         .header_read_timeout(READ_DEADLINE)
         .half_close(true)
+        // Its buffers hold tokens for as long as the connection lasts: they go with the answer.
+        .keep_alive(false)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEADER_BYTES)
         .serve_connection(TokioIo::new(io::Http::new(stream, read)), serve);
