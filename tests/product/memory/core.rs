@@ -1,7 +1,9 @@
-//! A core of a process that sleeps, as root takes one: gdb's gcore, with every mapping and every register.
+//! A core of a process that rests, as root takes one: gdb's gcore, with everything that the process wrote and every
+//! register.
 
 use std::collections::BTreeSet;
 use std::fs;
+use std::os::unix::fs::FileExt as _;
 use std::path::Path;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -16,42 +18,21 @@ pub(super) struct Core {
 }
 
 impl Core {
-    /// Waits until the process has nothing to do, and takes its core.
-    pub(super) fn of_idle(pid: i32, directory: &Path) -> Self {
-        wait_until_idle(pid);
+    /// Waits until the process has nothing to do and no more than so many connections, and takes its core.
+    pub(super) fn of_idle(pid: i32, connections: usize, directory: &Path) -> Self {
+        wait_until_idle(pid, connections);
         let maps = fs::read_to_string(format!("/proc/{pid}/maps")).unwrap();
-        let prefix = directory.join("core");
-        // -a: what was to be left out of dumps is in it as well.
         let mut gcore = Command::new("gcore");
-        gcore.arg("-a").arg("-o").arg(&prefix).arg(pid.to_string()).stdin(Stdio::null());
+        gcore.arg("-o").arg(directory.join("core")).arg(pid.to_string()).stdin(Stdio::null());
         let output = gcore.output().unwrap();
         let path = directory.join(format!("core.{pid}"));
         let bytes = fs::read(&path).unwrap_or_else(|_| panic!("no core: {}", String::from_utf8_lossy(&output.stderr)));
         fs::remove_file(path).unwrap();
-        Self { bytes, maps }
-    }
-
-    /// The bytes of a mapping.
-    pub(super) fn mapping(&self, from: u64, length: usize) -> Option<&[u8]> {
-        let (start, address) = self.segments().into_iter().find_map(|(at, address, size)| {
-            (address <= from && from + length as u64 <= address + size).then_some((at, address))
-        })?;
-        let at = usize::try_from(start + from - address).unwrap();
-        self.bytes.get(at..at + length)
-    }
-
-    /// Every part of it that the process may have written to, with its place in the file: registers and other notes, and
-    /// what was mapped, but for what is read from files.
-    pub(super) fn written(&self) -> Vec<(usize, &[u8])> {
-        let segments = self.segments();
-        let notes = segments.iter().map(|(start, ..)| *start).min().unwrap_or_default();
-        let mapped = segments.into_iter().filter(|(_, address, _)| !self.maps_line(*address).is_some_and(is_of_a_file));
-        let all = [(0, 0, notes)].into_iter().chain(mapped);
-        let range = |(start, _, size): (u64, u64, u64)| {
-            let (from, to) = (usize::try_from(start).unwrap(), usize::try_from(start + size).unwrap());
-            (from, &self.bytes[from..to.min(self.bytes.len())])
-        };
-        all.map(range).collect()
+        let core = Self { bytes, maps };
+        let stack = core.maps.lines().find(|line| line.ends_with("[stack]")).and_then(range).unwrap();
+        let segments = core.segments();
+        assert!(segments.iter().any(|(_, address, size)| stack.contains(address) && *size > 0), "the stack is in it");
+        core
     }
 
     /// What a place in the file was in the process.
@@ -60,17 +41,8 @@ impl Core {
         let segment = self.segments().into_iter().find(|(start, _, size)| (*start..start + size).contains(&at));
         let Some((start, address, _)) = segment else { return "a register, or another note".to_owned() };
         let address = address + at - start;
-        format!("{address:#x} in {}", self.maps_line(address).unwrap_or("nothing"))
-    }
-
-    /// proc_pid_maps(5): the line of the mapping that an address is in.
-    fn maps_line(&self, address: u64) -> Option<&str> {
-        let contains = |line: &&str| {
-            let (from, to) = line.split_whitespace().next()?.split_once('-')?;
-            let number = |hex| u64::from_str_radix(hex, 16).ok();
-            Some((number(from)?..number(to)?).contains(&address))
-        };
-        self.maps.lines().find(|line| contains(line) == Some(true))
+        let line = self.maps.lines().find(|line| range(line).is_some_and(|range| range.contains(&address)));
+        format!("{address:#x} in {}", line.unwrap_or("nothing"))
     }
 
     /// elf(5): file offset, address and size of what was mapped.
@@ -86,24 +58,41 @@ impl Core {
     }
 }
 
-/// A mapping of a file that nothing can have been written to.
-fn is_of_a_file(line: &str) -> bool {
-    let mut fields = line.split_whitespace();
-    let writable = fields.nth(1).is_some_and(|rights| rights.contains('w'));
-    !writable && fields.nth(3).is_some_and(|path| path.starts_with('/'))
+/// The addresses of a line of proc_pid_maps(5).
+fn range(line: &str) -> Option<std::ops::Range<u64>> {
+    let (from, to) = line.split_whitespace().next()?.split_once('-')?;
+    Some(u64::from_str_radix(from, 16).ok()?..u64::from_str_radix(to, 16).ok()?)
 }
 
-/// Until every thread waits in the kernel and no connection is open: nothing else tells it from outside.
-fn wait_until_idle(pid: i32) {
+/// The first bytes of the one page that is locked and left out of dumps (proc_pid_smaps(5)), read as root can.
+pub(super) fn key_in_locked_page(pid: i32) -> [u8; 32] {
+    let smaps = fs::read_to_string(format!("/proc/{pid}/smaps")).unwrap();
+    let mut page = None;
+    let mut mapping = None;
+    for line in smaps.lines() {
+        mapping = range(line).or(mapping);
+        let flags: BTreeSet<&str> = line.strip_prefix("VmFlags:").unwrap_or_default().split_whitespace().collect();
+        if ["lo", "dd", "dc"].iter().all(|flag| flags.contains(flag)) {
+            assert!(page.replace(mapping.clone().unwrap().start).is_none(), "there are two");
+        }
+    }
+    let mut key = [0; 32];
+    let memory = fs::File::open(format!("/proc/{pid}/mem")).unwrap();
+    memory.read_exact_at(&mut key, page.expect("a locked page")).unwrap();
+    key
+}
+
+/// Until every thread waits in the kernel and the other connections are closed: nothing else tells it from outside.
+fn wait_until_idle(pid: i32, open: usize) {
     let end = Instant::now() + PATIENCE;
-    while !sleeps(pid) || converses(pid) {
+    while !sleeps(pid) || connections(pid) > open {
         assert!(Instant::now() < end, "the agent has not come to rest");
         std::thread::yield_now();
     }
 }
 
-/// Whether it has a connection to a server or a caller: one of TCP, or one of a named local socket that doesn't listen.
-fn converses(pid: i32) -> bool {
+/// Its connections to servers and callers: those of TCP, and those of a named local socket that don't listen.
+fn connections(pid: i32) -> usize {
     const LISTENS: &str = "00010000";
     let open = fs::read_dir(format!("/proc/{pid}/fd")).unwrap();
     let targets = open.filter_map(|entry| Some(fs::read_link(entry.ok()?.path()).ok()?.to_string_lossy().into_owned()));
@@ -115,7 +104,8 @@ fn converses(pid: i32) -> bool {
         let fields: Vec<&str> = line.split_whitespace().collect();
         fields.len() == 8 && fields[3] != LISTENS && inodes.contains(fields[6])
     };
-    table("tcp").lines().any(of_tcp) || table("tcp6").lines().any(of_tcp) || table("unix").lines().any(of_unix)
+    let tcp = table("tcp") + &table("tcp6");
+    tcp.lines().filter(|line| of_tcp(line)).count() + table("unix").lines().filter(|line| of_unix(line)).count()
 }
 
 fn sleeps(pid: i32) -> bool {

@@ -1,11 +1,13 @@
 //! No credential in clear in the memory of an agent that rests: a core taken by root, every mapping and every register of
 //! it, searched for every token that the server ever issued, and for the secrets that opened vault and server.
 
+mod connections;
 mod core;
+mod key_page;
+mod keys;
 pub(crate) mod needles;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
-use std::path::Path;
 use std::process::Stdio;
 
 use cred_helper::demo::server::{Behaviour, Options, RegisteredClient, Server};
@@ -25,6 +27,8 @@ struct Day {
     wrong_passphrase: String,
     client_secret: String,
     configured_secret: String,
+    /// A token that was reported as refused.
+    refused: String,
 }
 
 #[test]
@@ -37,9 +41,11 @@ fn a_core_of_the_idle_agent_holds_no_credential_in_clear() {
     }
     let day = Day::spent();
     let pid = day.home.agent_pid();
-    let core = Core::of_idle(pid, day.home.path());
-    let needles = day.needles();
-    let found = core.written().into_iter().flat_map(|(at, bytes)| needles.find(at, bytes));
+    let kept = connections::kept_open(&day.home, &day.refused);
+    let core = Core::of_idle(pid, kept.len(), day.home.path());
+    let mut needles = day.needles();
+    needles.add("the key to the secrets in memory", &core::key_in_locked_page(pid));
+    let found = needles.find(&core.bytes).into_iter();
     let shown: Vec<_> = found.map(|found| format!("{} at {}", found.what, core.place(found.at))).collect();
     assert!(shown.is_empty(), "{}", shown.join("\n"));
 }
@@ -57,13 +63,20 @@ impl Day {
         let server = Server::start(Options { clients, ..Options::default() }).unwrap();
         let home = Home::new();
         home.configure(&format!(
-            "[providers.work]\nissuer = '{}'\nscopes = ['openid', 'email', 'offline_access']\nclient.id = 'configured'\nclient.secret = '{configured_secret}'\n",
+            "hide_memory_key = false\n[providers.company]\nissuer = '{}'\nscopes = ['openid', 'email', 'offline_access']\nclient.id = 'configured'\nclient.secret = '{configured_secret}'\n",
             server.issuer()
         ));
-        let day =
-            Self { server, home, passphrase: random(), wrong_passphrase: random(), client_secret, configured_secret };
+        let mut day = Self {
+            server,
+            home,
+            passphrase: random(),
+            wrong_passphrase: random(),
+            client_secret,
+            configured_secret,
+            refused: String::new(),
+        };
         day.sign_in();
-        day.use_tokens();
+        day.refused = day.use_tokens();
         day.lock_and_unlock();
         day.end();
         day
@@ -74,7 +87,7 @@ impl Day {
         let made = with_passphrase(home, &["vault", "slot", "add", "passphrase"], &self.passphrase);
         assert_eq!(made.code, 0, "{}", made.stderr);
         home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
-        let ended = home.log_in_with(&["login", "work", "--no-browser"]);
+        let ended = home.log_in_with(&["login", "company", "--no-browser"]);
         assert_eq!(ended.code, 0, "{}", ended.stderr);
         home.log_in(server, &["--account", "plain"]);
         home.log_in(server, &["--account", "gone"]);
@@ -106,7 +119,7 @@ impl Day {
         assert!(login.wait().unwrap().success());
     }
 
-    fn use_tokens(&self) {
+    fn use_tokens(&self) -> String {
         let Self { home, server, .. } = self;
         let names: Vec<String> = self.accounts();
         assert_eq!(names.len(), 5);
@@ -122,14 +135,15 @@ impl Day {
         assert_eq!(home.run_with(&["reject"], &first).code, 0);
         for behaviour in [Behaviour::TruncatedJson, Behaviour::Html, Behaviour::ResetConnection] {
             server.set_behaviour(behaviour, 1);
-            home.run(&["refresh", "work/pasted"]);
+            home.run(&["refresh", "company/pasted"]);
         }
         server.behave();
         // An answer that was lost had rotated the grant: that login is dead.
-        for name in names.iter().filter(|name| *name != "work/pasted") {
+        for name in names.iter().filter(|name| *name != "company/pasted") {
             home.ok(&["refresh", name]);
             home.ok(&["get-token", name]);
         }
+        first
     }
 
     fn lock_and_unlock(&self) {
@@ -143,7 +157,7 @@ impl Day {
 
     /// One account leaves, the others are asked for their tokens once more.
     fn end(&self) {
-        self.home.ok(&["logout", "work/gone"]);
+        self.home.ok(&["logout", "company/gone"]);
         for name in self.accounts() {
             self.home.run(&["get-token", &name]);
         }
@@ -166,16 +180,11 @@ impl Day {
         needles.add("the wrong passphrase", self.wrong_passphrase.as_bytes());
         needles.add("the client secret", self.client_secret.as_bytes());
         needles.add("the configured client secret", self.configured_secret.as_bytes());
-        needles.add("the machine slot's key", &machine_key(&self.home.state()));
+        for (name, key) in keys::of_vault(&self.home) {
+            needles.add(name, &key);
+        }
         needles
     }
-}
-
-/// What a machine slot keeps in its file.
-fn machine_key(state: &Path) -> Vec<u8> {
-    let entries = std::fs::read_dir(state).unwrap().map(|entry| entry.unwrap());
-    let is_key = |name: &std::ffi::OsStr| name.to_string_lossy().starts_with("machine-key-");
-    std::fs::read({ entries }.find(|entry| is_key(&entry.file_name())).unwrap().path()).unwrap()
 }
 
 fn random() -> String {

@@ -46,8 +46,8 @@ impl Needles {
         }
     }
 
-    /// Every place from `start` on, but no more than one for each thing looked for.
-    pub(crate) fn find(&self, start: usize, dump: &[u8]) -> Vec<Found> {
+    /// Every place, but no more than one for each thing looked for.
+    pub(crate) fn find(&self, dump: &[u8]) -> Vec<Found> {
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
         let mut at = 0;
@@ -59,7 +59,7 @@ impl Needles {
                 && let Some(name) = self.fragments.get(&dump[at..at + FRAGMENT])
                 && seen.insert(name)
             {
-                found.push(Found { at: start + at, what: self.names[*name].clone() });
+                found.push(Found { at, what: self.names[*name].clone() });
             }
             at += 1;
         }
@@ -120,9 +120,9 @@ fn a_fragment_is_found_in_every_encoding_and_at_every_offset() {
         wide(&SECRET[7..15]),
         hex(&SECRET[7..15]),
     ] {
-        assert_eq!(needles.find(0, &dump).len(), 1, "{}", String::from_utf8_lossy(&dump));
+        assert_eq!(needles.find(&dump).len(), 1, "{}", String::from_utf8_lossy(&dump));
     }
     for dump in [&b""[..], &SECRET[..15], &[0; 64], b"at_0123456789abX"] {
-        assert!(needles.find(0, dump).is_empty(), "{}", String::from_utf8_lossy(dump));
+        assert!(needles.find(dump).is_empty(), "{}", String::from_utf8_lossy(dump));
     }
 }
