@@ -19,7 +19,7 @@ pub struct TokenResponse {
     pub id: Option<Secret>,
     /// `Bearer`, or what the server says.
     pub token_type: String,
-    /// Seconds from now; zero: it has ended. `None`: the server doesn't say.
+    /// Seconds from now, at least one. `None`: the server doesn't say.
     pub expires_in: Option<i64>,
     /// Sorted; empty where the server doesn't say.
     pub scope: Vec<String>,
@@ -53,7 +53,9 @@ pub fn decode(body: &[u8]) -> Result<TokenResponse, TokenResponseError> {
     let id = take_token(object, "id_token")?;
     let access = access.ok_or(TokenResponseError::NoAccessToken)?;
     let token_type = token_type(object.get("token_type"));
-    let expires_in = object.get("expires_in").and_then(lifetime);
+    // Nobody issues a token that has ended: to the servers that say zero or less it means that it doesn't end, or that
+    // they don't know. Taken at its word, every question would cost a refresh that brings the same again.
+    let expires_in = object.get("expires_in").and_then(lifetime).filter(|seconds| *seconds > 0);
     let scope = object.get("scope").map(scope).unwrap_or_default();
     Ok(TokenResponse { access, refresh, id, token_type, expires_in, scope, document })
 }
@@ -91,7 +93,7 @@ pub(super) fn lifetime(value: &Value) -> Option<i64> {
         _ => return None,
     };
     // `as` saturates, which is what a huge or infinite claim comes to.
-    Some((seconds as i64).clamp(0, MAX_LIFETIME))
+    Some((seconds as i64).clamp(i64::from(seconds > 0.0), MAX_LIFETIME))
 }
 
 /// A text of scopes (RFC 6749 section 3.3), or a list of them.
@@ -119,8 +121,12 @@ mod tests {
             ("\"3600\"", Some(3600)),
             ("\" 60 \"", Some(60)),
             ("3599.7", Some(3599)),
-            ("0", Some(0)),
-            ("-5", Some(0)),
+            ("0.4", Some(1)),
+            ("0", None),
+            ("-0.0", None),
+            ("\"0\"", None),
+            ("-5", None),
+            ("\"-inf\"", None),
             ("1e300", Some(MAX_LIFETIME)),
             ("99999999999999999999", Some(MAX_LIFETIME)),
             ("\"inf\"", Some(MAX_LIFETIME)),
