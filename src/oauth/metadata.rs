@@ -49,7 +49,8 @@ pub enum MetadataError {
 pub fn locations(issuer: &str) -> Option<[String; 2]> {
     let url = url::Url::parse(issuer).ok()?;
     // RFC 8414 section 2: no query, no fragment.
-    if url.query().is_some() || url.fragment().is_some() || !url.has_host() {
+    let is_web = matches!(url.scheme(), "https" | "http");
+    if !is_web || url.query().is_some() || url.fragment().is_some() || !url.has_host() {
         return None;
     }
     let path = url.path().trim_end_matches('/').to_owned();
