@@ -83,6 +83,8 @@ pub(super) struct Account {
     pub(super) refused: Option<Variant>,
     /// The last refresh brought no ID token: another would bring none either.
     pub(super) id_not_renewed: bool,
+    /// The server said `invalid_grant` since the grant last worked; a young one is asked about once more.
+    pub(super) disowned: bool,
     /// A refresh was sent and its answer never came.
     pub(super) answer_lost: bool,
     /// The last attempt reached no server.
@@ -119,6 +121,7 @@ impl Account {
             refused_variants: HashMap::new(),
             refused: None,
             id_not_renewed: false,
+            disowned: false,
             answer_lost: false,
             unsent: false,
             rejected_at: None,

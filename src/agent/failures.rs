@@ -27,16 +27,21 @@ impl Agent {
         warn!(account = name, class = ?failure.class, lost = failure.answer_lost, "refresh failed: {}", failure.message);
         let incarnation = job.record.incarnation;
         let now = self.clock.moment();
-        let (failures, age) = match self.table().get_mut(incarnation) {
+        let (failures, disowned, lost, age) = match self.table().get_mut(incarnation) {
             Some(account) => {
                 account.unsent = failure.unsent;
-                (account.failures + 1, now.since(account.granted).least())
+                let disowned = account.disowned;
+                account.disowned |= failure.invalid_grant;
+                (account.failures + 1, disowned, account.answer_lost, now.since(account.granted).least())
             }
-            None => (1, Duration::ZERO),
+            None => (1, false, false, Duration::ZERO),
         };
-        let next = state::next_attempt(&failure, failures, age, jitter());
+        let next = state::next_attempt(&failure, failures, disowned, age, jitter());
         if next == Next::Dead && job.variant.is_plain() {
-            return Stop::Final(self.bury(&job.record, prepared, failure.message).await);
+            // Why the server knows better than we do: people should not look for a thief.
+            let why =
+                if lost { "; the answer to an earlier request was lost, and may have been its successor" } else { "" };
+            return Stop::Final(self.bury(&job.record, prepared, format!("{}{why}", failure.message)).await);
         }
         // A mark says "sent, no answer". An answer ends that, unless an earlier request has had none.
         if failure.answer_lost {

@@ -202,6 +202,7 @@ impl Agent {
         account.not_before = None;
         account.failures = 0;
         account.answer_lost = false;
+        account.disowned = false;
         account.granted = now;
         account.refused_variants.remove(&job.variant);
         account.refused.take_if(|refused| *refused == job.variant);

@@ -8,7 +8,7 @@ use tokio::time::Instant;
 use super::accounts::{Account, Fingerprint, Variant, login_hint};
 use super::audit::Asking;
 use super::tokens::{DEADLINE, gone};
-use super::{Agent, fingerprint, single_flight};
+use super::{Agent, fingerprint};
 use crate::ipc::message::audit::Outcome;
 use crate::ipc::message::token::{RejectOutcome, RejectToken, Rejection};
 use crate::ipc::message::{Error, ErrorKind};
@@ -39,7 +39,7 @@ impl Agent {
         asking.about(&account);
         asking.outcome(Outcome::Refreshed);
         let flight = self.renew(incarnation, variant);
-        self.gate.unless_locked(single_flight::wait(flight, Instant::now() + DEADLINE)).await??;
+        self.gate.unless_locked(self.wait_for(incarnation, flight, Instant::now() + DEADLINE)).await??;
         Ok(Rejection { account: Some(account), outcome: RejectOutcome::Refreshed })
     }
 

@@ -16,8 +16,9 @@ const YOUNG_GRANT: Duration = Duration::from_secs(60);
 const SHORT_LIVED: Duration = Duration::from_secs(60);
 /// The longest that a refusal is taken for the server's answer.
 const MAX_REFUSAL: Duration = Duration::from_secs(600);
-/// The longest wait between attempts that callers wait for.
-const MAX_BACKOFF: Duration = Duration::from_secs(30);
+/// The longest wait between attempts while callers wait: so soon they have a token once the server is well again. A server
+/// that wants to be asked less says so (Retry-After).
+const MAX_BACKOFF: Duration = Duration::from_secs(8);
 /// The same where no server was reached: such an attempt costs nobody anything, and the network may be back any moment.
 const MAX_UNSENT_BACKOFF: Duration = Duration::from_secs(5);
 /// What a Retry-After below it grows to when it comes again and again.
@@ -111,16 +112,17 @@ pub(super) enum Next {
     GiveUp,
 }
 
-/// What to do after the `failures`-th failure in a row (from 1) of a grant that is at least `age` old. `jitter` is a random
-/// number in 0..1 that keeps accounts and machines from marching in step.
-pub(super) fn next_attempt(failure: &Failure, failures: u32, age: Duration, jitter: f64) -> Next {
+/// What to do after the `failures`-th failure in a row (from 1) of a grant that is at least `age` old, and that the server
+/// has or has not `disowned` since it last worked. `jitter` is a random number in 0..1 that keeps accounts and machines from
+/// marching in step.
+pub(super) fn next_attempt(failure: &Failure, failures: u32, disowned: bool, age: Duration, jitter: f64) -> Next {
     let backoff = || {
         let step = Duration::from_millis(500) * 2u32.saturating_pow(failures.saturating_sub(1).min(7));
         step.min(if failure.unsent { MAX_UNSENT_BACKOFF } else { MAX_BACKOFF }).mul_f64(0.75 + 0.5 * jitter)
     };
     if failure.invalid_grant && age < YOUNG_GRANT {
         // Once more; a second refusal is believed.
-        return if failures <= 1 { Next::Again(Duration::from_secs(3)) } else { Next::Dead };
+        return if !disowned { Next::Again(Duration::from_secs(3)) } else { Next::Dead };
     }
     match failure.class {
         ErrorClass::Dead => Next::Dead,
@@ -214,7 +216,7 @@ mod tests {
     #[test]
     fn failures_are_classed_before_they_are_acted_on() {
         let (old, young) = (Duration::from_secs(1000), Duration::from_secs(10));
-        let next = |failure: &Failure, n, age| next_attempt(failure, n, age, 0.5);
+        let next = |failure: &Failure, n, age| next_attempt(failure, n, false, age, 0.5);
         assert_eq!(next(&failure(ErrorClass::Dead), 1, old), Next::Dead);
         assert_eq!(next(&failure(ErrorClass::Denied), 1, old), Next::GiveUp);
         assert_eq!(next(&failure(ErrorClass::Misconfigured), 3, old), Next::GiveUp);
@@ -228,13 +230,18 @@ mod tests {
         let refused = Failure { invalid_grant: true, ..failure(ErrorClass::Dead) };
         assert_eq!(next(&refused, 1, old), Next::Dead);
         assert_eq!(next(&refused, 1, young), Next::Again(Duration::from_secs(3)));
-        assert_eq!(next(&refused, 2, young), Next::Dead);
+        assert_eq!(
+            next(&refused, 3, young),
+            Next::Again(Duration::from_secs(3)),
+            "an outage before it is another matter"
+        );
+        assert_eq!(next_attempt(&refused, 2, true, young, 0.5), Next::Dead);
     }
 
     #[test]
     fn backoff_grows_and_stays_bounded() {
         let failure = failure(ErrorClass::Transient);
-        let wait = |n, jitter| match next_attempt(&failure, n, Duration::from_secs(1000), jitter) {
+        let wait = |n, jitter| match next_attempt(&failure, n, false, Duration::from_secs(1000), jitter) {
             Next::Again(wait) => wait,
             other => panic!("{other:?}"),
         };
@@ -242,7 +249,7 @@ mod tests {
         assert!(wait(40, 1.0) <= MAX_BACKOFF.mul_f64(1.25));
         assert_ne!(wait(3, 0.0), wait(3, 1.0));
         let unsent = Failure { unsent: true, ..failure.clone() };
-        let next = next_attempt(&unsent, 40, Duration::from_secs(1000), 0.5);
+        let next = next_attempt(&unsent, 40, false, Duration::from_secs(1000), 0.5);
         assert_eq!(next, Next::Again(MAX_UNSENT_BACKOFF), "the network may be back");
     }
 }

@@ -6,6 +6,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::accounts::{Account, Variant, login_hint};
@@ -54,7 +55,7 @@ impl Agent {
         let flight = self.renew(incarnation, variant.clone());
         let renewed = async {
             match valid {
-                None => single_flight::wait(flight, deadline).await,
+                None => self.wait_for(incarnation, flight, deadline).await,
                 // While there is a valid one, nobody waits for a second attempt, nor until it has ended.
                 Some(left) => single_flight::first_attempt(flight, deadline.min(Instant::now() + left / 2)).await,
             }
@@ -67,6 +68,23 @@ impl Agent {
             Err(error) if valid.is_some() => self.still_valid(incarnation, &variant, &get).ok_or(error),
             Err(error) => Err(error),
         }
+    }
+
+    /// Waits for a flight; what it says names the account.
+    pub(super) async fn wait_for(
+        &self,
+        incarnation: u64,
+        flight: watch::Receiver<single_flight::Stage>,
+        deadline: Instant,
+    ) -> Result<(), Error> {
+        let ended = single_flight::wait(flight, deadline).await;
+        ended.map_err(|error| match self.table().get(incarnation) {
+            Some(account) if error.data.account.is_none() => {
+                let name = &account.record.account;
+                Error { message: format!("{name}: {}", error.message), ..error }.account(name)
+            }
+            _ => error,
+        })
     }
 
     /// The token that there was, if it is still any good: shorter than asked is better than an error.
@@ -135,7 +153,7 @@ impl Agent {
         asking.outcome(Outcome::Refreshed);
         self.forgive(incarnation);
         let flight = self.renew(incarnation, Variant::default());
-        self.gate.unless_locked(single_flight::wait(flight, Instant::now() + DEADLINE)).await??;
+        self.gate.unless_locked(self.wait_for(incarnation, flight, Instant::now() + DEADLINE)).await??;
         let table = self.table();
         let account = table.get(incarnation).ok_or_else(|| self.gone())?;
         Ok(Refreshed {

@@ -46,6 +46,27 @@ pub enum Behaviour {
     NarrowScope(String),
     /// With any other member changed, or left out.
     Member(String, Option<Value>),
+    /// Everything is done, and the answer has this header, instead of its own of that name.
+    Header(&'static str, String),
+    /// Nothing is done, and these bytes come instead of an answer.
+    Raw(Raw),
+}
+
+/// Bytes that no HTTP library would send, and then the end of the connection.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Raw {
+    /// Sent first.
+    pub head: Vec<u8>,
+    /// Sent behind it.
+    pub block: Vec<u8>,
+    /// How often.
+    pub times: usize,
+}
+
+impl From<&str> for Raw {
+    fn from(head: &str) -> Self {
+        Self { head: head.as_bytes().to_vec(), block: Vec::new(), times: 0 }
+    }
 }
 
 /// What becomes of a request.
@@ -54,6 +75,7 @@ pub(super) enum Fate {
     Answer(Answer, Delivery),
     Reset,
     Silence,
+    Raw(Raw),
 }
 
 /// How an answer travels.
@@ -97,6 +119,13 @@ impl Behaviour {
             Behaviour::NoRefreshToken => whole(process(Some(RotationMode::None)).with("refresh_token", None)),
             Behaviour::NarrowScope(scope) => whole(process(None).with("scope", Some(Value::String(scope)))),
             Behaviour::Member(name, value) => whole(process(None).with(&name, value)),
+            Behaviour::Header(name, value) => {
+                let mut answer = process(None);
+                answer.headers.retain(|(other, _)| *other != name);
+                answer.headers.push((name, value));
+                whole(answer)
+            }
+            Behaviour::Raw(raw) => Fate::Raw(raw),
         }
     }
 }

@@ -1,5 +1,6 @@
 //! One connection: hyper reads requests, the endpoints answer them, and what the test ordered happens to the answer.
 
+use std::error::Error as _;
 use std::future::{Future, poll_fn};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -11,10 +12,11 @@ use hyper::body::{Body, Bytes, Frame, Incoming};
 use hyper::server::conn::http1;
 use hyper::service::service_fn;
 use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt as _;
 use tokio::net::TcpStream;
 use tokio::time::Sleep;
 
-use super::behaviour::{Delivery, Fate};
+use super::behaviour::{Delivery, Fate, Raw};
 use super::http::{Answer, Parameters, Request};
 use super::log::{Endpoint, Outcome};
 use super::site::Site;
@@ -26,23 +28,41 @@ const MAX_BODY: usize = 64 * 1024;
 pub(super) async fn serve(stream: TcpStream, site: Arc<Site>) {
     let service = service_fn(move |request| -> Answering { Box::pin(respond(site.clone(), request)) });
     let mut connection = http1::Builder::new().serve_connection(TokioIo::new(stream), service);
-    if poll_fn(|context| connection.poll_without_shutdown(context)).await.is_err() {
-        // An error here is a fate that a test ordered, or a client that left: either way nothing polite follows.
-        let _ = connection.into_parts().io.into_inner().set_zero_linger();
+    let Err(error) = poll_fn(|context| connection.poll_without_shutdown(context)).await else { return };
+    let mut stream = connection.into_parts().io.into_inner();
+    match error.source().and_then(|source| source.downcast_ref()) {
+        Some(Unanswered::Raw(raw)) => {
+            // A client may leave in the middle of it.
+            let _ = send(&mut stream, raw).await;
+        }
+        // A fate that a test ordered, or a client that left: either way nothing polite follows.
+        Some(Unanswered::Reset) | None => drop(stream.set_zero_linger()),
     }
 }
 
-type Answering = Pin<Box<dyn Future<Output = Result<hyper::Response<Script>, Reset>> + Send>>;
+async fn send(stream: &mut TcpStream, raw: &Raw) -> std::io::Result<()> {
+    stream.write_all(&raw.head).await?;
+    for _ in 0..raw.times {
+        stream.write_all(&raw.block).await?;
+    }
+    stream.shutdown().await
+}
 
-/// Ends the connection without an answer.
+type Answering = Pin<Box<dyn Future<Output = Result<hyper::Response<Script>, Unanswered>> + Send>>;
+
+/// How a connection ends without an answer.
 #[derive(Debug, thiserror::Error)]
-#[error("the connection is reset")]
-struct Reset;
+enum Unanswered {
+    #[error("the connection is reset")]
+    Reset,
+    #[error("something else than HTTP is sent")]
+    Raw(Raw),
+}
 
-async fn respond(site: Arc<Site>, incoming: hyper::Request<Incoming>) -> Result<hyper::Response<Script>, Reset> {
+async fn respond(site: Arc<Site>, incoming: hyper::Request<Incoming>) -> Result<hyper::Response<Script>, Unanswered> {
     let (head, body) = incoming.into_parts();
     let endpoint = site.endpoint(head.uri.path());
-    let body = Limited::new(body, MAX_BODY).collect().await.map_err(|_| Reset)?.to_bytes().to_vec();
+    let body = Limited::new(body, MAX_BODY).collect().await.map_err(|_| Unanswered::Reset)?.to_bytes().to_vec();
     let request = Request {
         method: head.method,
         path: head.uri.path().to_owned(),
@@ -68,7 +88,11 @@ async fn respond(site: Arc<Site>, incoming: hyper::Request<Incoming>) -> Result<
         Fate::Silence => std::future::pending().await,
         Fate::Reset => {
             site.ended(number, Outcome::Dropped);
-            Err(Reset)
+            Err(Unanswered::Reset)
+        }
+        Fate::Raw(raw) => {
+            site.ended(number, Outcome::Dropped);
+            Err(Unanswered::Raw(raw))
         }
         Fate::Answer(answer, delivery) => {
             if let Delivery::Late(delay) = delivery {
@@ -118,11 +142,14 @@ struct Script {
 
 impl Body for Script {
     type Data = Bytes;
-    type Error = Reset;
+    type Error = Unanswered;
 
-    fn poll_frame(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Reset>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Unanswered>>> {
         if self.left.is_empty() {
-            return Poll::Ready(std::mem::take(&mut self.cut).then_some(Err(Reset)));
+            return Poll::Ready(std::mem::take(&mut self.cut).then_some(Err(Unanswered::Reset)));
         }
         let Some((pause, sleeping)) = &mut self.pause else {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.left)))));

@@ -40,9 +40,9 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{mpsc, oneshot};
 
-pub use self::behaviour::{Behaviour, RedirectBehaviour};
+pub use self::behaviour::{Behaviour, Raw, RedirectBehaviour};
 use self::device::Decision;
 pub use self::grants::{Ended, Family};
 pub use self::log::{Endpoint, Entry, Outcome};
@@ -55,6 +55,7 @@ use self::site::Site;
 #[derive(Debug)]
 pub struct Server {
     site: Arc<Site>,
+    door: mpsc::UnboundedSender<Order>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
 }
@@ -68,6 +69,7 @@ impl Server {
         let site = Arc::new(Site::new(origin, options));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
+        let (door, orders) = mpsc::unbounded_channel();
         let served = site.clone();
         let listener = {
             let _entered = runtime.enter();
@@ -75,8 +77,8 @@ impl Server {
         };
         let thread = std::thread::Builder::new()
             .name("authorization-server".to_owned())
-            .spawn(move || runtime.block_on(accept(listener, served, stopped)))?;
-        Ok(Server { site, stop: Some(stop), thread: Some(thread) })
+            .spawn(move || runtime.block_on(accept(listener, served, stopped, orders)))?;
+        Ok(Server { site, door, stop: Some(stop), thread: Some(thread) })
     }
 
     /// The issuer identifier: `http://127.0.0.1:PORT` and the issuer's path.
@@ -162,6 +164,14 @@ impl Server {
         state.redirect = RedirectBehaviour::Decent;
     }
 
+    /// Whether it listens: while it doesn't, connections are refused. It is so when this returns; `false` where another
+    /// program has taken the port meanwhile.
+    pub fn listen(&self, open: bool) -> bool {
+        let (done, is_so) = std::sync::mpsc::channel();
+        let ordered = self.door.send(Order { open, done }).is_ok();
+        ordered && is_so.recv().unwrap_or(false)
+    }
+
     /// What browsers bring back from now on.
     pub fn set_redirect(&self, behaviour: RedirectBehaviour) {
         self.site.state().redirect = behaviour;
@@ -208,11 +218,40 @@ impl Drop for Server {
     }
 }
 
-async fn accept(listener: TcpListener, site: Arc<Site>, mut stopped: oneshot::Receiver<()>) {
+/// Whether to listen.
+#[derive(Debug)]
+struct Order {
+    open: bool,
+    done: std::sync::mpsc::Sender<bool>,
+}
+
+async fn accept(
+    listener: TcpListener,
+    site: Arc<Site>,
+    mut stopped: oneshot::Receiver<()>,
+    mut orders: mpsc::UnboundedReceiver<Order>,
+) {
+    let Ok(address) = listener.local_addr() else { return };
+    let mut listener = Some(listener);
     loop {
+        let next = async {
+            match &listener {
+                Some(listener) => listener.accept().await,
+                None => std::future::pending().await,
+            }
+        };
         tokio::select! {
             _ = &mut stopped => return,
-            accepted = listener.accept() => match accepted {
+            Some(order) = orders.recv() => {
+                // What is there already stays; a closed port is bound anew.
+                listener = match (order.open, listener.take()) {
+                    (false, _) => None,
+                    (true, Some(open)) => Some(open),
+                    (true, None) => TcpListener::bind(address).await.ok(),
+                };
+                let _ = order.done.send(listener.is_some() == order.open);
+            }
+            accepted = next => match accepted {
                 Ok((stream, _)) => drop(tokio::spawn(connection::serve(stream, site.clone()))),
                 // Out of descriptors, or a client that left at once: neither gets better by trying at once.
                 Err(_) => tokio::time::sleep(Duration::from_millis(10)).await,

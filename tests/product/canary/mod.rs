@@ -57,6 +57,10 @@ impl Said {
     fn check(&self, server: &Server) {
         let tokens = server.issued_tokens();
         assert!(tokens.len() > 8);
+        self.check_for(&tokens);
+    }
+
+    fn check_for(&self, tokens: &[String]) {
         let mut needles = Needles::new();
         tokens.iter().enumerate().for_each(|(n, token)| needles.add(&format!("token {n}"), token.as_bytes()));
         for secret in [PASSPHRASE, WRONG_PASSPHRASE, CLIENT_SECRET, PANIC] {
@@ -69,6 +73,12 @@ impl Said {
         let found: Vec<_> = self.0.iter().flat_map(found).collect();
         assert!(found.is_empty(), "{}", found.join("\n"));
     }
+}
+
+/// Whether texts of another test hold no token.
+pub(crate) fn assert_no_token(said: &[String], tokens: &[String]) {
+    let said = said.iter().enumerate().map(|(n, text)| (format!("text {n}"), text.clone().into_bytes()));
+    Said(said.collect()).check_for(tokens);
 }
 
 fn server_with_secret() -> Server {
