@@ -47,6 +47,16 @@ pub const POINTS: &[&str] = &[
     // An answer goes to its caller; it is on its way.
     "answer.write",
     "answer.written",
+    // An agent hands over: the successor was started; it gets the vault; the word; the old one ends.
+    "handover.offer",
+    "handover.take",
+    "handover.go",
+    "handover.end",
+    // The successor runs; has read the vault; has the word; has said so.
+    "successor.ready",
+    "successor.loaded",
+    "successor.serving",
+    "successor.serve",
 ];
 
 /// What happens at a point.

@@ -42,7 +42,7 @@
 //!
 //! | module | what it holds | what it may use |
 //! |---|---|---|
-//! | [`secret`] [`token`] [`account`] [`clock`] [`redact`] `panics` [`paths`] `html` `residue` | the vocabulary | nothing |
+//! | [`secret`] [`token`] [`account`] [`clock`] [`redact`] `panics` [`paths`] [`version`] `html` `residue` | the vocabulary | nothing |
 //! | `fault` | steps at which tests kill, stop or fail the agent; nothing in a release | nothing |
 //! | [`ipc`] | what client and agent agree on: messages, frames, transport, client, server, start | vocabulary |
 //! | `cli` | the command line: arguments, output, one file per command | `ipc`'s light half |
@@ -96,6 +96,7 @@ pub mod secret;
 pub mod token;
 #[cfg(feature = "formats")]
 pub mod vault;
+pub mod version;
 
 pub use ipc::client::Client;
 pub use secret::Secret;

@@ -34,6 +34,7 @@ fn table() -> Vec<(&'static str, RoundTrip)> {
     vec![
         method::<agent::Hello>(),
         method::<agent::AgentStatus>(),
+        method::<agent::RestartAgent>(),
         method::<agent::StopAgent>(),
         method::<agent::Doctor>(),
         method::<account::ListAccounts>(),

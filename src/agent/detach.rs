@@ -24,7 +24,7 @@ impl Ready {
     pub fn ok(mut self, socket: &Path) {
         self.say(&Readiness::Ready { ready: true, socket: socket.to_owned() });
         #[cfg(target_os = "linux")]
-        notify_service_manager();
+        notify_service_manager("READY=1");
     }
 
     /// It doesn't serve, and ends.
@@ -42,7 +42,7 @@ impl Ready {
 
 /// sd_notify(3): one datagram to the socket that the service manager named.
 #[cfg(target_os = "linux")]
-fn notify_service_manager() {
+pub(super) fn notify_service_manager(state: &str) {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::ffi::OsStrExt;
     use std::os::unix::net::{SocketAddr, UnixDatagram};
@@ -52,7 +52,7 @@ fn notify_service_manager() {
         None => SocketAddr::from_pathname(&name),
     };
     if let (Ok(address), Ok(socket)) = (address, UnixDatagram::unbound()) {
-        let _ = socket.send_to_addr(b"READY=1", &address);
+        let _ = socket.send_to_addr(state.as_bytes(), &address);
     }
 }
 
@@ -74,6 +74,30 @@ pub fn prepare_process() -> io::Result<Ready> {
     reset_signals();
     rustix::process::chdir("/")?;
     Ok(Ready(Some(pipe)))
+}
+
+/// Makes this process the successor of another agent, which speaks over what came as standard input.
+#[cfg(unix)]
+pub fn prepare_successor(detached: bool) -> io::Result<std::os::unix::net::UnixStream> {
+    use rustix::io::fcntl_dupfd_cloexec;
+    use rustix::stdio::{dup2_stdin, dup2_stdout};
+    // Whoever types this at a terminal learns what it is for.
+    rustix::net::getpeername(rustix::stdio::stdin())?;
+    if detached {
+        // The line takes the place of the ready pipe, which everything but the standard streams is closed for.
+        let line = fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+        dup2_stdout(&line)?;
+        drop(line);
+        let Ready(line) = prepare_process()?;
+        return line.map(|line| std::os::fd::OwnedFd::from(line).into()).ok_or_else(|| io::ErrorKind::NotFound.into());
+    }
+    close_inherited()?;
+    let line = fcntl_dupfd_cloexec(rustix::stdio::stdin(), 3)?;
+    let null = File::options().read(true).write(true).open("/dev/null")?;
+    dup2_stdin(&null)?;
+    dup2_stdout(&null)?;
+    prepare_foreground();
+    Ok(line.into())
 }
 
 /// What an agent in the foreground needs too: files that are its user's alone.

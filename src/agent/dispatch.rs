@@ -8,17 +8,18 @@ use tokio::sync::broadcast::error::RecvError;
 use super::audit::Asking;
 use super::{Agent, to_the_end};
 use crate::ipc::message::account::{ListAccounts, RenameAccount, SetDefault, ShowAccount, TrustProject};
-use crate::ipc::message::agent::{AgentStatus, Doctor, Hello, StopAgent, Welcome};
+use crate::ipc::message::agent::{AgentStatus, Doctor, Hello, RestartAgent, StopAgent, Welcome};
 use crate::ipc::message::audit::ReadAudit;
 use crate::ipc::message::event::{Change, Event, Subscribe};
 use crate::ipc::message::login::{CancelLogin, Logout, PasteCode, StartLogin};
 use crate::ipc::message::provider::{ListProviders, ShowProvider};
 use crate::ipc::message::token::{GetToken, RefreshToken, RejectToken};
 use crate::ipc::message::vault::{AddSlot, Adopt, Lock, RemoveSlot, Reset, Unlock, VaultStatus};
-use crate::ipc::message::{Done, Error, ErrorKind, Method, PROTOCOL};
+use crate::ipc::message::{Done, Error, ErrorKind, Method, PROTOCOL, agreed};
 use crate::ipc::request;
-use crate::ipc::server::{Answer, Call, Notifier, Peer, Service};
+use crate::ipc::server::{Answer, Call, Notifier, Peer, Service, WhenMoved};
 use crate::secret::Secret;
+use crate::version;
 
 /// Methods that change what is kept: they run to their end whether or not their caller waits for it.
 const CHANGES: &[&str] = &[
@@ -49,13 +50,38 @@ const USES: &[&str] = &[
 impl Service for Agent {
     fn call(self: Arc<Self>, call: Call) -> Pin<Box<dyn Future<Output = Result<Answer, Error>> + Send>> {
         if CHANGES.contains(&call.method.as_str()) {
-            return Box::pin(to_the_end(self.dispatch(call)));
+            return Box::pin(async move {
+                // Under way until it has ended and, unless its caller has left, is answered: a successor must not do it again.
+                let pass = Arc::new(self.gate.change().await);
+                let held = Arc::clone(&pass);
+                let answer = to_the_end(async move {
+                    let _held = held;
+                    self.dispatch(call).await
+                });
+                let answer = answer.await;
+                drop(pass);
+                answer
+            });
+        }
+        if call.method == StartLogin::NAME {
+            return Box::pin(async move {
+                let _pass = self.gate.change().await;
+                Arc::clone(&self).dispatch(call).await
+            });
         }
         Box::pin(self.dispatch(call))
     }
 
     fn refused(&self, peer: &Peer) {
         self.log_refused(peer);
+    }
+
+    fn when_moved(&self, method: &str) -> WhenMoved {
+        match method {
+            Subscribe::NAME => WhenMoved::Stands,
+            RestartAgent::NAME => WhenMoved::Stays,
+            _ => WhenMoved::AskedAgain,
+        }
     }
 }
 
@@ -117,9 +143,10 @@ impl Agent {
             RemoveSlot::NAME => run(params, |remove| agent.remove_slot(remove)).await,
             Subscribe::NAME => run(params, async |_: Subscribe| Ok(agent.subscribe(notifier))).await,
             ReadAudit::NAME => run(params, |read| agent.read_audit(read, notifier)).await,
-            Hello::NAME => run(params, async |hello: Hello| welcome(&hello)).await,
+            Hello::NAME => run(params, async |hello: Hello| agent.welcome(&hello)).await,
             AgentStatus::NAME => run(params, async |_: AgentStatus| Ok(agent.agent_report())).await,
             Doctor::NAME => run(params, async |_: Doctor| Ok(agent.doctor().await)).await,
+            RestartAgent::NAME => run(params, async |_: RestartAgent| agent.restart().await).await,
             StopAgent::NAME => run(params, async |_: StopAgent| Ok(agent.stop())).await,
             _ => Err(Error::new(ErrorKind::MethodNotFound, "no such method; see cred-helper-protocol(7)")),
         }
@@ -152,12 +179,13 @@ impl Agent {
         self.stop.send_replace(true);
         Done {}
     }
-}
 
-fn welcome(hello: &Hello) -> Result<Welcome, Error> {
-    if !hello.protocol.is_empty() && !hello.protocol.contains(&PROTOCOL) {
-        let message = format!("this agent speaks protocol {PROTOCOL} only; install client and agent of one version");
-        return Err(Error::new(ErrorKind::InvalidParams, message));
+    fn welcome(self: &Arc<Self>, hello: &Hello) -> Result<Welcome, Error> {
+        self.meet(&hello.client);
+        let protocol = agreed(&hello.protocol, PROTOCOL).ok_or_else(|| {
+            let message = format!("this agent speaks protocol {PROTOCOL}: install client and agent of one version");
+            Error::new(ErrorKind::InvalidParams, message)
+        })?;
+        Ok(Welcome { protocol, version: version::own().to_owned() })
     }
-    Ok(Welcome { protocol: PROTOCOL, version: env!("CARGO_PKG_VERSION").to_owned() })
 }

@@ -100,6 +100,12 @@ impl Logins {
         }
     }
 
+    /// Whether any is under way.
+    #[cfg(unix)]
+    pub(super) fn any(&self) -> bool {
+        !open(&self.0).is_empty()
+    }
+
     /// Whether a login of that account is under way.
     pub(super) fn concerns(&self, account: &AccountName) -> bool {
         open(&self.0).keys().any(|share| share.account == *account)

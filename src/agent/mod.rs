@@ -8,11 +8,13 @@ mod accounts;
 pub mod alarm;
 mod audit;
 mod auto_lock;
+mod beginning;
 mod consents;
 pub mod detach;
 mod dispatch;
 mod failures;
 mod gate;
+mod handover;
 pub mod harden;
 mod key_page;
 mod lifecycle;
@@ -56,6 +58,7 @@ use crate::residue;
 use crate::secret::Secret;
 use crate::vault::Vault;
 
+pub use handover::Seat;
 pub use lifecycle::run;
 use sealer::MemorySealer;
 
@@ -94,6 +97,8 @@ pub struct Agent {
     connections: Connections,
     audit: Arc<audit::Audit>,
     rules: rules::Rules,
+    /// `None` where it can't be succeeded.
+    seat: Option<Seat>,
 }
 
 /// What an agent is made of.
@@ -116,12 +121,14 @@ pub struct Parts {
     pub sealer: Option<Arc<MemorySealer>>,
     /// The count of open connections.
     pub connections: Connections,
+    /// What it takes to be succeeded; `None` where it can't be.
+    pub seat: Option<Seat>,
 }
 
 impl Agent {
     /// An agent with no accounts in memory yet.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { paths, config, config_error, clock, http, vault, unprotected, sealer, connections } = parts;
+        let Parts { paths, config, config_error, clock, http, vault, unprotected, sealer, connections, seat } = parts;
         Arc::new(Self {
             started: clock.boot(),
             audit: Arc::new(audit::Audit::new(&config.audit, &paths.state_dir)),
@@ -147,6 +154,7 @@ impl Agent {
             events: broadcast::channel(EVENTS_KEPT).0,
             stop: watch::channel(false).0,
             connections,
+            seat,
         })
     }
 

@@ -7,12 +7,12 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tracing::info;
 
 use super::accounts::{Narrowed, Variant, login_hint};
 use super::failures::{dead_error, lasting};
-use super::gate::Closed;
+use super::gate::{Closed, Pass};
 use super::persist::Kept;
 use super::{Agent, fingerprint, single_flight};
 use crate::clock::Moment;
@@ -113,14 +113,10 @@ impl Agent {
     async fn exchange(self: &Arc<Self>, incarnation: u64, variant: &Variant) -> Result<(), Stop> {
         let turns = self.table().get(incarnation).map(|a| (Arc::clone(&a.exchange), Arc::clone(&a.write)));
         let (turn, write) = turns.ok_or_else(|| Stop::Final(self.gone()))?;
-        let _turn = turn.lock_owned().await;
+        let (_turn, _pass) = self.admitted(turn).await?;
         // Nobody writes another version between looking up which one there is and preparing for it.
         let writing = write.lock_owned().await;
         let job = self.job(incarnation, variant).map_err(Stop::Final)?;
-        let _pass = self.gate.enter().map_err(|closed| match closed {
-            Closed::Asleep => Stop::Again(closed.into(), ASLEEP_PAUSE),
-            Closed::Stopping | Closed::Locked => Stop::Final(closed.into()),
-        })?;
         let (id, version) = job.stored.clone();
         let mark = Mark { rotation: job.record.rotation, at: self.clock.now() };
         let prepared = self.with_vault(move |vault| vault.prepare(&id, version, mark)).await;
@@ -139,6 +135,21 @@ impl Agent {
         match grant::refresh(&self.http, &*self.clock, request).await {
             Ok(granted) => self.succeeded(job, prepared, granted).await,
             Err(failure) => Err(self.failed(&job, prepared, failure).await),
+        }
+    }
+
+    /// The grant's turn and a way through the gate. Whoever waits for a handover holds no turn: others may have to end theirs.
+    async fn admitted(&self, turn: Arc<Mutex<()>>) -> Result<(OwnedMutexGuard<()>, Pass), Stop> {
+        loop {
+            self.gate.no_handover().await;
+            let turn = Arc::clone(&turn).lock_owned().await;
+            let entered = self.gate.try_enter().map_err(|closed| match closed {
+                Closed::Asleep => Stop::Again(closed.into(), ASLEEP_PAUSE),
+                Closed::Stopping | Closed::Locked => Stop::Final(closed.into()),
+            });
+            if let Some(pass) = entered? {
+                return Ok((turn, pass));
+            }
         }
     }
 

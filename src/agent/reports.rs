@@ -11,6 +11,7 @@ use crate::ipc::message::agent::{AgentReport, Check, CheckResult, Checks};
 use crate::ipc::message::event::Change;
 use crate::ipc::message::vault::{SlotKind, VaultState};
 use crate::ipc::message::{Done, Error, ErrorKind};
+use crate::version;
 
 impl Agent {
     pub(super) async fn list_accounts(self: &Arc<Self>) -> Result<Accounts, Error> {
@@ -106,7 +107,7 @@ impl Agent {
     pub(super) fn agent_report(&self) -> AgentReport {
         AgentReport {
             pid: std::process::id(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: version::own().to_owned(),
             uptime: self.clock.boot().saturating_sub(self.started).as_secs(),
             socket: self.paths.socket.display().to_string(),
             vault: self.paths.vault_dir.display().to_string(),

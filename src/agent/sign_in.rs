@@ -135,7 +135,7 @@ impl Agent {
         let record = self.record(&named, &name, authorized, caller_secret);
         fault::point("login.keep");
         // Whoever locks or stops waits for this, as for a refresh.
-        let _pass = match self.gate.enter_to_keep() {
+        let _pass = match self.gate.enter_to_keep().await {
             Ok(pass) => pass,
             Err(closed) => return Err(self.give_back(&named, record, closed.into())),
         };

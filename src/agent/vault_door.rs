@@ -67,7 +67,7 @@ impl Agent {
     }
 
     /// Takes the vault's records into memory.
-    async fn load(self: &Arc<Self>) -> Result<(), Error> {
+    pub(super) async fn load(self: &Arc<Self>) -> Result<(), Error> {
         if self.vault.state() != VaultState::Unlocked {
             return Ok(());
         }

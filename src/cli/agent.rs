@@ -8,9 +8,9 @@ use super::connect::{self, Connect};
 use super::exit::Failure;
 use super::table::{self, Cell};
 use super::{output, vault, when};
-use crate::ipc::client::Client;
+use crate::ipc::client::{CallError, Client};
 use crate::ipc::message::ErrorKind;
-use crate::ipc::message::agent::{AgentReport, AgentStatus, StopAgent};
+use crate::ipc::message::agent::{AgentReport, AgentStatus, RestartAgent, Restarted, StopAgent};
 use crate::ipc::start;
 
 /// An exchange under way is seen to its end before the agent stops.
@@ -18,12 +18,9 @@ const PATIENCE: Duration = Duration::from_secs(90);
 
 pub(super) fn run(connect: &Connect, command: &AgentCommand) -> Result<(), Failure> {
     match command {
-        AgentCommand::Start => {
-            let report = connect.ask(&AgentStatus {})?;
-            output::tell(&format!("The agent runs (pid {}, {}).", report.pid, report.socket));
-            Ok(())
-        }
+        AgentCommand::Start => start(connect),
         AgentCommand::Stop => stop(),
+        AgentCommand::Restart => restart(connect),
         AgentCommand::Status { json } => {
             let report = connect::call(&mut Connect::existing()?, &AgentStatus {})?;
             if *json { output::json(&report) } else { output::data(&shown(&report)) }
@@ -32,16 +29,46 @@ pub(super) fn run(connect: &Connect, command: &AgentCommand) -> Result<(), Failu
     }
 }
 
-fn stop() -> Result<(), Failure> {
-    let mut client: Client = match Connect::existing() {
-        Ok(client) => client,
-        Err(failure) if failure.code() == ErrorKind::AgentUnreachable.exit_code() => {
-            output::tell("No agent runs.");
-            return Ok(());
+fn start(connect: &Connect) -> Result<(), Failure> {
+    let report = connect.ask(&AgentStatus {})?;
+    output::tell(&format!("The agent runs (pid {}, {}).", report.pid, report.socket));
+    Ok(())
+}
+
+/// The agent that runs, if one does.
+fn running() -> Result<Option<Client>, Failure> {
+    match Connect::existing() {
+        Ok(mut client) => {
+            client.set_deadline(PATIENCE);
+            Ok(Some(client))
         }
-        Err(failure) => return Err(failure),
+        Err(failure) if failure.code() == ErrorKind::AgentUnreachable.exit_code() => Ok(None),
+        Err(failure) => Err(failure),
+    }
+}
+
+fn restart(connect: &Connect) -> Result<(), Failure> {
+    let Some(mut client) = running()? else { return start(connect) };
+    match client.call(&RestartAgent {}) {
+        Ok(Restarted { pid, version }) => {
+            output::tell(&format!("Version {version} has taken over (pid {pid})."));
+            Ok(())
+        }
+        // An older agent, or a system without handover: requests under way are finished, and others start the new one.
+        Err(CallError::Agent(error)) if error.kind() == ErrorKind::MethodNotFound => {
+            drop(client);
+            stop()?;
+            start(connect)
+        }
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn stop() -> Result<(), Failure> {
+    let Some(mut client) = running()? else {
+        output::tell("No agent runs.");
+        return Ok(());
     };
-    client.set_deadline(PATIENCE);
     connect::call(&mut client, &StopAgent {})?;
     // It answers before it ends: whoever comes next must find it gone, not ending.
     if !start::wait_until_gone(&connect::paths()?, PATIENCE) {

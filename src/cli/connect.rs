@@ -7,15 +7,12 @@ use super::exit::Failure;
 use crate::account::AccountName;
 use crate::ipc::client::{CallError, Client};
 use crate::ipc::message::agent::Hello;
-use crate::ipc::message::{ErrorKind, Method, PROTOCOL};
+use crate::ipc::message::{ErrorKind, Method};
 use crate::ipc::start::{self, Start};
 use crate::paths::Paths;
 
 /// How long a command waits for the agent, where it has no deadline of its own.
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
-
-/// How this program names itself to the agent.
-const CLIENT: &str = concat!("cred-helper/", env!("CARGO_PKG_VERSION"));
 
 /// How this call may connect.
 #[derive(Debug)]
@@ -50,8 +47,7 @@ impl Connect {
 
     /// As [`Self::open`], in at most so long.
     pub(super) fn open_within(&self, paths: &Paths, deadline: Duration) -> Result<Client, Failure> {
-        let hello = Hello { protocol: vec![PROTOCOL], client: CLIENT.to_owned() };
-        let (mut client, _) = start::ask(paths, self.start, deadline, &hello)?;
+        let (mut client, _) = start::ask(paths, self.start, deadline, &Hello::ours())?;
         client.set_deadline(deadline);
         Ok(client)
     }

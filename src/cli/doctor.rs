@@ -9,7 +9,6 @@ use super::exit::Failure;
 use super::output::{self, Style, Tone};
 use super::{browser, connect::DEADLINE};
 use crate::ipc::client::Client;
-use crate::ipc::message::PROTOCOL;
 use crate::ipc::message::agent::{Check, CheckResult, Checks, Doctor, Hello};
 use crate::paths::Paths;
 
@@ -102,8 +101,8 @@ fn desktop() -> Check {
 }
 
 fn version(client: &mut Client) -> Check {
-    let ours = env!("CARGO_PKG_VERSION");
-    let hello = Hello { protocol: vec![PROTOCOL], client: format!("cred-helper {ours}") };
+    let ours = crate::version::own();
+    let hello = Hello::ours();
     match connect::call(client, &hello) {
         Ok(welcome) if welcome.version == ours => check("version", CheckResult::Ok, format!("{ours} at both ends")),
         Ok(welcome) => {

@@ -43,6 +43,7 @@ pub struct Client {
     writer: Writer,
     decoder: Decoder,
     time_limit: Option<Duration>,
+    agent_version: Option<String>,
 }
 
 /// Sends further requests on a [`Client`]'s connection; their answers come while that client is in a call.
@@ -139,7 +140,18 @@ impl Client {
         let stream = Arc::new(transport::connect(socket)?);
         let writer =
             Writer { stream, next_id: Arc::new(AtomicU64::new(1)), turn: Arc::default(), waiting: Arc::default() };
-        Ok(Self { writer, decoder: Decoder::with_limit(Framing::Lines, MAX_ANSWER), time_limit: None })
+        let decoder = Decoder::with_limit(Framing::Lines, MAX_ANSWER);
+        Ok(Self { writer, decoder, time_limit: None, agent_version: None })
+    }
+
+    pub(super) fn of_version(mut self, version: String) -> Self {
+        self.agent_version = Some(version);
+        self
+    }
+
+    /// The agent's version, where it is known without asking.
+    pub fn agent_version(&self) -> Option<&str> {
+        self.agent_version.as_deref()
     }
 
     /// How long each following call may take; without it, as long as the agent does.

@@ -3,6 +3,7 @@
 //! Pure functions over bytes that a stranger chose: no I/O, no runtime, and never more held than one message and its
 //! headers. Errors say what is wrong, never what was sent.
 
+use serde::{Deserialize, Serialize};
 use zeroize::Zeroizing;
 
 use super::message::MAX_MESSAGE;
@@ -15,7 +16,8 @@ const LONGEST_WORD: usize = 8;
 const CHUNK: usize = 4096;
 
 /// How a connection's messages are told apart.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum Framing {
     /// One JSON text per line.
     Lines,
@@ -116,6 +118,11 @@ impl Decoder {
         if self.framing == Framing::Lines && self.is_partial() {
             self.feed(b"\n");
         }
+    }
+
+    /// What was fed and is no whole message yet.
+    pub fn rest(&self) -> &[u8] {
+        &self.buffer[self.start..]
     }
 
     /// Whether part of a message is here and the rest is not.

@@ -8,6 +8,7 @@ mod connection;
 mod dispatch;
 mod guests;
 mod http;
+mod moving;
 mod origin;
 mod outbox;
 mod peer;
@@ -21,7 +22,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::message;
 use super::transport::Socket;
@@ -29,6 +30,8 @@ use crate::secret::Secret;
 use guests::Guests;
 use room::Room;
 
+pub use moving::{Bytes, Moved, Mover, Paused};
+use moving::{Phase, Settling};
 pub use origin::Origin;
 pub use outbox::Notifier;
 pub use peer::Peer;
@@ -38,6 +41,8 @@ pub(crate) use peer::Stranger;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// How long requests under way may take once the agent is to stop; exchanges with servers are waited for elsewhere.
 const DRAIN: Duration = Duration::from_secs(10);
+/// How long the connections of a server that is moved have to settle; a caller that takes its answers more slowly stays.
+const SETTLE: Duration = Duration::from_millis(500);
 
 /// One request.
 pub struct Call {
@@ -61,6 +66,22 @@ pub trait Service: Send + Sync + 'static {
 
     /// Somebody connected who may not be served, and was told so.
     fn refused(&self, _peer: &Peer) {}
+
+    /// What its connection's move means for a request.
+    fn when_moved(&self, _method: &str) -> WhenMoved {
+        WhenMoved::AskedAgain
+    }
+}
+
+/// What a connection's move means for one of its requests.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum WhenMoved {
+    /// Unanswered, it is dropped here and asked for there; answered, it is over.
+    AskedAgain,
+    /// Answered, it holds for the rest of the connection, and is asked for there again, without an answer.
+    Stands,
+    /// It is answered here: its connection stays.
+    Stays,
 }
 
 /// How many connections are open.
@@ -88,45 +109,84 @@ impl Drop for Entered {
     }
 }
 
+/// A server's own ends, made before it so that others can hold theirs.
+#[derive(Debug)]
+pub struct Reception {
+    connections: Connections,
+    mover: Mover,
+    asked: mpsc::Receiver<oneshot::Sender<Paused>>,
+}
+
+impl Default for Reception {
+    fn default() -> Self {
+        let (sender, asked) = mpsc::channel(1);
+        Self { connections: Connections::default(), mover: Mover(sender), asked }
+    }
+}
+
+impl Reception {
+    /// The count of open connections.
+    pub fn connections(&self) -> Connections {
+        self.connections.clone()
+    }
+
+    /// For whoever will hand its connections on.
+    pub fn mover(&self) -> Mover {
+        self.mover.clone()
+    }
+}
+
 /// A bound socket (or pipe) whose place has been checked. Dropping it removes the socket's file.
 #[derive(Debug)]
 pub struct Listener {
     socket: Socket,
-    connections: Connections,
+    moved: Vec<Moved>,
+    /// Its ends.
+    pub reception: Reception,
 }
 
 impl Listener {
     /// Binds the socket: its directory is made 0700 or has to be, and a stale file is replaced. Call it with the vault's lock
     /// held, inside a tokio runtime. The error says what is wrong with which file.
     pub fn bind(path: &Path) -> io::Result<Self> {
-        Ok(Self { socket: Socket::bind(path)?, connections: Connections::default() })
+        Ok(Self { socket: Socket::bind(path)?, moved: Vec::new(), reception: Reception::default() })
+    }
+
+    /// Goes on with the socket and the connections of another server. Needs a runtime.
+    #[cfg(unix)]
+    pub fn inherit(
+        listener: std::os::fd::OwnedFd,
+        path: &Path,
+        moved: Vec<Moved>,
+        reception: Reception,
+    ) -> io::Result<Self> {
+        Ok(Self { socket: Socket::inherit(listener, path)?, moved, reception })
     }
 
     /// The count of open connections.
     pub fn connections(&self) -> Connections {
-        self.connections.clone()
+        self.reception.connections()
     }
 }
 
 /// Serves until `stop` is ready. Then it accepts no more, lets the requests under way finish (for ten seconds at most) and
 /// returns.
 pub async fn serve(listener: Listener, service: Arc<dyn Service>, stop: impl Future) {
-    let Listener { mut socket, connections } = listener;
-    let (stopping, stopped) = watch::channel(false);
-    let mut guests = Guests::new(Room::new(socket.places()));
+    let Listener { mut socket, moved, reception } = listener;
+    let Reception { connections, mover: _mover, mut asked } = reception;
+    let (report, mut settled) = mpsc::unbounded_channel();
+    let guests = Guests::new(Room::new(socket.places()));
+    let mut open = Open { service, connections, phase: watch::channel(Phase::Serving).0, report, guests };
+    moved.into_iter().for_each(|moved| open.serve(moved));
     let mut stop = pin!(stop);
     let mut failed = false;
     loop {
         tokio::select! {
             _ = &mut stop => break,
             accepted = socket.accept() => match accepted {
-                Ok(stream) if guests.has_place().await => {
+                Ok(stream) if open.guests.has_place().await => {
                     failed = false;
-                    let (service, stopped, entered) = (service.clone(), stopped.clone(), connections.enter());
-                    guests.admit(|guest| async move {
-                        connection::run(stream, service, guest, stopped).await;
-                        drop(entered);
-                    });
+                    open.serve(Moved::new(stream));
                 }
                 Ok(stream) => connection::turn_away(&stream),
                 Err(error) => {
@@ -135,16 +195,93 @@ pub async fn serve(listener: Listener, service: Arc<dyn Service>, stop: impl Fut
                         tracing::warn!(%error, "a connection could not be accepted");
                     }
                     // No descriptor is left, mostly.
-                    if !guests.make_place().await {
+                    if !open.guests.make_place().await {
                         tokio::time::sleep(ACCEPT_PAUSE).await;
                     }
                 }
             },
-            _ = guests.ended(), if !guests.is_empty() => {}
+            Some(asked) = asked.recv() => if open.pause(&mut socket, &mut settled, asked).await { break },
+            // One that took its time over a move that was called off.
+            Some(settled) = settled.recv() => if let Some(moved) = settled { open.serve(moved) },
+            _ = open.guests.ended(), if !open.guests.is_empty() => {}
         }
     }
     drop(socket);
-    stopping.send_replace(true);
+    let Open { phase, mut guests, .. } = open;
+    phase.send_replace(Phase::Stopping);
     // What is left after that is dropped with the set.
     let _ = tokio::time::timeout(DRAIN, async { while guests.ended().await {} }).await;
+}
+
+/// The open connections.
+struct Open {
+    service: Arc<dyn Service>,
+    connections: Connections,
+    phase: watch::Sender<Phase>,
+    report: mpsc::UnboundedSender<Option<Moved>>,
+    guests: Guests,
+}
+
+impl Open {
+    fn serve(&mut self, connection: Moved) {
+        let (service, entered) = (self.service.clone(), self.connections.enter());
+        let phase = self.phase.subscribe();
+        let settling = Settling::new(phase.clone(), self.report.clone());
+        self.guests.admit(|guest| async move {
+            connection::run(connection, service, guest, phase, settling).await;
+            drop(entered);
+        });
+    }
+
+    /// Stands still until whoever asked for that has decided; whether that is the end here.
+    async fn pause(
+        &mut self,
+        socket: &mut Socket,
+        settled: &mut mpsc::UnboundedReceiver<Option<Moved>>,
+        asked: oneshot::Sender<Paused>,
+    ) -> bool {
+        #[cfg(unix)]
+        let Ok(listener) = socket.duplicate() else { return false };
+        #[cfg(windows)]
+        let _ = socket;
+        let moved = self.gather(settled).await;
+        let (sender, outcome) = oneshot::channel();
+        let paused = Paused::new(
+            moved,
+            #[cfg(unix)]
+            listener,
+            sender,
+        );
+        // Nobody there any more: what comes back is what was sent.
+        drop(asked.send(paused));
+        match outcome.await {
+            Ok(None) => {
+                #[cfg(unix)]
+                socket.leave_file();
+                true
+            }
+            Ok(Some(moved)) => {
+                self.phase.send_replace(Phase::Serving);
+                moved.into_iter().for_each(|moved| self.serve(moved));
+                false
+            }
+            Err(_) => {
+                self.phase.send_replace(Phase::Serving);
+                false
+            }
+        }
+    }
+
+    async fn gather(&mut self, settled: &mut mpsc::UnboundedReceiver<Option<Moved>>) -> Vec<Moved> {
+        let mut moved: Vec<_> = std::iter::from_fn(|| settled.try_recv().ok()).flatten().collect();
+        let count = self.guests.count();
+        self.phase.send_replace(Phase::Moving);
+        let gathering = async {
+            for _ in 0..count {
+                moved.extend(settled.recv().await.flatten());
+            }
+        };
+        let _ = tokio::time::timeout(SETTLE, gathering).await;
+        moved
+    }
 }

@@ -16,10 +16,11 @@ use std::time::{Duration, Instant};
 
 use super::ConnectError;
 use super::client::{CallError, Client};
-use super::message::agent::AgentStatus;
+use super::message::agent::{AgentStatus, Hello};
 use super::message::{Error, ErrorKind, Method};
 use super::owner;
 use crate::paths::Paths;
+use crate::version;
 
 pub use launch::{Readiness, agent_executable};
 
@@ -78,8 +79,22 @@ pub fn ask<M: Method>(
         client.set_deadline(until.saturating_duration_since(Instant::now()));
         match client.call(params) {
             Err(CallError::Io(error)) if again && hung_up(&error) => again = false,
-            answer => return answer.map(|answer| (client, answer)),
+            answer => {
+                let answer = answer?;
+                meet(&mut client);
+                return Ok((client, answer));
+            }
         }
+    }
+}
+
+/// An agent older than this program is told so once it has answered: if a newer one lies in its place, that one takes over.
+/// Which version it has is known from the owner's file, so among equals this costs nothing.
+fn meet(client: &mut Client) {
+    let older = client.agent_version().is_some_and(|theirs| version::is_newer(version::own(), theirs));
+    if older {
+        // What comes of it is between the agents.
+        let _ = client.call(&Hello::ours());
     }
 }
 
@@ -108,7 +123,10 @@ fn find(paths: &Paths) -> Result<Option<Client>, Error> {
     }
     match owner {
         Some(owner) if !owner.is_here() => Ok(None),
-        Some(owner) => Ok(reach(&PathBuf::from(owner.socket))?.or_else(|| find_unannounced(paths))),
+        Some(owner) => match reach(&PathBuf::from(owner.socket))? {
+            Some(client) => Ok(Some(client.of_version(owner.version))),
+            None => Ok(find_unannounced(paths)),
+        },
         None => Ok(find_unannounced(paths)),
     }
 }

@@ -8,7 +8,8 @@
 //! | `header`, `wrap` | `vault.json`; how a slot's key opens the vault's |
 //! | `unlock`, `slots`, `epoch` | opening and closing; adding and removing slots; a new key for everything |
 //! | `slot` | the places where a key can live, one file each |
-//! | `ownership`, `machine`, `disk` | the lock that makes an agent the owner; this machine; files that survive a kill |
+//! | `ownership`, `passing` | the lock that makes an agent the owner; handing the vault to a successor |
+//! | `machine`, `disk` | this machine; files that survive a kill |
 //!
 //! Nothing is ever deleted because it could not be opened, and a key is minted only for a vault that has neither slots
 //! nor records. Everything here blocks.
@@ -22,6 +23,8 @@ pub(crate) mod fuzzing;
 mod header;
 mod machine;
 mod ownership;
+#[cfg(unix)]
+mod passing;
 mod prepared;
 pub mod record;
 mod records;
@@ -45,6 +48,8 @@ pub use self::error::VaultError;
 use self::header::{Header, Keys};
 pub use self::machine::MachineId;
 use self::ownership::Ownership;
+#[cfg(unix)]
+pub use self::passing::Passed;
 pub use self::prepared::{Mark, Prepared};
 pub use self::records::{Loaded, RecordId, Stored, Written};
 use self::slot::Place;
@@ -53,6 +58,7 @@ use crate::clock::{Clock, SystemClock};
 pub use crate::fault::Faults;
 use crate::ipc::message::vault::{SlotKind, SlotReport, VaultReport, VaultState};
 use crate::paths::Paths;
+use crate::version;
 
 /// Where a vault is, and what it may use.
 #[derive(Clone)]
@@ -86,7 +92,7 @@ impl OpenOptions {
             vault_dir: paths.vault_dir.clone(),
             state_dir: paths.state_dir.clone(),
             socket: paths.socket.to_string_lossy().into_owned(),
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: version::own().to_owned(),
             keyring: KeyringChoice::default(),
             machine: MachineId::default(),
             passphrase_cost: Cost::default(),
@@ -114,6 +120,12 @@ struct Shared {
     writes: Mutex<()>,
     // Dropped last: the lock goes when nothing writes any more.
     ownership: Ownership,
+}
+
+impl Shared {
+    fn new(options: OpenOptions, disk: Disk, ownership: Ownership) -> Self {
+        Self { options, disk, inner: Mutex::default(), admin: Mutex::default(), writes: Mutex::default(), ownership }
+    }
 }
 
 /// What is known; held for moments only.
@@ -158,15 +170,7 @@ impl Vault {
         disk.make_directory(&records)?;
         disk.sweep(&options.vault_dir);
         disk.sweep(&records);
-        let shared = Shared {
-            options,
-            disk,
-            inner: Mutex::default(),
-            admin: Mutex::default(),
-            writes: Mutex::default(),
-            ownership,
-        };
-        let vault = Self { shared: Arc::new(shared) };
+        let vault = Self { shared: Arc::new(Shared::new(options, disk, ownership)) };
         *vault.inner() = vault.read_header()?;
         Ok(vault)
     }

@@ -5,6 +5,7 @@
 
 use std::fs::{File, TryLockError};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::OpenOptions;
 use super::disk::{self, Disk};
@@ -15,7 +16,9 @@ use crate::ipc::owner::{Owner, host_name, lock_file, read_owner};
 /// The lock; it goes when this is dropped, or the process ends.
 pub(super) struct Ownership {
     owner_file: PathBuf,
-    _lock: File,
+    /// A successor holds it, too, and the owner's file is its own.
+    pub(super) passed_on: AtomicBool,
+    lock: File,
 }
 
 impl Ownership {
@@ -25,11 +28,33 @@ impl Ownership {
             let owner = read_owner(&owner_file).map(Box::new);
             return Err(VaultError::InUse { owner, directory: options.vault_dir.clone() });
         };
-        Ok(Self { owner_file, _lock: lock })
+        Ok(Self { owner_file, passed_on: AtomicBool::default(), lock })
+    }
+
+    /// Goes on with a lock that another owner holds: the same open file, so that it is free at no instant.
+    #[cfg(unix)]
+    pub(super) fn inherit(options: &OpenOptions, lock: File) -> Result<Self, VaultError> {
+        use std::os::unix::fs::MetadataExt as _;
+        let owner_file = options.vault_dir.join("owner.json");
+        let path = lock_file(&owner_file);
+        let failed = || VaultError::disk("lock", &path);
+        let (held, there) = (lock.metadata().map_err(failed())?, std::fs::metadata(&path).map_err(failed())?);
+        if (held.dev(), held.ino()) != (there.dev(), there.ino()) || lock.try_lock().is_err() {
+            return Err(VaultError::Internal("what was handed over is not this vault's lock"));
+        }
+        // Never the owner's to remove, before it is one.
+        Ok(Self { owner_file, passed_on: AtomicBool::new(true), lock })
+    }
+
+    /// The lock once more, for a successor.
+    #[cfg(unix)]
+    pub(super) fn duplicate_lock(&self) -> Result<File, VaultError> {
+        self.lock.try_clone().map_err(VaultError::disk("lock", &lock_file(&self.owner_file)))
     }
 
     /// Writes who and where the owner is. What an earlier owner left there is gone even if that fails.
     pub(super) fn announce(&self, options: &OpenOptions, disk: &Disk) -> Result<(), VaultError> {
+        self.passed_on.store(false, Ordering::Relaxed);
         let owner = Owner {
             host: host_name(),
             boot: boot_id(),
@@ -70,6 +95,9 @@ fn open(path: &Path) -> Result<File, VaultError> {
 
 impl Drop for Ownership {
     fn drop(&mut self) {
+        if *self.passed_on.get_mut() {
+            return;
+        }
         // Before the lock goes, so that nobody's else is removed. The lock file itself stays: whoever waits has it open.
         let _ = std::fs::remove_file(&self.owner_file);
     }

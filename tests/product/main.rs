@@ -16,6 +16,8 @@ mod audit;
 mod canary;
 mod crashes;
 mod faults;
+#[cfg(target_os = "linux")]
+mod handovers;
 mod home;
 #[cfg(unix)]
 mod locks;
@@ -37,6 +39,13 @@ mod servers;
 mod starts;
 #[cfg(target_os = "linux")]
 mod strangers;
+mod services;
+#[cfg(target_os = "linux")]
+mod starts;
+#[cfg(target_os = "linux")]
+mod successors;
 mod tokens;
+#[cfg(target_os = "linux")]
+mod upgrades;
 #[cfg(unix)]
 mod vaults;

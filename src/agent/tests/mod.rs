@@ -211,6 +211,7 @@ fn agent_with(config: Config, home: &std::path::Path, faults: &Arc<Faults>, cloc
         unprotected: Vec::new(),
         sealer: None,
         connections: Connections::default(),
+        seat: None,
     })
 }
 

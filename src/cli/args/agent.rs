@@ -9,6 +9,8 @@ pub enum AgentCommand {
     Start,
     /// End the agent once the exchanges under way are safe
     Stop,
+    /// Put the installed version in the running agent's place; no request fails meanwhile
+    Restart,
     /// Show the agent's process, socket, vault and memory; starts none
     Status {
         /// Print the agent's answer as JSON

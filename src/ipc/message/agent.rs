@@ -3,7 +3,8 @@
 use serde::{Deserialize, Serialize};
 
 use super::vault::VaultState;
-use super::{Done, Method};
+use super::{Done, Method, PROTOCOL, spoken};
+use crate::version;
 
 /// `agent.hello`: who is there; may be left out.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -19,6 +20,13 @@ pub struct Hello {
 impl Method for Hello {
     const NAME: &'static str = "agent.hello";
     type Answer = Welcome;
+}
+
+impl Hello {
+    /// This program's own.
+    pub fn ours() -> Self {
+        Self { protocol: spoken(PROTOCOL), client: format!("cred-helper/{}", version::own()) }
+    }
 }
 
 /// The agent's side of a hello.
@@ -83,6 +91,25 @@ pub struct StopAgent {}
 impl Method for StopAgent {
     const NAME: &'static str = "agent.stop";
     type Answer = Done;
+}
+
+/// `agent.restart`: the executable in the agent's place takes over, which may be another version. No request fails by it; an
+/// error says why the agent goes on as it is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct RestartAgent {}
+
+impl Method for RestartAgent {
+    const NAME: &'static str = "agent.restart";
+    type Answer = Restarted;
+}
+
+/// Who serves now.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Restarted {
+    /// Its process id.
+    pub pid: u32,
+    /// Its version.
+    pub version: String,
 }
 
 /// `agent.doctor`: checks that only the agent can make.

@@ -20,8 +20,23 @@ use serde_json::Value;
 
 pub use error::{Error, ErrorKind};
 
-/// The protocol version this build speaks; [`agent::Hello`] tells.
+/// The newest protocol version this build speaks, beside the one before; [`agent::Hello`] tells.
 pub const PROTOCOL: u32 = 1;
+/// The first version there is.
+const FIRST: u32 = 1;
+
+/// What a build of that version speaks: it and the one before.
+pub fn spoken(newest: u32) -> Vec<u32> {
+    (newest.saturating_sub(1).max(FIRST)..=newest).collect()
+}
+
+/// The newest version that both speak: the caller, who names its own, and a build of `newest`. Whoever names none takes what
+/// comes.
+pub fn agreed(named: &[u32], newest: u32) -> Option<u32> {
+    let both = spoken(newest).into_iter().filter(|version| named.is_empty() || named.contains(version));
+    both.max()
+}
+
 /// The longest message in bytes: a token answer with the largest tokens seen is under 32 KiB.
 pub const MAX_MESSAGE: usize = 256 * 1024;
 
@@ -81,3 +96,27 @@ pub enum Version {
 /// An answer without content.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Done {}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn this_version_and_the_one_before_are_spoken() {
+        let cases: &[(&[u32], u32, Option<u32>)] = &[
+            (&[1], 1, Some(1)),
+            (&[], 1, Some(1)),
+            (&[2, 1], 1, Some(1)),
+            (&[2], 1, None),
+            (&[0], 1, None),
+            // A later build: the version before it is what today's clients name.
+            (&[1], 2, Some(1)),
+            (&[1, 2], 2, Some(2)),
+            (&[1], 3, None),
+            (&[2, 3, 4], 3, Some(3)),
+        ];
+        for (named, newest, expected) in cases {
+            assert_eq!(agreed(named, *newest), *expected, "{named:?} to an agent of {newest}");
+        }
+    }
+}

@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use super::dispatch::{self, Owed};
+use super::moving::{Moved, Phase, Settling};
 use super::outbox::{CloseOnDrop, Outbox};
 use super::room::Guest;
 use super::{Peer, Service, http};
@@ -20,6 +21,7 @@ use crate::fault;
 use crate::ipc::frame::{Decoder, Detected, Framing, detect, encode};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::ipc::transport::AgentStream;
+use crate::secret::Secret;
 
 /// A message once begun has to be complete by then.
 pub(super) const READ_DEADLINE: Duration = Duration::from_secs(30);
@@ -32,63 +34,66 @@ pub(super) const FULL: &str = "the agent holds too much of unfinished messages; 
 /// What one read takes.
 const READ_ROOM: usize = 4096;
 
-/// Serves one caller from its first byte to its end.
+/// Serves one caller from where it stands to its end, or until it is moved.
 pub(super) async fn run(
-    stream: AgentStream,
+    mut connection: Moved,
     service: Arc<dyn Service>,
     guest: Arc<Guest>,
-    mut stopped: watch::Receiver<bool>,
+    mut phase: watch::Receiver<Phase>,
+    settling: Settling,
 ) {
-    let peer = match stream.peer() {
-        Ok(Ok(peer)) => peer,
+    let peer = match connection.stream.peer() {
+        Ok(Ok(peer)) => peer.met_at(connection.met),
         Ok(Err(stranger)) => {
             service.refused(&stranger.peer);
-            return refuse(&stream, &Error::new(ErrorKind::Refused, stranger.reason));
+            return refuse(&connection.stream, &Error::new(ErrorKind::Refused, stranger.reason));
         }
         Err(_) => return,
     };
-    let first = tokio::select! {
-        first = first_bytes(&stream) => first,
-        _ = stopped.wait_for(|stopped| *stopped) => return,
-    };
-    let Ok((bytes, detected)) = first else { return };
-    match detected {
-        Detected::Framed(framing) => {
-            let mut decoder = Decoder::new(framing);
-            decoder.feed(&bytes);
-            drop(bytes);
-            // On the heap, so that a silent connection's task stays small.
-            Box::pin(converse(stream, decoder, Outbox::new(framing, guest), service, peer, stopped)).await;
-        }
-        Detected::Http => Box::pin(http::run(stream, bytes, service, peer, guest, stopped)).await,
-        Detected::Unknown | Detected::Undecided => {
-            let what = "speak JSON-RPC 2.0 in lines or with Content-Length headers, or HTTP/1.1";
-            refuse(&stream, &Error::new(ErrorKind::InvalidRequest, what));
+    connection.met = Some(peer.met());
+    if connection.framing.is_none() {
+        let first = tokio::select! {
+            first = first_bytes(&connection.stream, &mut connection.unread) => Some(first),
+            _ = phase.wait_for(|phase| *phase != Phase::Serving) => None,
+        };
+        match first {
+            Some(Ok(Detected::Framed(framing))) => connection.framing = Some(framing),
+            Some(Ok(Detected::Http)) => {
+                return Box::pin(http::run(connection, service, peer, guest, phase, settling)).await;
+            }
+            Some(Ok(Detected::Unknown | Detected::Undecided)) => {
+                let what = "speak JSON-RPC 2.0 in lines or with Content-Length headers, or HTTP/1.1";
+                return refuse(&connection.stream, &Error::new(ErrorKind::InvalidRequest, what));
+            }
+            Some(Err(_)) => return,
+            None => return settling.goes(connection),
         }
     }
+    // On the heap, so that a silent connection's task stays small.
+    Box::pin(converse(connection, service, peer, guest, phase, settling)).await;
 }
 
 /// Reads until the protocol can be told. Waits for the first byte without a buffer or a timer, and for the rest with a
 /// deadline.
-async fn first_bytes(stream: &AgentStream) -> io::Result<(Zeroizing<Vec<u8>>, Detected)> {
-    let mut bytes = Zeroizing::default();
-    while read_more(stream, &mut bytes)?.is_none() {
-        // A hint, no promise: a connection that was just accepted is taken to be readable.
-        stream.readable().await?;
-    }
-    if bytes.is_empty() {
-        // A connection that was closed without a word needs none back.
-        return Err(io::ErrorKind::UnexpectedEof.into());
+async fn first_bytes(stream: &AgentStream, bytes: &mut Zeroizing<Vec<u8>>) -> io::Result<Detected> {
+    while bytes.is_empty() {
+        match read_more(stream, bytes)? {
+            // A hint, no promise: a connection that was just accepted is taken to be readable.
+            None => stream.readable().await?,
+            // A connection that was closed without a word needs none back.
+            Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
+            Some(_) => {}
+        }
     }
     let deadline = Instant::now() + READ_DEADLINE;
     let mut ended = false;
     loop {
-        match detect(&bytes) {
+        match detect(bytes) {
             Detected::Undecided if !ended && bytes.len() < READ_ROOM => {}
-            detected => return Ok((bytes, detected)),
+            detected => return Ok(detected),
         }
         timeout_at(deadline, stream.readable()).await??;
-        ended = read_more(stream, &mut bytes)? == Some(0);
+        ended = read_more(stream, bytes)? == Some(0);
     }
 }
 
@@ -124,15 +129,21 @@ fn refuse(stream: &AgentStream, error: &Error) {
 }
 
 async fn converse(
-    stream: AgentStream,
-    decoder: Decoder,
-    outbox: Arc<Outbox>,
+    connection: Moved,
     service: Arc<dyn Service>,
     peer: Peer,
-    stopped: watch::Receiver<bool>,
+    guest: Arc<Guest>,
+    phase: watch::Receiver<Phase>,
+    settling: Settling,
 ) {
+    let Moved { stream, met, framing, unread, standing } = connection;
+    let framing = framing.unwrap_or(Framing::Lines);
+    let mut decoder = Decoder::new(framing);
+    decoder.feed(&unread);
+    drop(unread);
+    let outbox = Outbox::new(framing, guest);
     let _close = CloseOnDrop(outbox.clone());
-    let reader = Reader {
+    let mut reader = Reader {
         stream: &stream,
         decoder,
         service,
@@ -140,11 +151,16 @@ async fn converse(
         outbox: outbox.clone(),
         under_way: Arc::new(Semaphore::new(MAX_UNDER_WAY)),
         calls: JoinSet::new(),
-        stopped,
+        phase,
+        settling,
     };
-    tokio::select! {
-        () = write_out(&stream, &outbox) => {}
-        () = reader.run() => {}
+    standing.into_iter().for_each(|request| reader.stand(request));
+    let left = tokio::select! {
+        () = write_out(&stream, &outbox) => None,
+        left = reader.run() => left,
+    };
+    if let Some((unread, settling)) = left {
+        settling.goes(Moved { met, framing: Some(framing), unread, standing: outbox.standing(), stream });
     }
 }
 
@@ -175,6 +191,8 @@ enum End {
     Cut,
     /// The caller has said everything, or the agent stops: what is under way is answered.
     Done,
+    /// A successor goes on: what is under way is asked for there.
+    Moved,
 }
 
 /// What came of waiting for more.
@@ -182,8 +200,8 @@ enum More {
     Bytes,
     /// The caller closed its sending half.
     End,
-    /// The agent stops.
-    Stopped,
+    /// The agent stops, or is succeeded.
+    Phase,
 }
 
 struct Reader<'a> {
@@ -195,24 +213,34 @@ struct Reader<'a> {
     under_way: Arc<Semaphore>,
     /// Dropping it drops the calls.
     calls: JoinSet<()>,
-    stopped: watch::Receiver<bool>,
+    phase: watch::Receiver<Phase>,
+    settling: Settling,
 }
 
 impl Reader<'_> {
-    async fn run(mut self) {
-        if let End::Cut = self.read().await {
+    /// What was read and not answered, if the connection is to move.
+    async fn run(mut self) -> Option<(Zeroizing<Vec<u8>>, Settling)> {
+        let end = self.read().await;
+        if let End::Cut = end {
             // An error line may be on its way.
-            return self.outbox.flushed().await;
+            self.outbox.flushed().await;
+            return None;
         }
-        let Self { stream, mut calls, outbox, .. } = self;
-        let finish = async {
-            while calls.join_next().await.is_some() {}
-            outbox.flushed().await;
-        };
-        tokio::select! {
-            () = finish => {}
-            () = stream.gone() => {}
+        if let End::Done = end {
+            let answered = async {
+                while self.calls.join_next().await.is_some() {}
+                self.outbox.flushed().await;
+            };
+            tokio::select! {
+                () = answered => return None,
+                () = self.stream.gone() => return None,
+                _ = self.phase.wait_for(|phase| *phase == Phase::Moving), if !self.outbox.stays() => {}
+            }
         }
+        self.outbox.give_back_from_now_on();
+        self.calls.shutdown().await;
+        self.outbox.flushed().await;
+        Some((self.outbox.given_back(self.decoder.rest()), self.settling))
     }
 
     /// An error that belongs to no request.
@@ -237,7 +265,7 @@ impl Reader<'_> {
             }
             match self.more(deadline).await {
                 Ok(More::Bytes) => {}
-                Ok(More::Stopped) => return End::Done,
+                Ok(More::Phase) => return self.phase_end(),
                 Ok(More::End) => {
                     // The last line of a pipe need not end in a newline.
                     self.decoder.end();
@@ -248,12 +276,23 @@ impl Reader<'_> {
         }
     }
 
+    /// What the end of serving means for this connection.
+    fn phase_end(&mut self) -> End {
+        if *self.phase.borrow() == Phase::Moving && !self.outbox.stays() {
+            return End::Moved;
+        }
+        self.settling.stays();
+        End::Done
+    }
+
     /// Starts every request that has been read whole; whether there was one.
     async fn answer_what_is_here(&mut self) -> Result<bool, End> {
         let mut any = false;
         loop {
-            let read = match self.decoder.next_message() {
-                Ok(Some(message)) => dispatch::read(message),
+            let (read, message) = match self.decoder.next_message() {
+                Ok(Some(message)) => {
+                    (dispatch::read(message), Secret::from(String::from_utf8_lossy(message).into_owned()))
+                }
                 Ok(None) => return Ok(any),
                 Err(error) => {
                     self.complain(Error::new(ErrorKind::InvalidRequest, error.to_string()));
@@ -265,15 +304,24 @@ impl Reader<'_> {
             if let Ok(None) = read {
                 continue;
             }
-            let permit = self.place().await?;
+            let permit = match self.place().await {
+                Ok(permit) => permit,
+                Err(end) => {
+                    if let End::Moved = end {
+                        self.outbox.give_back_from_now_on();
+                        self.outbox.give_back(message);
+                    }
+                    return Err(end);
+                }
+            };
             match read {
                 Ok(Some(asked)) => {
-                    self.start(asked, permit);
+                    self.start(asked, message, permit);
                     // It may answer at once, and what it answers counts before the next one is begun.
                     tokio::task::yield_now().await;
                 }
                 Ok(None) => {}
-                Err((id, error)) => Owed::new(self.outbox.clone(), id, permit).pay(&Err(error)),
+                Err((id, error)) => Owed::new(self.outbox.clone(), id, message, permit).pay(&Err(error)),
             }
         }
     }
@@ -295,14 +343,25 @@ impl Reader<'_> {
         tokio::select! {
             permit = place => permit.map_err(|_| End::Cut),
             () = self.stream.gone() => Err(End::Cut),
+            _ = self.phase.wait_for(|phase| *phase == Phase::Moving), if !self.outbox.stays() => Err(End::Moved),
         }
     }
 
-    fn start(&mut self, asked: dispatch::Asked, permit: OwnedSemaphorePermit) {
-        let owed = Owed::new(self.outbox.clone(), asked.id, permit);
+    fn start(&mut self, asked: dispatch::Asked, message: Secret, permit: OwnedSemaphorePermit) {
+        let when_moved = self.service.when_moved(&asked.method);
+        let owed = Owed::new(self.outbox.clone(), asked.id, message, permit).when_moved(when_moved);
         let answer =
             dispatch::call(self.service.clone(), asked.method, asked.params, self.peer.clone(), self.outbox.clone());
         self.calls.spawn(async move { owed.pay(&answer.await) });
+    }
+
+    /// Asks for what was answered before the connection came here.
+    fn stand(&mut self, message: Secret) {
+        let Ok(Some(asked)) = dispatch::read(message.expose().as_bytes()) else { return };
+        self.outbox.stand(message);
+        let answer =
+            dispatch::call(self.service.clone(), asked.method, asked.params, self.peer.clone(), self.outbox.clone());
+        self.calls.spawn(async move { drop(answer.await) });
     }
 
     async fn more(&mut self, deadline: Option<Instant>) -> io::Result<More> {
@@ -315,7 +374,7 @@ impl Reader<'_> {
             };
             tokio::select! {
                 ready = readable => ready?,
-                _ = self.stopped.wait_for(|stopped| *stopped) => return Ok(More::Stopped),
+                _ = self.phase.wait_for(|phase| *phase != Phase::Serving) => return Ok(More::Phase),
                 Some(_) = self.calls.join_next(), if !self.calls.is_empty() => continue,
             }
             let mut buffer = Zeroizing::new([0; READ_ROOM]);

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use tokio::sync::OwnedSemaphorePermit;
 
 use super::outbox::{Notifier, Outbox};
-use super::{Answer, Call, Peer, Service};
+use super::{Answer, Call, Peer, Service, WhenMoved};
 use crate::ipc::message::{Error, ErrorKind};
 pub(super) use crate::ipc::request::{Asked, Id, read};
 use crate::secret::Secret;
@@ -37,20 +37,35 @@ pub(super) fn respond<T>(id: &Id, outcome: &Result<Answer, Error>, take: impl Fn
     }
 }
 
-/// An answer that is owed. If the call dies without one (a bug: it panicked), the caller is told so.
+/// An answer that is owed. If the call dies without one, its request is given back to a connection that moves; else that was
+/// a bug (it panicked), and the caller is told so.
 pub(super) struct Owed {
     outbox: Arc<Outbox>,
     id: Id,
+    request: Option<Secret>,
+    when_moved: WhenMoved,
     permit: Option<OwnedSemaphorePermit>,
 }
 
 impl Owed {
-    pub(super) fn new(outbox: Arc<Outbox>, id: Id, permit: OwnedSemaphorePermit) -> Self {
-        Self { outbox, id, permit: Some(permit) }
+    pub(super) fn new(outbox: Arc<Outbox>, id: Id, request: Secret, permit: OwnedSemaphorePermit) -> Self {
+        Self { outbox, id, request: Some(request), when_moved: WhenMoved::AskedAgain, permit: Some(permit) }
+    }
+
+    pub(super) fn when_moved(mut self, when_moved: WhenMoved) -> Self {
+        self.when_moved = when_moved;
+        self.outbox.count_staying(when_moved == WhenMoved::Stays, 1);
+        self
     }
 
     pub(super) fn pay(mut self, outcome: &Result<Answer, Error>) {
         self.push(outcome);
+        if self.when_moved == WhenMoved::Stands
+            && outcome.is_ok()
+            && let Some(request) = self.request.take()
+        {
+            self.outbox.stand(request);
+        }
     }
 
     fn push(&mut self, outcome: &Result<Answer, Error>) {
@@ -62,7 +77,9 @@ impl Owed {
 
 impl Drop for Owed {
     fn drop(&mut self) {
-        if self.permit.is_some() {
+        self.outbox.count_staying(self.when_moved == WhenMoved::Stays, -1);
+        let Some(request) = self.request.take().filter(|_| self.permit.is_some()) else { return };
+        if !self.outbox.give_back(request) {
             self.push(&Err(Error::new(ErrorKind::Internal, "the agent failed over this request: see its log")));
         }
     }

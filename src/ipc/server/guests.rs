@@ -69,6 +69,15 @@ impl Guests {
         true
     }
 
+    /// How many are open now.
+    pub(super) fn count(&mut self) -> usize {
+        while let Some(ended) = self.tasks.try_join_next_with_id() {
+            let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
+            self.known.remove(&id);
+        }
+        self.tasks.len()
+    }
+
     pub(super) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
     }

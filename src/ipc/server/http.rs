@@ -7,8 +7,9 @@ mod body;
 mod io;
 
 use std::convert::Infallible;
-use std::pin::pin;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use http_body_util::{BodyExt, Limited};
 use hyper::body::{Body as _, Incoming};
@@ -18,18 +19,17 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use serde_json::{Value, json};
 use tokio::sync::watch;
 use tokio::time::timeout;
-use zeroize::Zeroizing;
 
 use super::connection::READ_DEADLINE;
 use super::dispatch::{self, Asked};
+use super::moving::{Moved, Phase, Settling};
 use super::outbox::{CloseOnDrop, Outbox};
 use super::room::Guest;
-use super::{Answer, Peer, Service};
+use super::{Answer, Peer, Service, WhenMoved};
 use crate::ipc::frame::Framing;
 use crate::ipc::message::account::ListAccounts;
 use crate::ipc::message::token::GetToken;
 use crate::ipc::message::{Error, ErrorKind, MAX_MESSAGE, Method};
-use crate::ipc::transport::AgentStream;
 use crate::secret::Secret;
 use body::Body;
 
@@ -40,22 +40,25 @@ const MAX_HEADERS: usize = 64;
 /// Bytes of one header block.
 const MAX_HEADER_BYTES: usize = 16 * 1024;
 
-/// Serves one connection. `read` is what was read to tell the protocol.
+/// Serves one connection, whose first bytes were read to tell the protocol. Until something was answered it can be moved.
 pub(super) async fn run(
-    stream: AgentStream,
-    read: Zeroizing<Vec<u8>>,
+    connection: Moved,
     service: Arc<dyn Service>,
     peer: Peer,
     guest: Arc<Guest>,
-    mut stopped: watch::Receiver<bool>,
+    mut phase: watch::Receiver<Phase>,
+    mut settling: Settling,
 ) {
     guest.takes_another_descriptor();
-    let gone = stream.gone();
+    let Moved { stream, met, unread, .. } = connection;
+    let mut gone = pin!(stream.gone());
+    let caller = Caller { service, peer, guest, stays: Arc::default() };
+    let stays = Arc::clone(&caller.stays);
     let serve = hyper::service::service_fn(move |request| {
-        let caller = Caller { service: service.clone(), peer: peer.clone(), guest: guest.clone() };
+        let caller = caller.clone();
         async move { Ok::<_, Infallible>(answer(caller, request).await) }
     });
-    let connection = hyper::server::conn::http1::Builder::new()
+    let mut connection = hyper::server::conn::http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(READ_DEADLINE)
         .half_close(true)
@@ -63,14 +66,19 @@ pub(super) async fn run(
         .keep_alive(false)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEADER_BYTES)
-        .serve_connection(TokioIo::new(io::Http::new(stream, read)), serve);
-    let mut connection = pin!(connection);
-    let mut gone = pin!(gone);
-    tokio::select! {
-        _ = connection.as_mut() => return,
+        .serve_connection(TokioIo::new(io::Http::new(stream, unread, Arc::clone(&stays))), serve);
+    let phase = tokio::select! {
+        _ = &mut connection => return,
         () = &mut gone => return,
-        _ = stopped.wait_for(|stopped| *stopped) => connection.as_mut().graceful_shutdown(),
+        phase = phase.wait_for(|phase| *phase != Phase::Serving) => phase.map_or(Phase::Stopping, |phase| *phase),
+    };
+    // What was answered once stays: HTTP's clients expect such a connection to end after an answer.
+    if phase == Phase::Moving && !stays.load(Ordering::Relaxed) {
+        let (stream, unread) = connection.into_parts().io.into_inner().into_parts();
+        return settling.goes(Moved { stream, met, framing: None, unread, standing: Vec::new() });
     }
+    Pin::new(&mut connection).graceful_shutdown();
+    settling.stays();
     tokio::select! {
         _ = connection => {}
         () = gone => {}
@@ -78,10 +86,13 @@ pub(super) async fn run(
 }
 
 /// Who asks, and whom.
+#[derive(Clone)]
 pub(super) struct Caller {
     pub(super) service: Arc<dyn Service>,
     pub(super) peer: Peer,
     pub(super) guest: Arc<Guest>,
+    /// Set by the first answer, and by a request that is answered here whatever comes.
+    pub(super) stays: Arc<AtomicBool>,
 }
 
 async fn answer(caller: Caller, request: Request<Incoming>) -> Response<Body> {
@@ -152,6 +163,9 @@ async fn rpc(caller: Caller, request: Request<Incoming>) -> Response<Body> {
         Ok(None) => return respond(StatusCode::NO_CONTENT, JSON, Body::empty()),
         Err((id, error)) => return respond(StatusCode::OK, JSON, Body::response(&id, &Err(error))),
     };
+    if caller.service.when_moved(&method) == WhenMoved::Stays {
+        caller.stays.store(true, Ordering::Relaxed);
+    }
     if streams {
         return respond(StatusCode::OK, LINES, Body::stream(caller, id, method, params));
     }
@@ -169,7 +183,7 @@ async fn ask(caller: Caller, method: &str, params: &Value) -> Response<Body> {
 
 /// Calls the service; nobody listens for notifications.
 async fn call(caller: Caller, method: String, params: Secret) -> Result<Answer, Error> {
-    let Caller { service, peer, guest } = caller;
+    let Caller { service, peer, guest, .. } = caller;
     let outbox = Outbox::new(Framing::Lines, guest);
     let _close = CloseOnDrop(outbox.clone());
     let dropped = async {

@@ -13,6 +13,7 @@ use zeroize::Zeroizing;
 use super::super::frame::{Framing, encode};
 use super::super::message::{Notification, Version};
 use super::room::{Expected, Guest};
+use crate::secret::Secret;
 
 /// Bytes that may wait before notifications are refused and no more requests are read.
 pub(super) const MAX_WAITING: usize = 256 * 1024;
@@ -30,6 +31,14 @@ struct State {
     /// Taken from the queue, but not yet written.
     writing: bool,
     closed: bool,
+    /// Whether calls that are dropped give their requests back.
+    moving: bool,
+    /// Requests that were given back.
+    given_back: Vec<Secret>,
+    /// Requests that hold for the rest of the connection.
+    standing: Vec<Secret>,
+    /// How many calls keep the connection here.
+    staying: usize,
 }
 
 /// The queue of one connection.
@@ -128,6 +137,55 @@ impl Outbox {
             }
             self.emptied.notified().await;
         }
+    }
+
+    /// From now on calls that are dropped give their requests back.
+    pub(super) fn give_back_from_now_on(&self) {
+        self.state().moving = true;
+    }
+
+    /// Takes a request back; false if this connection doesn't move.
+    pub(super) fn give_back(&self, request: Secret) -> bool {
+        let mut state = self.state();
+        if state.moving {
+            state.given_back.push(request);
+        }
+        state.moving
+    }
+
+    /// Every request that was given back, framed as it is read again, and what was read after them.
+    pub(super) fn given_back(&self, rest: &[u8]) -> Zeroizing<Vec<u8>> {
+        let given_back = std::mem::take(&mut self.state().given_back);
+        let framed: Vec<_> =
+            given_back.iter().map(|request| encode(self.framing, &[request.expose().as_bytes()])).collect();
+        let length = framed.iter().map(|request| request.len()).sum::<usize>() + rest.len();
+        let mut all = Zeroizing::new(Vec::with_capacity(length));
+        framed.iter().for_each(|request| all.extend_from_slice(request));
+        all.extend_from_slice(rest);
+        all
+    }
+
+    /// Remembers a request that holds for the rest of the connection.
+    pub(super) fn stand(&self, request: Secret) {
+        self.state().standing.push(request);
+    }
+
+    /// Those requests.
+    pub(super) fn standing(&self) -> Vec<Secret> {
+        std::mem::take(&mut self.state().standing)
+    }
+
+    /// Counts a call that keeps the connection here.
+    pub(super) fn count_staying(&self, stays: bool, change: isize) {
+        if stays {
+            let mut state = self.state();
+            state.staying = state.staying.saturating_add_signed(change);
+        }
+    }
+
+    /// Whether a call keeps the connection here.
+    pub(super) fn stays(&self) -> bool {
+        self.state().staying > 0
     }
 
     /// Whether so much waits that no more requests are to be read.

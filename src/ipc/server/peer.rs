@@ -31,6 +31,17 @@ impl Peer {
         Self { uid, pid, met: SystemClock.boot(), origin: Arc::default() }
     }
 
+    /// When it was met, on the boot clock.
+    pub(super) fn met(&self) -> Duration {
+        self.met
+    }
+
+    /// It was met earlier, by an agent that handed its connection over.
+    pub(super) fn met_at(mut self, met: Option<Duration>) -> Self {
+        self.met = met.unwrap_or(self.met);
+        self
+    }
+
     /// The program that asks. It takes a few reads of /proc, which never wait for the process they are about.
     pub fn origin(&self) -> &Origin {
         self.origin.get_or_init(|| Box::new(self.pid.map(|pid| origin::of(pid, self.met)).unwrap_or_default()))

@@ -49,7 +49,7 @@ impl Body {
     }
 
     pub(super) fn stream(caller: Caller, id: Id, method: String, params: Secret) -> Self {
-        let Caller { service, peer, guest } = caller;
+        let Caller { service, peer, guest, .. } = caller;
         let outbox = Outbox::new(Framing::Lines, guest);
         let call = dispatch::call(service, method, params, peer, outbox.clone());
         let lines = Lines { id, outbox: CloseOnDrop(outbox), call: Some(Box::pin(call)) };

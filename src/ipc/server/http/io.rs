@@ -3,6 +3,8 @@
 use std::future::Future;
 use std::io;
 use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -17,12 +19,20 @@ pub(super) struct Http {
     stream: AgentStream,
     read: Zeroizing<Vec<u8>>,
     taken: usize,
+    /// Everything that was read, as long as nothing was answered.
+    unanswered: Zeroizing<Vec<u8>>,
+    answered: Arc<AtomicBool>,
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Http {
-    pub(super) fn new(stream: AgentStream, read: Zeroizing<Vec<u8>>) -> Self {
-        Self { stream, read, taken: 0, stalled: None }
+    pub(super) fn new(stream: AgentStream, read: Zeroizing<Vec<u8>>, answered: Arc<AtomicBool>) -> Self {
+        Self { stream, unanswered: read.clone(), read, taken: 0, answered, stalled: None }
+    }
+
+    /// The connection, and everything that was read from it, if nothing was answered.
+    pub(super) fn into_parts(self) -> (AgentStream, Zeroizing<Vec<u8>>) {
+        (self.stream, self.unanswered)
     }
 
     /// A caller that takes nothing for too long is an error, not a wait.
@@ -48,7 +58,12 @@ impl AsyncRead for Http {
         let this = &mut *self;
         let rest = &this.read[this.taken..];
         if rest.is_empty() {
-            return Pin::new(this.stream.inner()).poll_read(context, buffer);
+            let before = buffer.filled().len();
+            let poll = Pin::new(this.stream.inner()).poll_read(context, buffer);
+            if !this.answered.load(Ordering::Relaxed) {
+                this.unanswered.extend_from_slice(&buffer.filled()[before..]);
+            }
+            return poll;
         }
         let length = rest.len().min(buffer.remaining());
         buffer.put_slice(&rest[..length]);
@@ -62,6 +77,8 @@ impl AsyncRead for Http {
 
 impl AsyncWrite for Http {
     fn poll_write(mut self: Pin<&mut Self>, context: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
+        self.answered.store(true, Ordering::Relaxed);
+        self.unanswered = Zeroizing::default();
         let poll = Pin::new(self.stream.inner()).poll_write(context, bytes);
         self.bounded(context, poll)
     }

@@ -4,7 +4,7 @@
 
 use std::fs::{self, DirBuilder, Permissions};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
@@ -28,8 +28,8 @@ const KEPT_BACK: usize = 256;
 pub(crate) struct Socket {
     listener: UnixListener,
     path: PathBuf,
-    /// Which file is ours, so that a successor's is not removed.
-    file: (u64, u64),
+    /// Which file is ours, so that another's is not removed; none, once a successor has it.
+    file: Option<(u64, u64)>,
 }
 
 impl Socket {
@@ -44,9 +44,25 @@ impl Socket {
         rustix::net::bind(&socket, &address).map_err(|e| in_file(path, &e.into()))?;
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|e| in_file(path, &e))?;
         rustix::net::listen(&socket, BACKLOG)?;
-        let metadata = fs::symlink_metadata(path).map_err(|e| in_file(path, &e))?;
+        Self::inherit(socket, path)
+    }
+
+    /// Goes on listening where another agent bound. Needs a runtime.
+    pub(crate) fn inherit(socket: OwnedFd, path: &Path) -> io::Result<Self> {
+        let file = fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()));
+        rustix::io::ioctl_fionbio(&socket, true)?;
         let listener = UnixListener::from_std(socket.into())?;
-        Ok(Self { listener, path: path.to_owned(), file: (metadata.dev(), metadata.ino()) })
+        Ok(Self { listener, path: path.to_owned(), file })
+    }
+
+    /// The same socket once more, for a successor.
+    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
+        Ok(rustix::io::fcntl_dupfd_cloexec(&self.listener, 3)?)
+    }
+
+    /// The file is the successor's from now on.
+    pub(crate) fn leave_file(&mut self) {
+        self.file = None;
     }
 
     /// How many descriptors connections may take: what the system gives, less what files and servers need.
@@ -64,7 +80,9 @@ impl Socket {
 
 impl Drop for Socket {
     fn drop(&mut self) {
-        let ours = fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == self.file);
+        let ours = self
+            .file
+            .is_some_and(|file| fs::symlink_metadata(&self.path).is_ok_and(|found| (found.dev(), found.ino()) == file));
         if ours {
             let _ = fs::remove_file(&self.path);
         }
@@ -126,6 +144,17 @@ fn in_file(path: &Path, error: &io::Error) -> io::Error {
 pub(crate) struct AgentStream(UnixStream);
 
 impl AgentStream {
+    /// One that another agent accepted. Needs a runtime.
+    pub(crate) fn inherit(descriptor: OwnedFd) -> io::Result<Self> {
+        rustix::io::ioctl_fionbio(&descriptor, true)?;
+        UnixStream::from_std(descriptor.into()).map(Self)
+    }
+
+    /// Its descriptor, for a successor.
+    pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
+        self.0.as_fd()
+    }
+
     /// Who it is, and whether it may be served.
     pub(crate) fn peer(&self) -> io::Result<Result<Peer, Stranger>> {
         let found = self.0.peer_cred()?;

@@ -1,0 +1,112 @@
+//! What an owner knows of its vault, handed to the agent that succeeds it: the key, and what is in memory alone.
+//!
+//! The lock goes along as the same open file, so that it is never free in between. Nothing here writes: until the successor
+//! owns the vault, all it does is read.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+use serde::{Deserialize, Serialize};
+
+use super::disk::Disk;
+use super::error::VaultError;
+use super::header::Header;
+use super::ownership::Ownership;
+use super::seal::Key;
+use super::{OpenOptions, RecordId, Shared, Vault, hold};
+use crate::secret::{self, Secret};
+
+/// What is handed over. The rest is on the disk.
+#[derive(Debug, Serialize, Deserialize)]
+pub struct Passed {
+    /// Base64 of the vault's key, if it is open.
+    #[serde(serialize_with = "secret::exposed_option", default)]
+    key: Option<Secret>,
+    #[serde(default)]
+    opened_by: Option<String>,
+    /// A vault without a disk, whole.
+    #[serde(default)]
+    memory: Option<Memory>,
+    /// The newest version seen of each record, so that none goes back unseen meanwhile.
+    #[serde(default)]
+    seen: HashMap<String, u64>,
+    /// A successor is no way to guess faster.
+    #[serde(default)]
+    wrong_passphrases: u32,
+    #[serde(default)]
+    next_try: Duration,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Memory {
+    header: Header,
+    /// Base64 of the sealed records, by name.
+    records: HashMap<String, String>,
+}
+
+const ODD: VaultError = VaultError::Internal("what was handed over does not open the vault");
+
+impl Vault {
+    /// What a successor needs, and the lock. Waits for whatever writes.
+    pub fn pass_on(&self) -> Result<(Passed, File), VaultError> {
+        let _admin = hold(&self.shared.admin);
+        let _writes = hold(&self.shared.writes);
+        let inner = self.inner();
+        let memory = inner.memory.as_ref().and_then(|records| {
+            let records = records.iter().map(|(id, file)| (id.as_str().to_owned(), STANDARD.encode(file))).collect();
+            Some(Memory { header: inner.header.clone()?, records })
+        });
+        let passed = Passed {
+            key: inner.keys.as_ref().map(|keys| Secret::from(STANDARD.encode(*keys.current.expose()))),
+            opened_by: inner.opened_by.clone(),
+            memory,
+            seen: inner.seen.iter().map(|(id, version)| (id.as_str().to_owned(), *version)).collect(),
+            wrong_passphrases: inner.wrong_passphrases,
+            next_try: inner.next_try,
+        };
+        Ok((passed, self.shared.ownership.duplicate_lock()?))
+    }
+
+    /// A successor has it now, or doesn't after all: whose it is to remove the owner's file.
+    pub fn passed_on(&self, passed_on: bool) {
+        self.shared.ownership.passed_on.store(passed_on, Ordering::Relaxed);
+    }
+
+    /// Becomes the owner that another one hands over to.
+    pub fn take_over(options: OpenOptions, passed: Passed, lock: File) -> Result<Self, VaultError> {
+        let disk = Disk { faults: options.faults.clone() };
+        let ownership = Ownership::inherit(&options, lock)?;
+        let vault = Self { shared: Arc::new(Shared::new(options, disk, ownership)) };
+        *vault.inner() = vault.read_header()?;
+        vault.take_in(passed)?;
+        Ok(vault)
+    }
+
+    fn take_in(&self, passed: Passed) -> Result<(), VaultError> {
+        let Passed { key, opened_by, memory, seen, wrong_passphrases, next_try } = passed;
+        let mut inner = self.inner();
+        if let Some(Memory { header, records }) = memory {
+            let decoded =
+                records.into_iter().map(|(id, file)| Some((RecordId::named(&id), STANDARD.decode(file).ok()?)));
+            inner.memory = Some(decoded.collect::<Option<_>>().ok_or(ODD)?);
+            inner.header = Some(header);
+        }
+        inner.seen = seen.into_iter().map(|(id, version)| (RecordId::named(&id), version)).collect();
+        (inner.wrong_passphrases, inner.next_try) = (wrong_passphrases, next_try);
+        let Some(key) = key else { return Ok(()) };
+        let key =
+            STANDARD.decode(key.expose().as_bytes()).ok().and_then(|key| Key::from_slice(&key).ok()).ok_or(ODD)?;
+        let keys = inner.header.as_ref().ok_or(ODD)?.open(key).map_err(|_| ODD)?;
+        inner.keys = Some(Arc::new(keys));
+        inner.opened_by = opened_by;
+        inner.trouble = None;
+        // Its owner finished them, and nothing was begun since.
+        inner.arrivals_finished = true;
+        Ok(())
+    }
+}
