@@ -215,3 +215,54 @@ fn a_login_under_way_is_not_interrupted() {
     home.ok(&["agent", "restart"]);
     assert_ne!(home.agent_pid(), pid);
 }
+
+/// What the agent has open, once nobody is connected but who asks.
+fn descriptors(home: &Home) -> usize {
+    let mut asking = Raw::connect(home);
+    let status = loop {
+        let status = asking.ask("agent.status", &json!({}));
+        if status["result"]["connections"] == 1 {
+            break status;
+        }
+    };
+    fs::read_dir(format!("/proc/{}/fd", status["result"]["pid"])).unwrap().count()
+}
+
+#[test]
+fn hundreds_of_idle_connections_go_along_and_nothing_is_left_open() {
+    let mut home = Home::new();
+    home.install("0.2.0");
+    home.ok(&["agent", "start"]);
+    let before = descriptors(&home);
+    // More than go in one message, and both kinds: who has spoken and who hasn't.
+    let mut idle: Vec<_> = (0..300).map(|_| Raw::connect(&home)).collect();
+    idle.iter_mut().step_by(2).for_each(|one| drop(one.ask("agent.hello", &json!({}))));
+    for version in ["0.3.0", "0.4.0", "0.5.0"] {
+        home.install(version);
+        home.ok(&["agent", "restart"]);
+        for one in &mut idle {
+            assert_eq!(one.ask("agent.hello", &json!({}))["result"]["version"], version);
+        }
+    }
+    drop(idle);
+    assert_eq!(descriptors(&home), before);
+}
+
+#[test]
+fn a_stop_in_the_middle_of_a_handover_loses_nothing() {
+    let server = lasting_server();
+    let mut home = signed_in(&server, "0.2.0");
+    for minor in 3..11 {
+        home.install(&format!("0.{minor}.0"));
+        let restart = home.start(&["agent", "restart"]);
+        let stop = home.start(&["agent", "stop"]);
+        for child in [restart, stop] {
+            let ended = ended(child.wait_with_output().unwrap());
+            // Who came too late is told so; nobody waits for ever.
+            assert!([0, 1, 13, 18].contains(&ended.code), "{ended:?}");
+        }
+        home.ok(&["refresh"]);
+    }
+    assert!(server.is_live(&home.token()));
+    assert!(server.families().iter().all(|family| family.ended.is_none()));
+}

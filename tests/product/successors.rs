@@ -58,13 +58,24 @@ fn a_hanging_successor_is_given_up() {
         return;
     }
     let server = lasting_server();
-    let mut home = signed_in(&server, "0.2.0");
+    let mut home = Home::new().with_faults();
+    home.install("0.2.0");
+    home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
+    home.log_in(&server, &[]);
     let pid = home.agent_pid();
     home.install_script("exec sleep 300");
     assert_eq!(home.run(&["agent", "restart"]).code, 1);
     assert_eq!(home.agent_pid(), pid);
-    // With everything in hand it is stopped, and killed after a while.
-    home.install("0.3.0");
+    // Stopped with everything in hand, it is killed after a while.
+    for point in ["successor.ready", "successor.loaded", "successor.serving"] {
+        home.install("0.3.0");
+        home.arm(&format!("{point} 1 stop"));
+        assert_eq!(home.run(&["agent", "restart"]).code, 1, "{point}");
+        home.disarm();
+        assert_eq!(home.agent_pid(), pid, "{point}");
+    }
+    home.ok(&["agent", "restart"]);
+    assert!(server.is_live(&home.token()));
 }
 
 /// Where the old agent dies, the successor has the word or it ends, too; where the successor dies, the old one goes on.
