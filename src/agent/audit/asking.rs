@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use super::Audit;
 use crate::clock::Clock;
 use crate::ipc::message::account::{RenameAccount, SetDefault, TrustProject};
-use crate::ipc::message::agent::StopAgent;
+use crate::ipc::message::agent::{RestartAgent, StopAgent};
 use crate::ipc::message::audit::{Entry, Outcome, Program};
 use crate::ipc::message::login::{Logout, StartLogin};
 use crate::ipc::message::token::{GetToken, RefreshToken, RejectToken};
@@ -30,6 +30,7 @@ const LOGGED: &[&str] = &[
     RemoveSlot::NAME,
     Adopt::NAME,
     Reset::NAME,
+    RestartAgent::NAME,
     StopAgent::NAME,
 ];
 
