@@ -13,9 +13,9 @@
 #![cfg(target_os = "linux")]
 
 mod asked;
+mod attack;
 #[path = "../../tests/product/crashes/fell.rs"]
 mod fell;
-mod attack;
 mod floor;
 mod hang;
 #[path = "../../tests/product/home.rs"]

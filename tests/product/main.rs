@@ -36,12 +36,11 @@ mod rules;
 #[cfg(target_os = "linux")]
 mod servers;
 #[cfg(target_os = "linux")]
-mod starts;
-#[cfg(target_os = "linux")]
-mod strangers;
 mod services;
 #[cfg(target_os = "linux")]
 mod starts;
+#[cfg(target_os = "linux")]
+mod strangers;
 #[cfg(target_os = "linux")]
 mod successors;
 mod tokens;
