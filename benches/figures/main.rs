@@ -16,20 +16,22 @@ mod asked;
 mod attack;
 #[path = "../../tests/product/crashes/fell.rs"]
 mod fell;
+#[path = "../../tests/product/servers/faults.rs"]
+mod faults;
 mod floor;
-mod hang;
 #[path = "../../tests/product/home.rs"]
 mod home;
 mod idle;
 mod kills;
+mod servers;
 mod stampede;
 
 use std::time::Duration;
 
 const FIGURES: &[(&str, fn())] = &[
     ("stampede", stampede::measure),
-    ("hang", hang::measure),
     ("attack", attack::measure),
+    ("servers", servers::measure),
     ("floor", floor::measure),
     ("asked", asked::measure),
     ("kills", kills::measure),

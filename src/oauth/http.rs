@@ -4,6 +4,8 @@
 //! sent again without a thought; one whose answer was lost may have been rotated. So nothing is retried, redirected or
 //! pooled behind our back, and [`HttpError`] says which of the two it was.
 
+mod certificate;
+
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 use std::time::Duration;
@@ -276,7 +278,8 @@ fn classify(error: &reqwest::Error, host: &str) -> HttpError {
     if error.is_builder() {
         HttpError::Refused(format!("the request to {host} could not be made: {reason}"))
     } else if error.is_connect() {
-        HttpError::NotSent(format!("{host} could not be reached: {reason}"))
+        let wrong = certificate::complaint(error, host);
+        HttpError::NotSent(wrong.unwrap_or_else(|| format!("{host} could not be reached: {reason}")))
     } else {
         HttpError::AnswerLost(format!("the answer of {host} did not come whole: {reason}"))
     }

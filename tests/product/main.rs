@@ -14,6 +14,8 @@ mod attacks;
 mod audit;
 #[cfg(target_os = "linux")]
 mod canary;
+#[cfg(target_os = "linux")]
+mod certificates;
 mod crashes;
 mod faults;
 #[cfg(target_os = "linux")]
@@ -43,6 +45,9 @@ mod starts;
 mod strangers;
 #[cfg(target_os = "linux")]
 mod successors;
+#[cfg(target_os = "linux")]
+#[path = "../support/tls.rs"]
+mod tls;
 mod tokens;
 #[cfg(target_os = "linux")]
 mod upgrades;
