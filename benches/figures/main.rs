@@ -14,10 +14,10 @@
 
 mod asked;
 mod attack;
-#[path = "../../tests/product/crashes/fell.rs"]
-mod fell;
 #[path = "../../tests/product/servers/faults.rs"]
 mod faults;
+#[path = "../../tests/product/crashes/fell.rs"]
+mod fell;
 mod floor;
 #[path = "../../tests/product/home.rs"]
 mod home;
