@@ -29,6 +29,7 @@ const PATIENCE: Duration = Duration::from_secs(5);
 const NO_SLEEP: Duration = Duration::from_secs(60);
 
 /// What the system announces.
+#[cfg_attr(not(target_os = "linux"), expect(dead_code, reason = "no other system is listened to yet"))]
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum News {
     /// It goes to sleep as soon as nobody holds it up.
