@@ -121,10 +121,23 @@ impl Rule {
     }
 }
 
+/// Sees every point before anything happens there.
+#[cfg(test)]
+struct Watcher(Box<dyn FnMut(&str) + Send>);
+
+#[cfg(test)]
+impl std::fmt::Debug for Watcher {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Watcher")
+    }
+}
+
 /// A plan, and how far it went.
 #[derive(Debug, Default)]
 pub struct Faults {
     rules: Mutex<Vec<Rule>>,
+    #[cfg(test)]
+    watcher: Mutex<Option<Watcher>>,
     ended: AtomicBool,
 }
 
@@ -156,8 +169,18 @@ impl Faults {
         self.plan(if refusing { "* * error:full" } else { "" });
     }
 
+    /// Shows `watch` every point from now on, before anything happens there.
+    #[cfg(test)]
+    pub(crate) fn watch(&self, watch: impl FnMut(&str) + Send + 'static) {
+        *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) = Some(Watcher(Box::new(watch)));
+    }
+
     /// The point is reached: what is to happen happens.
     pub fn reach(&self, point: &str) -> io::Result<()> {
+        #[cfg(test)]
+        if let Some(Watcher(watch)) = &mut *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) {
+            watch(point);
+        }
         self.due(point).into_iter().try_for_each(|action| self.act(action))
     }
 

@@ -245,6 +245,7 @@ impl Vault {
             vault,
             slot,
             state_dir: &options.state_dir,
+            disk: &self.shared.disk,
             machine: &options.machine,
             keyring: &options.keyring,
             cost: options.passphrase_cost,

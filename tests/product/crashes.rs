@@ -65,7 +65,7 @@ mod at_random {
 
     #[test]
     fn killed_at_random_instants_no_login_is_lost_that_could_be_saved() {
-        let tally = end(End::Kill, if is_long() { 320 } else { 8 });
+        let tally = end(End::Kill, if is_long() { 360 } else { 8 });
         assert_eq!(tally.lost, 0, "{tally}");
         assert!(!is_long() || tally.refreshes >= 10_000, "{tally}");
     }

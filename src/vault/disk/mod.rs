@@ -48,11 +48,20 @@ impl Temporary {
 }
 
 impl Disk {
-    /// A directory of the user's alone.
+    /// A directory of the user's alone. One that was missing is synced with those above it that were: what is in a directory
+    /// is lost with it.
     pub(crate) fn make_directory(&self, path: &Path) -> Result<(), VaultError> {
-        self.step("disk.make_directory")
-            .and_then(|()| system::make_directory(path))
-            .map_err(VaultError::disk("make the directory", path))
+        let missing: Vec<&Path> = path.ancestors().skip(1).take_while(|above| !above.exists()).collect();
+        let is_new = !path.exists();
+        for directory in missing.into_iter().rev().chain([path]) {
+            self.step("disk.make_directory")
+                .and_then(|()| system::make_directory(directory))
+                .map_err(VaultError::disk("make the directory", directory))?;
+            if is_new {
+                self.sync_directory(directory)?;
+            }
+        }
+        Ok(())
     }
 
     /// The old content or `bytes`, nothing between.

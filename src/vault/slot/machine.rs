@@ -9,7 +9,7 @@ use serde_json::Value;
 
 use super::{Person, Place, Slot, SlotError, SlotKey};
 use crate::ipc::message::vault::SlotKind;
-use crate::vault::disk::{self, Disk};
+use crate::vault::disk;
 use crate::vault::error::VaultError;
 use crate::vault::seal::{Key, derive};
 
@@ -30,9 +30,8 @@ impl Slot for Machine {
 
     fn make(&self, place: &Place<'_>, _person: Person<'_>) -> Result<SlotKey, SlotError> {
         let random = Key::random()?;
-        let disk = Disk::default();
-        disk.make_directory(place.state_dir)?;
-        disk.replace(&file(place), &*random.expose())?;
+        place.disk.make_directory(place.state_dir)?;
+        place.disk.replace(&file(place), &*random.expose())?;
         Ok(SlotKey { key: key(place, &random), params: Value::Null })
     }
 
@@ -45,7 +44,7 @@ impl Slot for Machine {
     }
 
     fn forget(&self, place: &Place<'_>, _params: &Value) -> Result<(), SlotError> {
-        Ok(Disk::default().remove(&file(place))?)
+        Ok(place.disk.remove(&file(place))?)
     }
 }
 

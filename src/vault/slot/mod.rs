@@ -15,6 +15,7 @@ use serde_json::Value;
 
 pub use self::keyring::KeyringChoice;
 pub use self::passphrase::Cost;
+use super::disk::Disk;
 use super::error::VaultError;
 use super::machine::MachineId;
 use super::seal::Key;
@@ -60,6 +61,8 @@ pub(crate) struct Place<'a> {
     pub(crate) vault: &'a str,
     pub(crate) slot: &'a str,
     pub(crate) state_dir: &'a Path,
+    /// Writes what a slot keeps in files.
+    pub(crate) disk: &'a Disk,
     pub(crate) machine: &'a MachineId,
     pub(crate) keyring: &'a KeyringChoice,
     pub(crate) cost: Cost,

@@ -10,6 +10,7 @@ mod session;
 /// Where slots are made in these tests.
 struct Home {
     directory: tempfile::TempDir,
+    disk: Disk,
     keyring: KeyringChoice,
     machine: MachineId,
 }
@@ -17,7 +18,7 @@ struct Home {
 impl Home {
     fn new(keyring: KeyringChoice) -> Self {
         let machine = MachineId::Given(Some("machine one".into()));
-        Self { directory: tempfile::tempdir().expect("a directory"), keyring, machine }
+        Self { directory: tempfile::tempdir().expect("a directory"), disk: Disk::default(), keyring, machine }
     }
 
     fn place(&self, slot: &'static str) -> Place<'_> {
@@ -25,6 +26,7 @@ impl Home {
             vault: "0123",
             slot,
             state_dir: self.directory.path(),
+            disk: &self.disk,
             machine: &self.machine,
             keyring: &self.keyring,
             cost: Cost { memory: 8, passes: 1, lanes: 1 },

@@ -3,6 +3,8 @@
 mod epochs;
 mod kills;
 mod owners;
+#[cfg(unix)]
+mod power;
 mod records;
 mod states;
 
