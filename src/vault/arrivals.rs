@@ -43,9 +43,11 @@ impl Vault {
         for entry in fs::read_dir(self.records_directory()).into_iter().flatten().flatten() {
             let path = entry.path();
             let Some(id) = record_of(&path) else { continue };
-            let current = disk::read(&self.record_file(&id))?;
+            // One that can't be read is followed by nothing.
+            let current = disk::read(&self.record_file(&id)).ok().flatten();
             let current = current.and_then(|file| sealed::open(&keys, &vault, &id, &file).ok());
-            let arrived = fs::read(&path).ok().and_then(|file| sealed::open(&keys, &vault, &id, &file).ok());
+            let arrived = disk::read(&path).ok().flatten();
+            let arrived = arrived.and_then(|file| sealed::open(&keys, &vault, &id, &file).ok());
             if let (Some((current, now)), Some((version, arrived))) = (current, arrived) {
                 if version == current + 1 {
                     self.shared.disk.adopt(&path, &self.record_file(&id))?;

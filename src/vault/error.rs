@@ -87,6 +87,9 @@ pub enum VaultError {
         /// What else can be done.
         advice: &'static str,
     },
+    /// What was found on the disk at the last look, in one line.
+    #[error("{0}")]
+    Storage(String),
     /// A record was replaced or removed by somebody else meanwhile.
     #[error("the login was changed meanwhile: read it again")]
     Stale,
@@ -107,7 +110,9 @@ impl VaultError {
     /// What the caller does next.
     pub fn kind(&self) -> ErrorKind {
         match self {
-            Self::Disk { .. } | Self::Damaged { .. } | Self::Format { .. } => ErrorKind::StorageFailed,
+            Self::Disk { .. } | Self::Damaged { .. } | Self::Format { .. } | Self::Storage(_) => {
+                ErrorKind::StorageFailed
+            }
             Self::InUse { .. } => ErrorKind::VaultInUse,
             Self::Locked(_) | Self::KeyringUnavailable(_) => ErrorKind::VaultLocked,
             Self::NoKeySlot { .. } => ErrorKind::NoKeySlot,

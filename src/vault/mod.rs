@@ -5,6 +5,7 @@
 //! | `record` | a login, as it is kept |
 //! | `records`, `prepared` | reading, writing and replacing records; what is in hand before a refresh goes out |
 //! | `sealed`, `seal` | a record's file; keys and sealing |
+//! | `state` | what is known of it, and what whoever asks is told |
 //! | `header`, `wrap` | `vault.json`; how a slot's key opens the vault's |
 //! | `unlock`, `slots`, `epoch` | opening and closing; adding and removing slots; a new key for everything |
 //! | `slot` | the places where a key can live, one file each |
@@ -32,12 +33,12 @@ mod seal;
 mod sealed;
 mod slot;
 mod slots;
+mod state;
 #[cfg(test)]
 mod tests;
 mod unlock;
 mod wrap;
 
-use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -45,7 +46,7 @@ use std::time::Duration;
 
 use self::disk::Disk;
 pub use self::error::VaultError;
-use self::header::{Header, Keys};
+use self::header::Header;
 pub use self::machine::MachineId;
 use self::ownership::Ownership;
 #[cfg(unix)]
@@ -54,6 +55,7 @@ pub use self::prepared::{Mark, Prepared};
 pub use self::records::{Loaded, RecordId, Stored, Written};
 use self::slot::Place;
 pub use self::slot::{Cost, KeyringChoice};
+use self::state::{Inner, Trouble};
 use crate::clock::{Clock, SystemClock};
 pub use crate::fault::Faults;
 use crate::ipc::message::vault::{SlotKind, SlotReport, VaultReport, VaultState};
@@ -128,37 +130,6 @@ impl Shared {
     }
 }
 
-/// What is known; held for moments only.
-#[derive(Default)]
-struct Inner {
-    header: Option<Header>,
-    /// The records of a vault without a disk, sealed as they would be there.
-    memory: Option<BTreeMap<RecordId, Vec<u8>>>,
-    keys: Option<Arc<Keys>>,
-    /// The slot that opened it.
-    opened_by: Option<String>,
-    copied: bool,
-    trouble: Option<Trouble>,
-    /// The highest version seen of each record; `u64::MAX` once it was removed.
-    seen: HashMap<RecordId, u64>,
-    damaged: Vec<String>,
-    wrong_passphrases: u32,
-    /// On the boot clock.
-    next_try: Duration,
-    /// How often it was locked: an unlocking that began before loses.
-    locks: u64,
-    /// Whether what a killed agent left half-placed was looked for: once, before anything is prepared.
-    arrivals_finished: bool,
-}
-
-/// What stood in the way at the last try.
-#[derive(Clone, Debug)]
-enum Trouble {
-    KeyMissing(String),
-    KeyringUnavailable(String),
-    Other(String),
-}
-
 impl Vault {
     /// Becomes the vault's owner and reads what can be read without its key.
     pub fn open(options: OpenOptions) -> Result<Self, VaultError> {
@@ -171,7 +142,7 @@ impl Vault {
         disk.sweep(&options.vault_dir);
         disk.sweep(&records);
         let vault = Self { shared: Arc::new(Shared::new(options, disk, ownership)) };
-        *vault.inner() = vault.read_header()?;
+        *vault.inner() = vault.read_header();
         Ok(vault)
     }
 
@@ -180,20 +151,22 @@ impl Vault {
         self.shared.ownership.announce(&self.shared.options, &self.shared.disk)
     }
 
-    fn read_header(&self) -> Result<Inner, VaultError> {
+    /// What stands in the way of reading it is the vault's trouble, not its end: whoever asks is told, and `reset` sets it
+    /// aside.
+    fn read_header(&self) -> Inner {
         let mut inner = Inner::default();
         let path = self.header_file();
-        match disk::read(&path)?.map(|bytes| Header::parse(&path, &bytes)) {
-            Some(Ok(header)) => {
-                inner.copied = self.binding(&header.body.id)? != Some(header.binding.clone());
-                inner.header = Some(header);
-            }
-            // Kept as it is; `reset` sets it aside.
-            Some(Err(error)) => inner.trouble = Some(Trouble::Other(error.to_string())),
-            None if self.record_ids()?.is_empty() => {}
-            None => inner.trouble = Some(Trouble::KeyMissing(format!("{} is gone", path.display()))),
+        let found = disk::read(&path).and_then(|bytes| bytes.map(|bytes| Header::parse(&path, &bytes)).transpose());
+        let known = found.and_then(|header| match header {
+            Some(header) => Ok((self.binding(&header.body.id)? != Some(header.binding.clone()), Some(header))),
+            None if self.record_ids()?.is_empty() => Ok((false, None)),
+            None => Err(VaultError::KeyMissing(format!("{} is gone", path.display()))),
+        });
+        match known {
+            Ok((copied, header)) => (inner.copied, inner.header) = (copied, header),
+            Err(error) => inner.trouble = Some(Trouble::from(&error)),
         }
-        Ok(inner)
+        inner
     }
 
     /// Its state.
@@ -251,55 +224,6 @@ impl Vault {
             cost: options.passphrase_cost,
             patience: options.keyring_patience,
         }
-    }
-}
-
-impl Inner {
-    fn state(&self) -> VaultState {
-        match (&self.header, &self.trouble) {
-            _ if self.copied => VaultState::Copied,
-            _ if self.keys.is_some() => VaultState::Unlocked,
-            (_, Some(Trouble::KeyMissing(_))) => VaultState::KeyMissing,
-            (_, Some(Trouble::KeyringUnavailable(_))) => VaultState::KeyringUnavailable,
-            (None, None) => VaultState::Absent,
-            _ => VaultState::Locked,
-        }
-    }
-
-    fn message(&self) -> Option<String> {
-        if self.copied {
-            return Some(VaultError::Copied.to_string());
-        }
-        if self.keys.is_some() {
-            return None;
-        }
-        let sticky = self.header.as_ref().is_some_and(|header| header.sticky);
-        match &self.trouble {
-            _ if sticky => Some(unlock::STICKY.to_string()),
-            Some(Trouble::KeyMissing(why)) => Some(VaultError::KeyMissing(why.clone()).to_string()),
-            Some(Trouble::KeyringUnavailable(why)) => Some(VaultError::KeyringUnavailable(why.clone()).to_string()),
-            Some(Trouble::Other(why)) => Some(why.clone()),
-            None => self.header.is_some().then(|| VaultError::Locked("").to_string()),
-        }
-    }
-
-    /// The keys, or why there are none.
-    fn opened(&self) -> Result<Arc<Keys>, VaultError> {
-        if self.copied {
-            return Err(VaultError::Copied);
-        }
-        match (&self.keys, &self.trouble) {
-            (Some(keys), _) => Ok(keys.clone()),
-            (None, _) if self.header.as_ref().is_some_and(|header| header.sticky) => Err(unlock::STICKY),
-            (None, Some(Trouble::KeyMissing(why))) => Err(VaultError::KeyMissing(why.clone())),
-            (None, Some(Trouble::KeyringUnavailable(why))) => Err(VaultError::KeyringUnavailable(why.clone())),
-            (None, Some(Trouble::Other(why))) if self.header.is_none() => Err(VaultError::Invalid(why.clone())),
-            (None, _) => Err(VaultError::Locked("")),
-        }
-    }
-
-    fn vault_id(&self) -> Result<String, VaultError> {
-        self.header.as_ref().map(|header| header.body.id.clone()).ok_or(VaultError::Locked(""))
     }
 }
 

@@ -82,7 +82,7 @@ impl Vault {
         let disk = Disk { faults: options.faults.clone() };
         let ownership = Ownership::inherit(&options, lock)?;
         let vault = Self { shared: Arc::new(Shared::new(options, disk, ownership)) };
-        *vault.inner() = vault.read_header()?;
+        *vault.inner() = vault.read_header();
         vault.take_in(passed)?;
         Ok(vault)
     }

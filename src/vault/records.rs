@@ -231,7 +231,7 @@ impl Vault {
             return Ok(memory.iter().map(|(id, file)| (id.clone(), Ok(file.clone()))).collect());
         }
         let read = |id: RecordId| {
-            let file = fs::read(self.record_file(&id)).map_err(|_| Closed::Foreign);
+            let file = disk::read(&self.record_file(&id)).ok().flatten().ok_or(Closed::Foreign);
             (id, file)
         };
         Ok(self.record_ids()?.into_iter().map(read).collect())

@@ -148,7 +148,8 @@ impl Vault {
         let records = self.records_directory();
         disk.rename(&records, &aside.join("records"))?;
         disk.make_directory(&records)?;
-        if disk::read(&self.header_file())?.is_some() {
+        // Whatever it is, if it is there.
+        if self.header_file().symlink_metadata().is_ok() {
             disk.rename(&self.header_file(), &aside.join("vault.json"))?;
         }
         *inner = Inner { locks: inner.locks + 1, ..Inner::default() };

@@ -95,7 +95,7 @@ impl Vault {
             // A mistyped passphrase says nothing about the vault.
             Err(error) if person.passphrase.is_some() => return Err(error),
             Err(error) => {
-                inner.trouble = Some(trouble(&error));
+                inner.trouble = Some(Trouble::from(&error));
                 return Err(error);
             }
         }
@@ -205,13 +205,5 @@ fn verdict(failures: Vec<SlotError>, by_passphrase: bool) -> VaultError {
         Some(_) if by_passphrase => VaultError::Locked("; the key in its other slots is gone, its passphrase opens it"),
         Some(SlotError::Missing(why)) => VaultError::KeyMissing(why),
         Some(_) => VaultError::KeyMissing("what its slots hold does not open it".into()),
-    }
-}
-
-fn trouble(error: &VaultError) -> Trouble {
-    match error {
-        VaultError::KeyMissing(why) => Trouble::KeyMissing(why.clone()),
-        VaultError::KeyringUnavailable(why) => Trouble::KeyringUnavailable(why.clone()),
-        other => Trouble::Other(other.to_string()),
     }
 }

@@ -9,7 +9,7 @@ mod unix;
 mod windows;
 
 use std::fs::{self, File};
-use std::io::{self, Seek as _, SeekFrom, Write as _};
+use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -195,11 +195,29 @@ pub(crate) fn open_lock_file(path: &Path) -> Result<File, VaultError> {
     system::open_or_create(path).map_err(VaultError::disk("open", path))
 }
 
-/// The whole file, or `None` if there is none.
+/// No file of a vault comes near this, in bytes.
+const LARGEST: u64 = 16 * 1024 * 1024;
+
+/// The whole file, or `None` if there is none. What is no regular file is an error: a pipe would never end, a link leads
+/// elsewhere.
 pub(crate) fn read(path: &Path) -> Result<Option<Vec<u8>>, VaultError> {
-    match fs::read(path) {
+    match read_regular(path) {
         Ok(bytes) => Ok(Some(bytes)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(VaultError::disk("read", path)(error)),
     }
+}
+
+fn read_regular(path: &Path) -> io::Result<Vec<u8>> {
+    let file = system::open_to_read(path)?;
+    let found = file.metadata()?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    if found.len() > LARGEST {
+        return Err(io::Error::other("it is far too large"));
+    }
+    let mut bytes = Vec::new();
+    file.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(bytes)
 }

@@ -16,6 +16,10 @@ pub(super) fn open_or_create(path: &Path) -> io::Result<File> {
     OpenOptions::new().read(true).write(true).create(true).truncate(false).open(path)
 }
 
+pub(super) fn open_to_read(path: &Path) -> io::Result<File> {
+    File::open(path)
+}
+
 /// NTFS reserves the clusters of a file whose end is set.
 pub(super) fn allocate(file: &File, size: u64) -> io::Result<()> {
     file.set_len(size)?;

@@ -1,5 +1,7 @@
 //! Tests of the vault as a whole, on a real disk; what they share.
 
+#[cfg(target_os = "linux")]
+mod damage;
 mod epochs;
 mod kills;
 mod owners;

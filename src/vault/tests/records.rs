@@ -46,32 +46,6 @@ fn only_the_newest_version_is_built_on() {
 }
 
 #[test]
-fn a_damaged_record_is_kept_and_hides_no_other() {
-    let home = Home::new();
-    let vault = home.ready();
-    let id = vault.create(&record("lost")).expect("created").id;
-    vault.create(&record("safe")).expect("created");
-    let path = vault.record_file(&id);
-    let good = fs::read(&path).expect("read");
-    let flips = (0..good.len()).map(|at| {
-        let mut bytes = good.clone();
-        bytes[at] ^= 0x10;
-        bytes
-    });
-    let cuts = (0..good.len()).step_by(7).map(|at| good[..at].to_vec());
-    for bytes in flips.chain(cuts) {
-        fs::write(&path, &bytes).expect("written");
-        let loaded = vault.load().expect("loads");
-        assert_eq!(loaded.records.iter().map(token).collect::<Vec<_>>(), ["safe"]);
-        assert_eq!(loaded.damaged, [format!("{id}.rec")]);
-        assert_eq!(vault.report().damaged, loaded.damaged);
-        assert_eq!(fs::read(&path).expect("kept"), bytes);
-    }
-    fs::write(&path, good).expect("written");
-    assert_eq!(tokens(&vault), ["lost", "safe"]);
-}
-
-#[test]
 fn swapped_files_do_not_open() {
     let home = Home::new();
     let vault = home.ready();

@@ -164,8 +164,8 @@ fn a_header_that_was_changed_does_not_open() {
     let good = fs::read_to_string(&path).expect("read");
     for (text, expected) in [
         (good.replace("\"created_at\": ", "\"created_at\": 1"), ErrorKind::StorageFailed),
-        (good.replace("\"format\": 1", "\"format\": 2"), ErrorKind::InvalidParams),
-        (good[..good.len() / 2].to_owned(), ErrorKind::InvalidParams),
+        (good.replace("\"format\": 1", "\"format\": 2"), ErrorKind::StorageFailed),
+        (good[..good.len() / 2].to_owned(), ErrorKind::StorageFailed),
     ] {
         fs::write(&path, &text).expect("written");
         let vault = home.open();
