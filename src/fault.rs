@@ -25,6 +25,8 @@ pub const POINTS: &[&str] = &[
     "disk.write",
     "disk.sync",
     "disk.rename",
+    // A line is added to a file without waiting for the disk.
+    "disk.append",
     "disk.sync_directory",
     "disk.remove",
     // The mark is on the disk, the request not yet out.

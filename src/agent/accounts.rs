@@ -16,8 +16,8 @@ use crate::ipc::message::{Error, ErrorKind};
 use crate::provider::Provider;
 use crate::redact;
 use crate::secret::Secret;
-use crate::vault::RecordId;
 use crate::vault::record::Record;
+use crate::vault::{Barred, RecordId};
 
 /// A token's fingerprint (SHA-256): enough to know it again, nothing to use it with.
 pub(super) type Fingerprint = [u8; 32];
@@ -85,6 +85,8 @@ pub(super) struct Account {
     pub(super) id_not_renewed: bool,
     /// The server said `invalid_grant` since the grant last worked; a young one is asked about once more.
     pub(super) disowned: bool,
+    /// Why its refresh token must not be redeemed, where its record came from a backup or from elsewhere.
+    pub(super) barred: Option<Barred>,
     /// A refresh was sent and its answer never came.
     pub(super) answer_lost: bool,
     /// The last attempt reached no server.
@@ -122,6 +124,7 @@ impl Account {
             refused: None,
             id_not_renewed: false,
             disowned: false,
+            barred: None,
             answer_lost: false,
             unsent: false,
             rejected_at: None,
@@ -139,6 +142,11 @@ impl Account {
     /// Whether a program has asked for it lately: then it is renewed before anybody has to wait.
     pub(super) fn in_use(&self, now: Moment) -> bool {
         self.used.is_some_and(|used| now.since(used).least() < IN_USE)
+    }
+
+    /// Whether its refresh token may be redeemed.
+    pub(super) fn is_refreshable(&self) -> bool {
+        self.record.tokens.refresh.is_some() && self.record.dead.is_none() && self.barred.is_none()
     }
 
     /// Remembers an access token that has been replaced.

@@ -17,8 +17,8 @@ use crate::ipc::message::account::{AccountState, Problem};
 use crate::ipc::message::event::Change;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::provider::schema::ErrorClass;
-use crate::vault::Prepared;
 use crate::vault::record::{Dead, Record};
+use crate::vault::{Barred, Prepared, VaultError};
 
 impl Agent {
     /// Carries out what a failure asks for; what is left to do is the flight's.
@@ -151,6 +151,13 @@ fn variant_refused(name: &str, failure: &Failure) -> Error {
     };
     let advice = "ask for a scope and an audience that this login may have";
     Error::new(kind, format!("{name}: {}; {advice}", failure.message)).account(name)
+}
+
+/// What came from a backup or from elsewhere is not used: a person logs in.
+pub(super) fn barred_error(account: &Account, why: Barred) -> Error {
+    let name = &account.record.account;
+    let (why, hint) = (VaultError::Barred(why), login_hint(name));
+    Error::new(why.kind(), format!("{name}: {why}: run `cred-helper login {hint}`")).account(name)
 }
 
 pub(super) fn dead_error(account: &Account, message: &str) -> Error {

@@ -16,6 +16,7 @@ use crate::ipc::message::event::Change;
 use crate::ipc::message::login::{LoggedOut, LoggedOutAccount, Logout, Revocation};
 use crate::provider::Provider;
 use crate::secret::Secret;
+use crate::vault::Barred;
 use crate::vault::record::Record;
 
 /// How long a person waits for a server that is asked to revoke.
@@ -61,6 +62,10 @@ impl Agent {
     async fn revoke_now(&self, account: &Account) -> LoggedOutAccount {
         let record = &account.record;
         let name = record.account.to_string();
+        if account.barred == Some(Barred::Foreign) {
+            let message = Some("not revoked: it may be in use where the vault came from".to_owned());
+            return LoggedOutAccount { account: name, revocation: Revocation::Unsupported, message };
+        }
         let Some(endpoint) = &record.revocation_endpoint else {
             let message = Some("the server has no revocation endpoint: its tokens work until they expire".to_owned());
             return LoggedOutAccount { account: name, revocation: Revocation::Unsupported, message };

@@ -36,6 +36,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod upkeep;
 mod vault_door;
 pub mod wiping_allocator;
 
@@ -88,6 +89,7 @@ pub struct Agent {
     tries: AtomicU64,
     /// Held while an account gets a name, so that no two get the same.
     naming: tokio::sync::Mutex<()>,
+    upkeep: upkeep::Upkeep,
     /// Protections that the system refused, for `doctor`.
     unprotected: Vec<String>,
     /// What seals the secrets in memory; in tests they may be in clear.
@@ -149,6 +151,7 @@ impl Agent {
             opening: tokio::sync::Mutex::default(),
             tries: AtomicU64::default(),
             naming: tokio::sync::Mutex::default(),
+            upkeep: upkeep::Upkeep::default(),
             unprotected,
             sealer,
             events: broadcast::channel(EVENTS_KEPT).0,

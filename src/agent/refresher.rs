@@ -11,7 +11,7 @@ use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tracing::info;
 
 use super::accounts::{Narrowed, Variant, login_hint};
-use super::failures::{dead_error, lasting};
+use super::failures::{barred_error, dead_error, lasting};
 use super::gate::{Closed, Pass};
 use super::persist::Kept;
 use super::{Agent, fingerprint, single_flight};
@@ -114,6 +114,7 @@ impl Agent {
         let turns = self.table().get(incarnation).map(|a| (Arc::clone(&a.exchange), Arc::clone(&a.write)));
         let (turn, write) = turns.ok_or_else(|| Stop::Final(self.gone()))?;
         let (_turn, _pass) = self.admitted(turn).await?;
+        self.mend(&[incarnation]).await;
         // Nobody writes another version between looking up which one there is and preparing for it.
         let writing = write.lock_owned().await;
         let job = self.job(incarnation, variant).map_err(Stop::Final)?;
@@ -157,6 +158,9 @@ impl Agent {
         let table = self.table();
         let account = table.get(incarnation).ok_or_else(|| self.gone())?;
         let name = &account.record.account;
+        if let Some(why) = account.barred {
+            return Err(barred_error(account, why));
+        }
         if let Some(dead) = &account.record.dead {
             return Err(dead_error(account, &dead.message));
         }

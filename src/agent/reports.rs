@@ -6,21 +6,24 @@ use super::accounts::Account;
 use super::audit::Asking;
 use super::{Agent, memory};
 use crate::account::AccountName;
-use crate::ipc::message::account::{AccountState, AccountStatus, Accounts, RenameAccount, SetDefault, ShowAccount};
+use crate::ipc::message::account::{
+    AccountState, AccountStatus, Accounts, Problem, RenameAccount, SetDefault, ShowAccount,
+};
 use crate::ipc::message::agent::{AgentReport, Check, CheckResult, Checks};
 use crate::ipc::message::event::Change;
-use crate::ipc::message::vault::{SlotKind, VaultState};
+use crate::ipc::message::vault::{VaultReport, VaultState};
 use crate::ipc::message::{Done, Error, ErrorKind};
 use crate::version;
 
 impl Agent {
     pub(super) async fn list_accounts(self: &Arc<Self>) -> Result<Accounts, Error> {
         self.ensure_open().await?;
+        self.mend_soon();
         let kept = self.kept_on_disk();
         let table = self.table();
         let default = table.resolve(None).ok().map(|account| account.record.incarnation);
         let accounts = table.iter().map(|account| self.status(account, default, kept)).collect();
-        Ok(Accounts { accounts })
+        Ok(Accounts { accounts, trouble: self.vault.trouble() })
     }
 
     pub(super) async fn show_account(self: &Arc<Self>, show: ShowAccount) -> Result<AccountStatus, Error> {
@@ -32,22 +35,27 @@ impl Agent {
     }
 
     fn kept_on_disk(&self) -> bool {
-        self.vault.report().as_strong_as != Some(SlotKind::Memory)
+        !self.vault.is_in_memory()
     }
 
     fn status(&self, account: &Account, default: Option<u64>, kept: bool) -> AccountStatus {
         let record = &account.record;
         let dead = record.dead.as_ref();
         let state = match dead {
+            _ if account.barred.is_some() => AccountState::ReauthorizationRequired,
             Some(_) => AccountState::ReauthorizationRequired,
             None if self.logins.concerns(&record.account) => AccountState::Authorizing,
             None => AccountState::SignedIn,
         };
-        let died = dead.map(|dead| crate::ipc::message::account::Problem {
+        let died = dead.map(|dead| Problem {
             kind: ErrorKind::LoginRequired,
             message: super::failures::dead_error(account, &dead.message).message,
             since: dead.at,
             retry_at: None,
+        });
+        let barred = account.barred.map(|why| {
+            let error = super::failures::barred_error(account, why);
+            Problem { kind: error.kind(), message: error.message, since: record.signed_in_at, retry_at: None }
         });
         AccountStatus {
             account: record.account.to_string(),
@@ -67,7 +75,7 @@ impl Agent {
             refresh_at: self.schedule.of(record.incarnation).map(|at| self.wall_at(at)),
             persisted: account.persisted && kept,
             answer_lost: account.answer_lost,
-            problem: died.or_else(|| account.problem.clone()),
+            problem: barred.or(died).or_else(|| account.problem.clone()),
         }
     }
 
@@ -121,29 +129,14 @@ impl Agent {
 
     pub(super) async fn doctor(self: &Arc<Self>) -> Checks {
         let open = self.ensure_open().await;
-        let check = |name: &str, result, message: String| Check { name: name.to_owned(), result, message };
         let configuration = match &self.config_error {
             None => check("configuration", CheckResult::Ok, self.paths.config_file.display().to_string()),
             Some(error) => check("configuration", CheckResult::Failed, error.to_string()),
         };
-        let vault = match (&open, self.vault.state()) {
-            (Err(error), _) => check("vault", CheckResult::Failed, error.message.clone()),
-            (Ok(()), VaultState::Absent) => check("vault", CheckResult::Ok, "the first login makes it".to_owned()),
-            (Ok(()), _) => {
-                let report = self.vault.report();
-                let damaged = report.damaged.len();
-                let strength = report
-                    .as_strong_as
-                    .map_or_else(String::new, |kind| format!(", as strong as its {kind:?} slot").to_lowercase());
-                match damaged {
-                    0 => check("vault", CheckResult::Ok, format!("{} records{strength}", report.records)),
-                    _ => check(
-                        "vault",
-                        CheckResult::Failed,
-                        format!("{damaged} damaged records, kept in {}", report.directory),
-                    ),
-                }
-            }
+        self.mend_soon();
+        let vault = match (open, self.with_vault(|vault| Ok(vault.report())).await) {
+            (Err(error), _) | (_, Err(error)) => check("vault", CheckResult::Failed, error.message),
+            (Ok(()), Ok(report)) => check_vault(report),
         };
         let mut checks = vec![configuration, vault, self.check_audit()];
         if let Some((result, message)) = self.sealer.as_ref().map(|sealer| sealer.report()) {
@@ -162,7 +155,25 @@ impl Agent {
                 checks.push(check(&format!("account {}", status.account), CheckResult::Failed, problem.message));
             }
         }
+        checks.extend(self.vault.trouble().into_iter().map(|line| check("vault's files", CheckResult::Failed, line)));
         Checks { checks }
+    }
+}
+
+fn check(name: &str, result: CheckResult, message: String) -> Check {
+    Check { name: name.to_owned(), result, message }
+}
+
+fn check_vault(report: VaultReport) -> Check {
+    match (report.state, report.message) {
+        (VaultState::Absent, _) => check("vault", CheckResult::Ok, "the first login makes it".to_owned()),
+        (VaultState::Copied | VaultState::Restored, Some(message)) => check("vault", CheckResult::Failed, message),
+        _ => {
+            let strength = report
+                .as_strong_as
+                .map_or_else(String::new, |kind| format!(", as strong as its {kind:?} slot").to_lowercase());
+            check("vault", CheckResult::Ok, format!("{} records{strength}", report.records))
+        }
     }
 }
 

@@ -124,9 +124,8 @@ impl Agent {
 
     /// The same; a refresh that is due already comes within `spread`.
     pub(super) fn plan_within(&self, account: &Account, now: Moment, spread: Duration) {
-        let refreshable = account.record.tokens.refresh.is_some() && account.record.dead.is_none();
         let times = tokens::times(account, &Variant::default(), TokenKind::Access);
-        let times = times.filter(|_| account.in_use(now) && refreshable);
+        let times = times.filter(|_| account.in_use(now) && account.is_refreshable());
         let wait = times.and_then(|times| {
             let wait = state::refresh_in(times, account.provider.refresh.margin, now, jitter())?;
             Some(if wait.is_zero() { spread.mul_f64(jitter()) } else { wait })

@@ -19,7 +19,6 @@ use crate::grant::{self, Authorized, Client, LoginChannel, LoginError, LoginRequ
 use crate::ipc::message::account::AccountState;
 use crate::ipc::message::event::Change;
 use crate::ipc::message::login::{SignedIn, Stage, StartLogin};
-use crate::ipc::message::vault::SlotKind;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::ipc::server::Notifier;
 use crate::provider::schema::ErrorClass;
@@ -140,6 +139,11 @@ impl Agent {
             Err(closed) => return Err(self.give_back(&named, record, closed.into())),
         };
         let _turn = self.naming.lock().await;
+        if self.vault.is_from_elsewhere()
+            && let Err(error) = self.with_vault(|vault| vault.begin_anew()).await
+        {
+            return Err(self.give_back(&named, record, error));
+        }
         let before = self.table().named(&name).map(|account| account.record.incarnation);
         let result = match before {
             Some(before) => self.renew_login(&named, before, record, replace).await,
@@ -179,8 +183,11 @@ impl Agent {
         let write = self.table().get(before).map(|account| Arc::clone(&account.write));
         let Some(write) = write else { return self.new_login(named, record).await };
         let _turn = write.lock_owned().await;
-        let found = self.table().get(before).map(|account| (account.stored.clone(), Arc::clone(&account.record)));
-        let Some(((id, version), old)) = found else { return self.new_login(named, record).await };
+        let found = self
+            .table()
+            .get(before)
+            .map(|account| (account.stored.clone(), Arc::clone(&account.record), account.barred));
+        let Some(((id, version), old, barred)) = found else { return self.new_login(named, record).await };
         let (was, is) = (&old.identity.subject, &record.identity.subject);
         if !replace && was.is_some() && is.is_some() && was != is {
             let message = format!(
@@ -191,13 +198,13 @@ impl Agent {
         }
         record.default_since = old.default_since;
         let (writing, at) = (record.duplicate(), id.clone());
-        match self.with_vault(move |vault| vault.replace(&at, version, &writing)).await {
+        match self.with_vault(move |vault| vault.renew(&at, version, &writing)).await {
             Ok(version) => {
                 let account = Account::new((id, version), record, Arc::clone(&named.provider));
                 let entered = self.enter(account);
                 let old_token = old.tokens.refresh.as_ref().unwrap_or(&old.tokens.access).duplicate();
-                // Some servers give the same token again as long as it works.
-                if !entered.tokens.refresh.as_ref().is_some_and(|new| new.matches(&old_token)) {
+                // Some servers give the same token again as long as it works; what came from elsewhere is perhaps used there.
+                if barred.is_none() && !entered.tokens.refresh.as_ref().is_some_and(|new| new.matches(&old_token)) {
                     self.revoke_later(old, Arc::clone(&named.provider), old_token);
                 }
                 Ok(entered)
@@ -254,7 +261,7 @@ impl Agent {
             expires_at: record.tokens.expires_at,
             refreshable: record.tokens.refresh.is_some(),
             renewed,
-            persisted: self.vault.report().as_strong_as != Some(SlotKind::Memory),
+            persisted: !self.vault.is_in_memory(),
         }
     }
 }

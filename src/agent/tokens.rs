@@ -11,6 +11,7 @@ use tokio::time::Instant;
 
 use super::accounts::{Account, Variant, login_hint};
 use super::audit::Asking;
+use super::failures::barred_error;
 use super::state::{self, Times, Verdict};
 use super::{Agent, single_flight};
 use crate::clock::{Moment, Timestamp};
@@ -182,6 +183,9 @@ fn variant(account: &Account, get: &GetToken) -> Variant {
 }
 
 fn look(account: &Account, variant: &Variant, get: &GetToken, now: Moment) -> Result<Found, Error> {
+    if let Some(why) = account.barred {
+        return Err(barred_error(account, why));
+    }
     if get.token_type == TokenKind::Id && account.record.tokens.id.is_none() {
         return Err(no_such_token(account, TokenKind::Id));
     }
@@ -191,11 +195,10 @@ fn look(account: &Account, variant: &Variant, get: &GetToken, now: Moment) -> Re
         return Ok(Found::Renew(None));
     }
     let serve = |met| answer(account, variant, get, met, now).map(Box::new);
-    let refreshable = account.record.tokens.refresh.is_some() && account.record.dead.is_none();
     Ok(match state::judge(times, need, account.provider.refresh.margin, now) {
         Verdict::Fresh => Found::Serve(serve(true)?, false),
         // A failed refresh has its own time for the next attempt.
-        Verdict::Aging => Found::Serve(serve(true)?, refreshable && account.problem.is_none()),
+        Verdict::Aging => Found::Serve(serve(true)?, account.is_refreshable() && account.problem.is_none()),
         Verdict::AsGoodAsItGets => Found::Serve(serve(false)?, false),
         Verdict::Short | Verdict::Doubtful if lasts(account, get) => Found::Serve(serve(need.is_none())?, false),
         Verdict::Short | Verdict::Doubtful => Found::Renew(Some(times.left(now).unwrap_or(times.lifetime))),

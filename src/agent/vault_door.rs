@@ -13,7 +13,7 @@ use super::{Agent, schedule, to_the_end};
 use crate::ipc::message::event::Change;
 use crate::ipc::message::vault::{AddSlot, RemoveSlot, SlotReport, Unlock, VaultReport, VaultState, WasReset};
 use crate::ipc::message::{Done, Error, ErrorKind};
-use crate::vault::{Stored, Vault};
+use crate::vault::{Barred, Stored, Vault};
 
 pub(super) const LOCKED: &str = "the vault is locked: run `cred-helper unlock`";
 
@@ -54,33 +54,38 @@ impl Agent {
         match self.vault.state() {
             // A vault that isn't there is open: nothing is in it.
             VaultState::Absent => true,
-            VaultState::Unlocked => self.table().loaded,
+            // One from elsewhere can be looked at: what is in it is barred.
+            VaultState::Unlocked | VaultState::Copied | VaultState::Restored => self.table().loaded,
             _ => false,
         }
     }
 
-    /// The storage is probed before a login starts: it would be a pity afterwards.
+    /// The storage is probed before a login starts: it would be a pity afterwards. A login is a way out for a vault that came
+    /// from elsewhere.
     pub(super) async fn ensure_ready(self: &Arc<Self>, interactive: bool) -> Result<(), Error> {
-        self.ensure_open().await?;
+        match self.ensure_open().await {
+            Err(error) if error.kind() != ErrorKind::VaultCopied => return Err(error),
+            _ => {}
+        }
         self.with_vault(move |vault| vault.ensure_ready(interactive)).await?;
         self.ensure_open().await
     }
 
     /// Takes the vault's records into memory.
     pub(super) async fn load(self: &Arc<Self>) -> Result<(), Error> {
-        if self.vault.state() != VaultState::Unlocked {
+        if !matches!(self.vault.state(), VaultState::Unlocked | VaultState::Copied | VaultState::Restored) {
             return Ok(());
         }
         let loaded = self.with_vault(|vault| vault.load()).await?;
-        for file in &loaded.damaged {
-            warn!("{file} in the vault is damaged; it was left as it is, see `cred-helper vault status`");
+        for line in &loaded.trouble {
+            warn!("{line}");
         }
         let mut stored = loaded.records;
         // Of two logins of one name the newer counts.
         stored.sort_by_key(|stored| stored.record.signed_in_at);
         let (now, spread) = (self.clock.moment(), schedule::spread(stored.len()));
         let mut accounts = 0;
-        for Stored { id, version, record, unanswered } in stored {
+        for Stored { id, version, record, unanswered, barred } in stored {
             accounts += 1;
             if self.table().get(record.incarnation).is_some() {
                 // What is in memory may be newer than what the disk has taken so far.
@@ -88,7 +93,8 @@ impl Agent {
             }
             let provider = self.provider_of(&record);
             let mut account = Account::new((id, version), record, provider);
-            account.answer_lost = unanswered.is_some();
+            account.barred = barred;
+            account.answer_lost = unanswered.is_some() && barred.is_none();
             self.plan_within(&account, now, spread);
             if account.answer_lost && account.record.dead.is_none() {
                 // The sooner the token is sent again, the likelier its server still takes it.
@@ -103,13 +109,14 @@ impl Agent {
         self.touch();
         self.schedule.look_anew();
         info!(accounts, "the vault is open");
-        self.announce(Change::Vault { state: VaultState::Unlocked });
+        self.announce(Change::Vault { state: self.vault.state() });
+        self.settle_soon();
         Ok(())
     }
 
     pub(super) async fn unlock(self: &Arc<Self>, unlock: Unlock) -> Result<Done, Error> {
         let _turn = self.opening.lock().await;
-        if self.is_open() && self.vault.state() == VaultState::Unlocked {
+        if self.is_open() && self.vault.state() != VaultState::Absent {
             return Ok(Done {});
         }
         self.with_vault(move |vault| vault.unlock(unlock.passphrase.as_ref(), unlock.interactive)).await?;
@@ -136,15 +143,19 @@ impl Agent {
             return Err(Error::new(error.kind(), message));
         }
         self.logins.cancel_all();
-        if let Err(error) = self.with_vault(|vault| vault.lock()).await {
+        let locked = self.with_vault(|vault| vault.lock()).await;
+        if let (Err(error), VaultState::Unlocked) = (&locked, self.vault.state()) {
             self.gate.open(Closed::Locked);
-            return Err(error);
+            return Err(error.clone());
         }
         self.table().clear();
         self.schedule.clear();
         self.rules.forget();
         self.announce(Change::Vault { state: VaultState::Locked });
-        Ok(Done {})
+        locked.map(|()| Done {}).map_err(|error| {
+            let message = format!("locked, but not over a restart of the agent: {}", error.message);
+            Error::new(error.kind(), message)
+        })
     }
 
     pub(super) async fn vault_report(self: &Arc<Self>) -> Result<VaultReport, Error> {
@@ -173,8 +184,10 @@ impl Agent {
 
     pub(super) async fn adopt(self: &Arc<Self>) -> Result<Done, Error> {
         self.with_vault(|vault| vault.adopt()).await?;
+        self.unbar();
         // Adopted it is, even if it takes a passphrase to open it.
         let _ = self.ensure_open().await;
+        self.settle_soon();
         Ok(Done {})
     }
 
@@ -189,5 +202,18 @@ impl Agent {
         self.schedule.clear();
         self.announce(Change::Vault { state: VaultState::Absent });
         Ok(WasReset { moved_to })
+    }
+
+    /// What came with the vault is taken over: it counts like any other.
+    fn unbar(&self) {
+        let now = self.clock.moment();
+        let mut table = self.table();
+        let foreign = table.iter().filter(|account| account.barred == Some(Barred::Foreign));
+        let foreign: Vec<u64> = foreign.map(|account| account.record.incarnation).collect();
+        for incarnation in foreign {
+            let Some(account) = table.get_mut(incarnation) else { continue };
+            account.barred = None;
+            self.plan(account, now);
+        }
     }
 }

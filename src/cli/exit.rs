@@ -101,7 +101,9 @@ fn meaning(kind: ErrorKind) -> &'static str {
         K::Denied => "The provider or the person said no.",
         K::Cancelled => "The login was cancelled or took too long.",
         K::NoticeRequired => "The provider's notice has to be read and accepted: `login --accept-notice`.",
-        K::VaultCopied => "The vault was copied from another machine: `cred-helper vault adopt`.",
+        K::VaultCopied => {
+            "The vault was copied from another machine or restored from a backup: log in anew, or `cred-helper vault adopt`."
+        }
         K::WrongPassphrase => "The passphrase is wrong.",
         K::InvalidPaste => "What was pasted is no code, or another login's.",
         K::OtherPerson => "The server says that another person signed in: `login --replace`.",

@@ -25,6 +25,8 @@ pub(super) fn print(accounts: &Accounts, json: bool) -> Result<(), Failure> {
     }
     if accounts.accounts.is_empty() {
         output::tell(NOBODY);
+    }
+    if accounts.accounts.is_empty() && accounts.trouble.is_empty() {
         return Ok(());
     }
     output::data(&overview(accounts, when::now(), Style::stdout()))
@@ -42,11 +44,14 @@ pub(super) fn overview(accounts: &Accounts, now: Timestamp, style: Style) -> Str
         .iter()
         .flat_map(|account| problems(account).into_iter().map(|problem| (account.account.as_str(), problem)))
         .collect();
-    if !problems.is_empty() {
+    if !problems.is_empty() || !accounts.trouble.is_empty() {
         out.push('\n');
     }
     for (account, problem) in problems {
         out.push_str(&format!("{} {problem}\n", style.paint(Tone::Warning, &format!("{account}:"))));
+    }
+    for line in &accounts.trouble {
+        out.push_str(&format!("{} {line}\n", style.paint(Tone::Bad, "vault:")));
     }
     out
 }
@@ -129,6 +134,7 @@ mod tests {
                         "problem":{"kind":"login_required","message":"the grant is gone.","since":0}}"#,
                 ),
             ],
+            trouble: vec!["/v/1.rec is damaged".to_owned()],
         };
         let text = overview(&accounts, Timestamp(100), Style { on: false });
         let lines: Vec<&str> = text.lines().collect();
@@ -136,6 +142,7 @@ mod tests {
         assert!(lines[2].starts_with("b/work   -             login needed  -"), "{text}");
         assert!(lines[4].starts_with("b/work: the grant is gone (since "), "{text}");
         assert_eq!(lines[5], "b/work: To sign in again: cred-helper login b/work");
+        assert_eq!(lines[6], "vault: /v/1.rec is damaged");
     }
 
     #[test]

@@ -112,6 +112,9 @@ fn shown(report: &VaultReport) -> String {
         facts.push(("cannot be opened", Some(Cell::new(text, Tone::Bad))));
     }
     let mut out = table::facts(style, facts);
+    for line in &report.trouble {
+        out.push_str(&format!("\n{} {line}\n", style.paint(Tone::Bad, "!")));
+    }
     if !report.slots.is_empty() {
         out.push('\n');
         out.push_str(&slots(&report.slots));
@@ -152,6 +155,7 @@ pub(super) fn state(state: VaultState) -> Cell {
         VaultState::KeyMissing => ("its key is missing", Tone::Bad),
         VaultState::KeyringUnavailable => ("its keyring cannot be reached", Tone::Bad),
         VaultState::Copied => ("copied from another machine", Tone::Bad),
+        VaultState::Restored => ("restored from a backup", Tone::Bad),
         VaultState::Unknown => ("in a state that this version doesn't know", Tone::Warning),
     };
     Cell::new(text, tone)

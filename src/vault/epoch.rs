@@ -21,24 +21,25 @@ impl Vault {
         let (vault, removed) = {
             // No record is written between the old key and the new.
             let _writes = hold(&self.shared.writes);
+            let keys = self.inner().opened()?;
+            let (removed, keys) = self.change_header(|header| {
+                let at = header.body.slots.iter().position(|slot| slot.id == id);
+                let at = at.ok_or_else(|| VaultError::Invalid("there is no key slot of that id".into()))?;
+                if header.body.slots.len() == 1 {
+                    return Err(VaultError::Invalid(
+                        "that is the last key slot and nothing would open the vault: add another first".into(),
+                    ));
+                }
+                let removed = header.body.slots.remove(at);
+                Ok((removed, start_epoch(header, &keys)?))
+            })?;
             let mut inner = self.inner();
-            let keys = inner.opened()?;
-            let mut header = inner.header.clone().ok_or(VaultError::Locked(""))?;
-            let at = header.body.slots.iter().position(|slot| slot.id == id);
-            let at = at.ok_or_else(|| VaultError::Invalid("there is no key slot of that id".into()))?;
-            if header.body.slots.len() == 1 {
-                return Err(VaultError::Invalid(
-                    "that is the last key slot and nothing would open the vault: add another first".into(),
-                ));
+            // Locked meanwhile, it stays so.
+            if inner.keys.is_some() {
+                inner.keys = Some(Arc::new(keys));
             }
-            let removed = header.body.slots.remove(at);
-            let keys = start_epoch(&mut header, &keys)?;
-            self.write_header(&header)?;
-            let vault = header.body.id.clone();
-            inner.header = Some(header);
-            inner.keys = Some(Arc::new(keys));
             inner.opened_by = inner.opened_by.take().filter(|slot| *slot != removed.id);
-            (vault, removed)
+            (inner.vault_id()?, removed)
         };
         if let Some(slot) = slot::of_kind(removed.kind) {
             // What stays there opens nothing any more.
@@ -65,9 +66,10 @@ impl Vault {
                 // No key opens that one.
                 Ok(None) | Err(Closed::Damaged) => {}
                 // A newer version of this program may need the key for it, or the disk may give it back.
-                Err(Closed::Foreign) => all = false,
+                Err(_) => all = false,
             }
         }
+        self.reseal_ledger(&keys, &vault)?;
         if all { self.drop_earlier(&keys) } else { Ok(()) }
     }
 
@@ -77,13 +79,22 @@ impl Vault {
         if begun { self.finish_epoch() } else { Ok(()) }
     }
 
+    /// The earlier keys go: the ledger must not need them.
+    fn reseal_ledger(&self, keys: &Keys, vault: &str) -> Result<(), VaultError> {
+        let path = self.ledger_file();
+        let mut ledger = hold(&self.shared.ledger);
+        match ledger.epoch() {
+            Some(epoch) if epoch != keys.epoch => ledger.rewrite(self.ledger_place(&path, vault, keys), 0),
+            _ => Ok(()),
+        }
+    }
+
     fn drop_earlier(&self, keys: &Keys) -> Result<(), VaultError> {
+        self.change_header(|header| {
+            header.body.earlier.clear();
+            header.reseal(&keys.current)
+        })?;
         let mut inner = self.inner();
-        let mut header = inner.header.clone().ok_or(VaultError::Locked(""))?;
-        header.body.earlier.clear();
-        header.reseal(&keys.current)?;
-        self.write_header(&header)?;
-        inner.header = Some(header);
         if inner.keys.is_some() {
             let current = Key::from_slice(&*keys.current.expose()).map_err(|_| UNREADABLE)?;
             inner.keys = Some(Arc::new(Keys { epoch: keys.epoch, current, earlier: Vec::new() }));

@@ -4,6 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::Barred;
 use crate::clock::{Clock as _, SystemClock};
 use crate::ipc::message::vault::SlotKind;
 use crate::ipc::message::{Error, ErrorKind};
@@ -56,6 +57,14 @@ pub enum VaultError {
          sign in anew there or here, or run `cred-helper vault adopt`"
     )]
     Copied,
+    /// It is older than what this installation has seen of it.
+    #[error(
+        "the vault was restored from a backup; its logins may be used up: sign in anew, or run `cred-helper vault adopt`"
+    )]
+    Restored,
+    /// That login must not be redeemed.
+    #[error("{}", barred(*.0))]
+    Barred(Barred),
     /// A passphrase that opens nothing.
     #[error("the passphrase is wrong; the next try counts in {} s", wait.as_secs())]
     WrongPassphrase {
@@ -118,7 +127,8 @@ impl VaultError {
             Self::NoKeySlot { .. } => ErrorKind::NoKeySlot,
             Self::KeyMissing(_) => ErrorKind::KeyMissing,
             Self::KeyringRefused(_) => ErrorKind::KeyringRefused,
-            Self::Copied => ErrorKind::VaultCopied,
+            Self::Copied | Self::Restored | Self::Barred(Barred::Foreign) => ErrorKind::VaultCopied,
+            Self::Barred(Barred::RolledBack) => ErrorKind::LoginRequired,
             Self::WrongPassphrase { .. } | Self::TooSoon { .. } => ErrorKind::WrongPassphrase,
             Self::Invalid(_) => ErrorKind::InvalidParams,
             Self::Stale | Self::Random(_) | Self::Internal(_) => ErrorKind::Internal,
@@ -137,6 +147,16 @@ impl From<VaultError> for Error {
             _ => {}
         }
         wire
+    }
+}
+
+fn barred(why: Barred) -> &'static str {
+    match why {
+        Barred::RolledBack => "its record was restored from a backup, and its refresh token was used since",
+        Barred::Foreign => {
+            "it came with a vault that was copied or restored, and may be used up or in use elsewhere \
+             (to take everything over: `cred-helper vault adopt`)"
+        }
     }
 }
 

@@ -5,8 +5,9 @@
 //! | `record` | a login, as it is kept |
 //! | `records`, `prepared` | reading, writing and replacing records; what is in hand before a refresh goes out |
 //! | `sealed`, `seal` | a record's file; keys and sealing |
-//! | `state` | what is known of it, and what whoever asks is told |
+//! | `state`, `unopened` | what is known of it, and of its files that are not well, and what whoever asks is told |
 //! | `header`, `wrap` | `vault.json`; how a slot's key opens the vault's |
+//! | `ledger`, `restored` | which version of each record is the newest; what came back from a backup or from elsewhere |
 //! | `unlock`, `slots`, `epoch` | opening and closing; adding and removing slots; a new key for everything |
 //! | `slot` | the places where a key can live, one file each |
 //! | `ownership`, `passing` | the lock that makes an agent the owner; handing the vault to a successor |
@@ -22,6 +23,7 @@ mod error;
 #[cfg(any(feature = "fuzzing", all(test, feature = "agent", feature = "cli")))]
 pub(crate) mod fuzzing;
 mod header;
+mod ledger;
 mod machine;
 mod ownership;
 #[cfg(unix)]
@@ -29,6 +31,7 @@ mod passing;
 mod prepared;
 pub mod record;
 mod records;
+mod restored;
 mod seal;
 mod sealed;
 mod slot;
@@ -37,6 +40,7 @@ mod state;
 #[cfg(test)]
 mod tests;
 mod unlock;
+mod unopened;
 mod wrap;
 
 use std::fmt;
@@ -47,15 +51,17 @@ use std::time::Duration;
 use self::disk::Disk;
 pub use self::error::VaultError;
 use self::header::Header;
+use self::ledger::Ledger;
 pub use self::machine::MachineId;
 use self::ownership::Ownership;
 #[cfg(unix)]
 pub use self::passing::Passed;
 pub use self::prepared::{Mark, Prepared};
 pub use self::records::{Loaded, RecordId, Stored, Written};
+pub use self::restored::Barred;
 use self::slot::Place;
 pub use self::slot::{Cost, KeyringChoice};
-use self::state::{Inner, Trouble};
+use self::state::{Elsewhere, Inner, Trouble};
 use crate::clock::{Clock, SystemClock};
 pub use crate::fault::Faults;
 use crate::ipc::message::vault::{SlotKind, SlotReport, VaultReport, VaultState};
@@ -120,13 +126,28 @@ struct Shared {
     admin: Mutex<()>,
     /// Held while records are written; a new epoch holds it for all of them.
     writes: Mutex<()>,
+    /// Held while the header is changed, from reading it to knowing that it is written.
+    header: Mutex<()>,
+    ledger: Mutex<Ledger>,
+    /// What of which vault's ledger was counted last.
+    counted: Mutex<(String, u64)>,
     // Dropped last: the lock goes when nothing writes any more.
     ownership: Ownership,
 }
 
 impl Shared {
     fn new(options: OpenOptions, disk: Disk, ownership: Ownership) -> Self {
-        Self { options, disk, inner: Mutex::default(), admin: Mutex::default(), writes: Mutex::default(), ownership }
+        Self {
+            options,
+            disk,
+            inner: Mutex::default(),
+            admin: Mutex::default(),
+            writes: Mutex::default(),
+            header: Mutex::default(),
+            ledger: Mutex::default(),
+            counted: Mutex::default(),
+            ownership,
+        }
     }
 }
 
@@ -163,7 +184,10 @@ impl Vault {
             None => Err(VaultError::KeyMissing(format!("{} is gone", path.display()))),
         });
         match known {
-            Ok((copied, header)) => (inner.copied, inner.header) = (copied, header),
+            Ok((copied, header)) => {
+                inner.elsewhere = copied.then_some(Elsewhere::Copied);
+                inner.header = header;
+            }
             Err(error) => inner.trouble = Some(Trouble::from(&error)),
         }
         inner
@@ -189,11 +213,22 @@ impl Vault {
             message: inner.message(),
             epoch: header.map_or(0, |header| header.body.epoch),
             records,
-            damaged: inner.damaged.clone(),
+            damaged: inner.unopened.iter().map(|unopened| unopened.file.clone()).collect(),
+            trouble: inner.trouble_lines(),
             as_strong_as: slots.iter().map(|slot| slot.kind).max(),
             slots,
             auto_lock: None,
         }
+    }
+
+    /// What is wrong with its files and what to do, one line each, as of the last look.
+    pub fn trouble(&self) -> Vec<String> {
+        self.inner().trouble_lines()
+    }
+
+    /// Whether it lives in memory alone.
+    pub fn is_in_memory(&self) -> bool {
+        self.inner().memory.is_some()
     }
 
     fn inner(&self) -> MutexGuard<'_, Inner> {
@@ -202,6 +237,16 @@ impl Vault {
 
     fn header_file(&self) -> PathBuf {
         self.shared.options.vault_dir.join("vault.json")
+    }
+
+    /// Changes the header, on the disk first. One change at a time; who only asks for the state does not wait for the disk.
+    fn change_header<T>(&self, change: impl FnOnce(&mut Header) -> Result<T, VaultError>) -> Result<T, VaultError> {
+        let _turn = hold(&self.shared.header);
+        let mut header = self.inner().header.clone().ok_or(VaultError::Locked(""))?;
+        let result = change(&mut header)?;
+        self.write_header(&header)?;
+        self.inner().header = Some(header);
+        Ok(result)
     }
 
     /// Writes the header, unless the vault is one without a disk.

@@ -16,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use super::disk::Disk;
 use super::error::VaultError;
 use super::header::Header;
+use super::ledger::Entry;
 use super::ownership::Ownership;
 use super::seal::Key;
+use super::state::Elsewhere;
 use super::{OpenOptions, RecordId, Shared, Vault, hold};
 use crate::secret::{self, Secret};
 
@@ -32,9 +34,9 @@ pub struct Passed {
     /// A vault without a disk, whole.
     #[serde(default)]
     memory: Option<Memory>,
-    /// The newest version seen of each record, so that none goes back unseen meanwhile.
+    /// What is known of each record, as the ledger has it, so that none goes back unseen meanwhile.
     #[serde(default)]
-    seen: HashMap<String, u64>,
+    newest: HashMap<String, Entry>,
     /// A successor is no way to guess faster.
     #[serde(default)]
     wrong_passphrases: u32,
@@ -56,6 +58,7 @@ impl Vault {
     pub fn pass_on(&self) -> Result<(Passed, File), VaultError> {
         let _admin = hold(&self.shared.admin);
         let _writes = hold(&self.shared.writes);
+        let newest = hold(&self.shared.ledger).newest().map(|(id, entry)| (id.as_str().to_owned(), *entry)).collect();
         let inner = self.inner();
         let memory = inner.memory.as_ref().and_then(|records| {
             let records = records.iter().map(|(id, file)| (id.as_str().to_owned(), STANDARD.encode(file))).collect();
@@ -65,7 +68,7 @@ impl Vault {
             key: inner.keys.as_ref().map(|keys| Secret::from(STANDARD.encode(*keys.current.expose()))),
             opened_by: inner.opened_by.clone(),
             memory,
-            seen: inner.seen.iter().map(|(id, version)| (id.as_str().to_owned(), *version)).collect(),
+            newest,
             wrong_passphrases: inner.wrong_passphrases,
             next_try: inner.next_try,
         };
@@ -88,7 +91,7 @@ impl Vault {
     }
 
     fn take_in(&self, passed: Passed) -> Result<(), VaultError> {
-        let Passed { key, opened_by, memory, seen, wrong_passphrases, next_try } = passed;
+        let Passed { key, opened_by, memory, newest, wrong_passphrases, next_try } = passed;
         let mut inner = self.inner();
         if let Some(Memory { header, records }) = memory {
             let decoded =
@@ -96,12 +99,19 @@ impl Vault {
             inner.memory = Some(decoded.collect::<Option<_>>().ok_or(ODD)?);
             inner.header = Some(header);
         }
-        inner.seen = seen.into_iter().map(|(id, version)| (RecordId::named(&id), version)).collect();
         (inner.wrong_passphrases, inner.next_try) = (wrong_passphrases, next_try);
         let Some(key) = key else { return Ok(()) };
         let key =
             STANDARD.decode(key.expose().as_bytes()).ok().and_then(|key| Key::from_slice(&key).ok()).ok_or(ODD)?;
         let keys = inner.header.as_ref().ok_or(ODD)?.open(key).map_err(|_| ODD)?;
+        if inner.memory.is_none() {
+            let vault = inner.vault_id()?;
+            if self.open_ledger(&keys, &vault) && inner.elsewhere.is_none() {
+                inner.elsewhere = Some(Elsewhere::Restored);
+            }
+            let mut ledger = hold(&self.shared.ledger);
+            newest.into_iter().for_each(|(id, entry)| ledger.learn(RecordId::named(&id), entry));
+        }
         inner.keys = Some(Arc::new(keys));
         inner.opened_by = opened_by;
         inner.trouble = None;

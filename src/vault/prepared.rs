@@ -18,7 +18,7 @@ use crate::clock::Timestamp;
 use crate::fault;
 
 /// Room for the largest login seen, several times; a longer one still fits if the disk has space.
-const ROOM: u64 = 64 * 1024;
+pub(super) const ROOM: u64 = 64 * 1024;
 
 /// A refresh request that was sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -49,6 +49,7 @@ pub struct Prepared {
     vault_id: String,
     keys: Arc<Keys>,
     temporary: Option<Temporary>,
+    spared: bool,
     /// What the mark was before: an earlier request, never answered either.
     before: Option<Mark>,
 }
@@ -61,6 +62,7 @@ impl Vault {
             (inner.opened()?, inner.vault_id()?)
         };
         let _writes = hold(&self.shared.writes);
+        self.check_barred(id)?;
         self.check_version(id, version)?;
         let before = self.mark(id, version);
         let in_memory = self.inner().memory.is_some();
@@ -68,7 +70,8 @@ impl Vault {
             true => None,
             false => Some(self.shared.disk.prepare_named(&self.records_directory(), &arriving_name(id)?, ROOM)?),
         };
-        let prepared = Prepared { vault: self.clone(), id: id.clone(), version, vault_id, keys, temporary, before };
+        let prepared =
+            Prepared { vault: self.clone(), id: id.clone(), version, vault_id, keys, temporary, spared: false, before };
         if !in_memory {
             self.write_mark(id, version, mark)?;
         }
@@ -90,8 +93,13 @@ impl Vault {
 }
 
 impl Prepared {
-    /// Keeps the answer; the new version. On an error nothing is lost that the caller holds: it goes on with
-    /// [`Vault::replace`] and the same version until the disk takes it.
+    /// The record and the version that it was prepared for.
+    pub fn stored(&self) -> (RecordId, u64) {
+        (self.id.clone(), self.version)
+    }
+
+    /// Keeps the answer; the new version. On an error nothing is lost that the caller holds: it may be tried again, even if
+    /// the vault was locked since.
     pub fn commit(&mut self, record: &Record) -> Result<u64, VaultError> {
         let version = self.vault.put(&self.id, self.version + 1, record, &mut self.temporary, Some(&self.keys))?;
         // An earlier key that was kept for the answer may go now.
@@ -109,9 +117,10 @@ impl Prepared {
         Ok(())
     }
 
-    /// It could not be put in its place, but may be found where it was written, when the vault is opened next.
-    pub fn leave(mut self) {
-        self.temporary = self.temporary.take().filter(|temporary| temporary.written().is_none());
+    /// Whether what was written ahead stays when this ends: it could not be put in its place, but may be found there when the
+    /// vault is opened next.
+    pub fn spare(&mut self, spare: bool) {
+        self.spared = spare;
     }
 
     /// The request was certainly not sent: the mark goes. One left by an earlier request stays.
@@ -137,7 +146,8 @@ impl Prepared {
 
 impl Drop for Prepared {
     fn drop(&mut self) {
-        if let Some(temporary) = self.temporary.take() {
+        let spared = self.spared;
+        if let Some(temporary) = self.temporary.take().filter(|temporary| !spared || temporary.written().is_none()) {
             self.vault.shared.disk.discard(temporary);
         }
     }

@@ -1,21 +1,20 @@
 //! Records: read all, make one, replace one, remove one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashSet};
 use std::fmt;
 use std::fs;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use super::disk::{self, Temporary};
 use super::error::VaultError;
 use super::header::Keys;
+use super::ledger::{Entry, Kind, Verdict};
 use super::prepared::Mark;
 use super::record::Record;
 use super::seal::random_name;
 use super::sealed::{self, Closed, Prefix};
-use super::{Inner, Vault, hold};
-
-/// What a removed record's version is remembered as, so that its file does not come back.
-const REMOVED: u64 = u64::MAX;
+use super::{Barred, Vault, hold};
 
 /// A record's random name.
 #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -51,6 +50,8 @@ pub struct Loaded {
     pub records: Vec<Stored>,
     /// File names of those that could not be opened; they are kept.
     pub damaged: Vec<String>,
+    /// What is wrong with each of these and what to do, in one line.
+    pub trouble: Vec<String>,
 }
 
 /// A record at rest.
@@ -64,6 +65,8 @@ pub struct Stored {
     pub record: Record,
     /// A refresh that was sent and never answered, as far as the disk knows.
     pub unanswered: Option<Mark>,
+    /// Why its refresh token must not be redeemed.
+    pub barred: Option<Barred>,
 }
 
 /// A record just made.
@@ -79,27 +82,53 @@ impl Vault {
     /// Reads every record; one that can't be opened hides no other.
     pub fn load(&self) -> Result<Loaded, VaultError> {
         let _writes = hold(&self.shared.writes);
-        let (keys, vault) = {
+        let (keys, vault, elsewhere) = {
             let inner = self.inner();
-            (inner.opened()?, inner.vault_id()?)
+            (inner.readable()?, inner.vault_id()?, inner.elsewhere)
         };
-        let mut loaded = Loaded::default();
-        for (id, file) in self.record_files()? {
-            let opened = file.and_then(|file| sealed::open(&keys, &vault, &id, &file));
-            let mut inner = self.inner();
-            let seen = inner.seen.get(&id).copied().unwrap_or(0);
-            match opened {
-                Ok((version, record)) if version >= seen => {
-                    inner.seen.insert(id.clone(), version);
-                    let unanswered = self.mark(&id, version);
-                    loaded.records.push(Stored { id, version, record, unanswered });
-                }
-                // An older file in a newer one's place: its token was used.
-                Ok(_) | Err(_) => loaded.damaged.push(file_name(&id)),
+        let (mut loaded, mut unopened) = (Loaded::default(), Vec::new());
+        let files = self.record_files()?;
+        let found: HashSet<RecordId> = files.keys().cloned().collect();
+        for (id, file) in files {
+            match file.and_then(|file| sealed::open(&keys, &vault, &id, &file)) {
+                Ok((version, record)) => match self.judged(&id, version, record) {
+                    Some(stored) => {
+                        let barred = stored.barred.or(elsewhere.map(|_| Barred::Foreign));
+                        loaded.records.push(Stored { barred, ..stored });
+                    }
+                    None => unopened.push(self.unopened(&id, &Closed::LoggedOut)),
+                },
+                Err(closed) => unopened.push(self.unopened(&id, &closed)),
             }
         }
-        self.inner().damaged.clone_from(&loaded.damaged);
+        if self.inner().memory.is_none() {
+            let missing = hold(&self.shared.ledger).missing(&found);
+            unopened.extend(missing.iter().map(|id| self.unopened(id, &Closed::Missing)));
+            unopened.extend(self.unopened_ledger());
+        }
+        loaded.damaged = unopened.iter().map(|unopened| unopened.file.clone()).collect();
+        loaded.trouble = unopened.iter().map(|unopened| unopened.line.clone()).collect();
+        self.inner().unopened = unopened;
         Ok(loaded)
+    }
+
+    /// The record that was found, as far as the ledger lets it count; `None` if it was logged out.
+    fn judged(&self, id: &RecordId, version: u64, record: Record) -> Option<Stored> {
+        if self.inner().memory.is_some() {
+            return Some(Stored { id: id.clone(), version, record, unanswered: None, barred: None });
+        }
+        let (verdict, barred) = {
+            let mut ledger = hold(&self.shared.ledger);
+            let verdict = ledger.judge(id, version, &record);
+            (verdict, ledger.barred(id))
+        };
+        let newest = match verdict {
+            Verdict::Newest => version,
+            Verdict::SameToken(newest) | Verdict::RolledBack(newest) => newest,
+            Verdict::LoggedOut => return None,
+        };
+        let unanswered = self.mark(id, version);
+        Some(Stored { id: id.clone(), version: newest, record, unanswered, barred })
     }
 
     /// Keeps a new record.
@@ -111,6 +140,13 @@ impl Vault {
 
     /// Puts `record` in the place of that version; the answer is the new version.
     pub fn replace(&self, id: &RecordId, version: u64, record: &Record) -> Result<u64, VaultError> {
+        self.check_barred(id)?;
+        self.check_version(id, version)?;
+        self.put(id, version + 1, record, &mut None, None)
+    }
+
+    /// As [`Vault::replace`], with a new login: what was wrong with the old one is over.
+    pub fn renew(&self, id: &RecordId, version: u64, record: &Record) -> Result<u64, VaultError> {
         self.check_version(id, version)?;
         self.put(id, version + 1, record, &mut None, None)
     }
@@ -118,13 +154,17 @@ impl Vault {
     /// Removes a record and its mark.
     pub fn remove(&self, id: &RecordId) -> Result<(), VaultError> {
         let _writes = hold(&self.shared.writes);
-        self.inner().opened()?;
+        let (keys, vault) = {
+            let inner = self.inner();
+            (inner.opened()?, inner.vault_id()?)
+        };
         if let Some(memory) = &mut self.inner().memory {
             memory.remove(id);
             return Ok(());
         }
+        self.enter_removal(&keys, &vault, id);
         self.shared.disk.remove(&self.record_file(id))?;
-        self.inner().seen.insert(id.clone(), REMOVED);
+        self.enter_kind(&keys, &vault, id, Kind::Removed);
         self.shared.disk.remove(&self.mark_file(id))
     }
 
@@ -135,15 +175,16 @@ impl Vault {
         version: u64,
         record: &Record,
         temporary: &mut Option<Temporary>,
-        keys: Option<&Keys>,
+        in_hand: Option<&Arc<Keys>>,
     ) -> Result<u64, VaultError> {
         let _writes = hold(&self.shared.writes);
         if version > 1 {
             self.check_version(id, version - 1)?;
         }
+        let (keys, vault) = self.sealing_keys(in_hand)?;
         let file = match temporary.as_ref().and_then(|temporary| self.arrived(temporary)) {
             Some(file) => file,
-            None => self.seal(id, version, record, keys)?,
+            None => sealed::seal(&keys, &vault, id, version, record)?,
         };
         if let Some(memory) = &mut self.inner().memory {
             memory.insert(id.clone(), file);
@@ -154,7 +195,8 @@ impl Vault {
             Some(temporary) => self.shared.disk.finish(temporary, &path, &file)?,
             None => self.shared.disk.replace(&path, &file)?,
         }
-        self.inner().seen.insert(id.clone(), version);
+        self.inner().arrived.remove(id);
+        self.enter(&keys, &vault, id, Entry::of(Kind::Written, version, record));
         // It names a version that is gone, so it means nothing any more, whether or not it can be removed.
         let _ = fs::remove_file(self.mark_file(id));
         Ok(version)
@@ -167,27 +209,37 @@ impl Vault {
         (Prefix::parse(written).ok()?.0.epoch == epoch).then(|| written.to_owned())
     }
 
-    fn seal(
-        &self,
-        id: &RecordId,
-        version: u64,
-        record: &Record,
-        in_hand: Option<&Keys>,
-    ) -> Result<Vec<u8>, VaultError> {
-        let (opened, vault, epoch) = {
-            let inner = self.inner();
-            (inner.opened(), inner.vault_id()?, inner.header.as_ref().map(|header| header.body.epoch))
-        };
-        match (opened, in_hand) {
-            (Ok(keys), _) => sealed::seal(&keys, &vault, id, version, record),
-            (Err(_), Some(keys)) if Some(keys.epoch) == epoch => sealed::seal(keys, &vault, id, version, record),
+    fn sealing_keys(&self, in_hand: Option<&Arc<Keys>>) -> Result<(Arc<Keys>, String), VaultError> {
+        let inner = self.inner();
+        let vault = inner.vault_id()?;
+        let epoch = inner.header.as_ref().map(|header| header.body.epoch);
+        match (inner.opened(), in_hand) {
+            (Ok(keys), _) => Ok((keys, vault)),
+            (Err(_), Some(keys)) if Some(keys.epoch) == epoch => Ok((Arc::clone(keys), vault)),
             (Err(error), _) => Err(error),
         }
     }
 
+    /// Refuses a login that must not be redeemed.
+    pub(super) fn check_barred(&self, id: &RecordId) -> Result<(), VaultError> {
+        hold(&self.shared.ledger).barred(id).map_or(Ok(()), |why| Err(VaultError::Barred(why)))
+    }
+
     /// Refuses to build on a version that is not the newest.
     pub(super) fn check_version(&self, id: &RecordId, version: u64) -> Result<(), VaultError> {
-        let known = self.inner().known_version(id);
+        let version_of = |files: &BTreeMap<_, Vec<u8>>| Some(Prefix::parse(files.get(id)?).ok()?.0.version);
+        let in_memory = self.inner().memory.as_ref().map(version_of);
+        let known = match in_memory {
+            Some(version) => version,
+            // The ledger may wait for the disk: nobody waits for that with what everybody asks for in hand.
+            None => {
+                let ledger = hold(&self.shared.ledger);
+                if ledger.was_removed(id) {
+                    return Err(VaultError::Stale);
+                }
+                ledger.version(id)
+            }
+        };
         let current = match known {
             Some(version) => Some(version),
             None => disk::read(&self.record_file(id))?.and_then(|file| Some(Prefix::parse(&file).ok()?.0.version)),
@@ -230,24 +282,24 @@ impl Vault {
         if let Some(memory) = &self.inner().memory {
             return Ok(memory.iter().map(|(id, file)| (id.clone(), Ok(file.clone()))).collect());
         }
+        let arrived = self.inner().arrived.clone();
         let read = |id: RecordId| {
-            let file = disk::read(&self.record_file(&id)).ok().flatten().ok_or(Closed::Foreign);
+            let file = match arrived.get(&id) {
+                Some(file) => Ok(file.clone()),
+                None => match disk::read(&self.record_file(&id)) {
+                    Ok(file) => file.ok_or(Closed::Missing),
+                    Err(error) => Err(Closed::Unreadable(error.to_string())),
+                },
+            };
             (id, file)
         };
         Ok(self.record_ids()?.into_iter().map(read).collect())
     }
 }
 
-impl Inner {
-    fn known_version(&self, id: &RecordId) -> Option<u64> {
-        let in_memory = |files: &BTreeMap<RecordId, Vec<u8>>| Some(Prefix::parse(files.get(id)?).ok()?.0.version);
-        self.memory.as_ref().map_or_else(|| self.seen.get(id).copied(), in_memory)
-    }
-}
-
 /// Whether this program gives such names.
 pub(super) fn is_id(text: &str) -> bool {
-    text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit())
+    text.len() == 32 && text.bytes().all(|byte| matches!(byte, b'0'..=b'9' | b'a'..=b'f'))
 }
 
 impl RecordId {
@@ -256,6 +308,6 @@ impl RecordId {
     }
 }
 
-fn file_name(id: &RecordId) -> String {
+pub(super) fn file_name(id: &RecordId) -> String {
     format!("{}.rec", id.0)
 }

@@ -24,12 +24,18 @@ pub(super) struct Prefix {
 }
 
 /// Why a record's file was not opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) enum Closed {
     /// It is not what was written, or no record's file.
     Damaged,
     /// A newer version wrote it, or it belongs to an epoch that is not known here.
     Foreign,
+    /// The login in it was logged out.
+    LoggedOut,
+    /// It is not there.
+    Missing,
+    /// It is no file, or the disk does not give it.
+    Unreadable(String),
 }
 
 impl Prefix {

@@ -1,4 +1,4 @@
-//! Making a vault, adding slots, taking over a copied vault, setting one aside.
+//! Making a vault, adding slots, binding it to this machine, setting one aside.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -8,6 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 use super::error::VaultError;
 use super::header::{Binding, Header, SlotEntry};
+use super::ledger::Ledger;
 use super::seal::{Key, associated, hex, random_name};
 use super::slot::{self, Person, Slot, SlotKey};
 use super::{Inner, Vault, disk, hold};
@@ -32,21 +33,14 @@ impl Vault {
         let vault = self.check_addition(kind, accept_weaker)?;
         let (slot, slot_id, made) = self.make_slot(kind, &vault, person)?;
         let params = made.params.clone();
-        let mut inner = self.inner();
-        let added = inner.header.clone().ok_or(VaultError::Locked("")).and_then(|mut header| {
-            let now = self.shared.options.clock.now();
+        let now = self.shared.options.clock.now();
+        let added = self.change_header(|header| {
             header.body.add(slot_id.clone(), kind, now, made, &keys.current)?;
-            header.reseal(&keys.current)?;
-            self.write_header(&header)?;
-            Ok(header)
+            header.reseal(&keys.current)
         });
         match added {
-            Ok(header) => {
-                inner.header = Some(header);
-                inner.slot_report(&slot_id)
-            }
+            Ok(()) => self.inner().slot_report(&slot_id),
             Err(error) => {
-                drop(inner);
                 let _ = slot.forget(&self.place(&vault, &slot_id), &params);
                 Err(error)
             }
@@ -79,6 +73,7 @@ impl Vault {
         let key = Key::random()?;
         let (slot, slot_id, made) = self.make_slot(kind, &id, person)?;
         let params = made.params.clone();
+        let _turn = hold(&self.shared.header);
         let written = self.make_binding(&id).and_then(|binding| {
             let mut header = Header::new(id.clone(), binding);
             header.body.add(slot_id.clone(), kind, self.shared.options.clock.now(), made, &key)?;
@@ -96,6 +91,7 @@ impl Vault {
             }
         };
         let keys = header.open(key).map_err(|_| VaultError::Internal("a new vault did not open"))?;
+        *hold(&self.shared.ledger) = Ledger::new();
         let mut inner = self.inner();
         let memory = (kind == SlotKind::Memory).then(BTreeMap::new);
         *inner = Inner { header: Some(header), memory, locks: inner.locks, ..Inner::default() };
@@ -117,30 +113,11 @@ impl Vault {
         Ok((slot, slot_id, made))
     }
 
-    /// This machine takes over a vault that came from another; then opens it if that needs nobody.
-    pub fn adopt(&self) -> Result<(), VaultError> {
-        {
-            let _admin = hold(&self.shared.admin);
-            let mut inner = self.inner();
-            if !inner.copied {
-                return Ok(());
-            }
-            let Some(mut header) = inner.header.clone() else { return Ok(()) };
-            header.binding = self.make_binding(&header.body.id)?;
-            self.write_header(&header)?;
-            inner.header = Some(header);
-            inner.copied = false;
-        }
-        // Adopted it is, opened or not: what stands in the way is the state's to say.
-        let _ = self.unlock_at_start();
-        Ok(())
-    }
-
     /// Sets the vault aside, so that a new one can be made. Deletes nothing; the answer is where it went.
     pub fn reset(&self) -> Result<PathBuf, VaultError> {
         let _admin = hold(&self.shared.admin);
         let _writes = hold(&self.shared.writes);
-        let mut inner = self.inner();
+        let _turn = hold(&self.shared.header);
         let disk = &self.shared.disk;
         let name = format!("set-aside-{}-{}", self.shared.options.clock.now().0, &random_name()?[..8]);
         let aside = self.shared.options.vault_dir.join(name);
@@ -148,10 +125,15 @@ impl Vault {
         let records = self.records_directory();
         disk.rename(&records, &aside.join("records"))?;
         disk.make_directory(&records)?;
-        // Whatever it is, if it is there.
-        if self.header_file().symlink_metadata().is_ok() {
-            disk.rename(&self.header_file(), &aside.join("vault.json"))?;
+        for (file, name) in [(self.ledger_file(), "ledger"), (self.header_file(), "vault.json")] {
+            // Whatever it is, if it is there.
+            if file.symlink_metadata().is_ok() {
+                disk.rename(&file, &aside.join(name))?;
+            }
         }
+        *hold(&self.shared.ledger) = Ledger::default();
+        *hold(&self.shared.counted) = Default::default();
+        let mut inner = self.inner();
         *inner = Inner { locks: inner.locks + 1, ..Inner::default() };
         Ok(aside)
     }
@@ -166,7 +148,7 @@ impl Vault {
         Ok(Some(Binding { machine: self.shared.options.machine.read().map(hash), install }))
     }
 
-    fn make_binding(&self, vault: &str) -> Result<Binding, VaultError> {
+    pub(super) fn make_binding(&self, vault: &str) -> Result<Binding, VaultError> {
         if let Some(binding) = self.binding(vault)? {
             return Ok(binding);
         }

@@ -1,12 +1,13 @@
 //! What is known of a vault while it has an owner, and what that means for whoever asks: its state, its keys or why there
 //! are none.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::error::VaultError;
 use super::header::{Header, Keys};
+use super::unopened::Unopened;
 use super::{RecordId, unlock};
 use crate::ipc::message::ErrorKind;
 use crate::ipc::message::vault::VaultState;
@@ -20,11 +21,12 @@ pub(super) struct Inner {
     pub(super) keys: Option<Arc<Keys>>,
     /// The slot that opened it.
     pub(super) opened_by: Option<String>,
-    pub(super) copied: bool,
+    pub(super) elsewhere: Option<Elsewhere>,
     pub(super) trouble: Option<Trouble>,
-    /// The highest version seen of each record; `u64::MAX` once it was removed.
-    pub(super) seen: HashMap<RecordId, u64>,
-    pub(super) damaged: Vec<String>,
+    /// Records that could not be opened or should not be there, as of the last look.
+    pub(super) unopened: Vec<Unopened>,
+    /// What arrived and could not be put in its place.
+    pub(super) arrived: BTreeMap<RecordId, Vec<u8>>,
     pub(super) wrong_passphrases: u32,
     /// On the boot clock.
     pub(super) next_try: Duration,
@@ -32,6 +34,24 @@ pub(super) struct Inner {
     pub(super) locks: u64,
     /// Whether what a killed agent left half-placed was looked for: once, before anything is prepared.
     pub(super) arrivals_finished: bool,
+}
+
+/// A vault that is not this installation's own, or not its newest.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Elsewhere {
+    /// From another machine or installation.
+    Copied,
+    /// From a backup.
+    Restored,
+}
+
+impl Elsewhere {
+    pub(super) fn error(self) -> VaultError {
+        match self {
+            Self::Copied => VaultError::Copied,
+            Self::Restored => VaultError::Restored,
+        }
+    }
 }
 
 /// What stood in the way at the last try.
@@ -47,7 +67,8 @@ pub(super) enum Trouble {
 impl Inner {
     pub(super) fn state(&self) -> VaultState {
         match (&self.header, &self.trouble) {
-            _ if self.copied => VaultState::Copied,
+            _ if self.elsewhere == Some(Elsewhere::Copied) => VaultState::Copied,
+            _ if self.elsewhere == Some(Elsewhere::Restored) => VaultState::Restored,
             _ if self.keys.is_some() => VaultState::Unlocked,
             (_, Some(Trouble::KeyMissing(_))) => VaultState::KeyMissing,
             (_, Some(Trouble::KeyringUnavailable(_))) => VaultState::KeyringUnavailable,
@@ -57,8 +78,8 @@ impl Inner {
     }
 
     pub(super) fn message(&self) -> Option<String> {
-        if self.copied {
-            return Some(VaultError::Copied.to_string());
+        if let Some(elsewhere) = self.elsewhere {
+            return Some(elsewhere.error().to_string());
         }
         if self.keys.is_some() {
             return None;
@@ -73,11 +94,13 @@ impl Inner {
         }
     }
 
-    /// The keys, or why there are none.
+    /// The keys, for whatever writes or redeems; or why not.
     pub(super) fn opened(&self) -> Result<Arc<Keys>, VaultError> {
-        if self.copied {
-            return Err(VaultError::Copied);
-        }
+        self.elsewhere.map_or_else(|| self.readable(), |elsewhere| Err(elsewhere.error()))
+    }
+
+    /// The keys, or why there are none; what came from elsewhere can be looked at, too.
+    pub(super) fn readable(&self) -> Result<Arc<Keys>, VaultError> {
         match (&self.keys, &self.trouble) {
             (Some(keys), _) => Ok(keys.clone()),
             (None, _) if self.header.as_ref().is_some_and(|header| header.sticky) => Err(unlock::STICKY),
@@ -87,6 +110,11 @@ impl Inner {
             (None, Some(Trouble::Other(why))) if self.header.is_none() => Err(VaultError::Invalid(why.clone())),
             (None, _) => Err(VaultError::Locked("")),
         }
+    }
+
+    /// One line for each file that is not well.
+    pub(super) fn trouble_lines(&self) -> Vec<String> {
+        self.unopened.iter().map(|unopened| unopened.line.clone()).collect()
     }
 
     pub(super) fn vault_id(&self) -> Result<String, VaultError> {

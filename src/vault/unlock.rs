@@ -5,7 +5,9 @@ use std::time::Duration;
 
 use super::error::VaultError;
 use super::header::{Header, Keys, SlotEntry};
+use super::prepared::ROOM;
 use super::slot::{self, Person, SlotError};
+use super::state::Elsewhere;
 use super::{Inner, Trouble, Vault, hold};
 use crate::ipc::message::vault::{SlotKind, VaultState};
 use crate::secret::Secret;
@@ -28,45 +30,58 @@ impl Vault {
     /// Opens it with the slots that need no person, unless it was locked by one. Asks nobody.
     pub fn unlock_at_start(&self) -> Result<(), VaultError> {
         let _admin = hold(&self.shared.admin);
+        let elsewhere = self.inner().elsewhere;
         match self.state() {
             VaultState::Absent | VaultState::Unlocked => return Ok(()),
             _ if self.is_sticky() => return Err(STICKY),
             _ => {}
         }
-        self.open_with(Person::default())
+        // That it came from elsewhere says more than that its key did not come along.
+        self.open_with(Person::default()).map_err(|error| elsewhere.map_or(error, Elsewhere::error))
     }
 
     /// Forgets the key, and holds that over restarts until [`Vault::unlock`]. What is in hand for requests under way
     /// stays good, see [`super::Prepared`].
     pub fn lock(&self) -> Result<(), VaultError> {
-        let mut inner = self.inner();
-        if inner.memory.is_some() {
-            return Err(VaultError::Invalid(
-                "this vault lives in memory and nothing could open it again: log out, or stop the agent".into(),
-            ));
+        {
+            let mut inner = self.inner();
+            if inner.memory.is_some() {
+                return Err(VaultError::Invalid(
+                    "this vault lives in memory and nothing could open it again: log out, or stop the agent".into(),
+                ));
+            }
+            inner.header.as_mut().ok_or_else(no_vault)?.sticky = true;
+            inner.keys = None;
+            inner.opened_by = None;
+            inner.locks += 1;
         }
-        let Some(mut header) = inner.header.clone() else { return Err(no_vault()) };
-        header.sticky = true;
-        // First: a lock that the disk doesn't take is none, rather than half of one.
-        self.write_header(&header)?;
-        inner.header = Some(header);
-        inner.keys = None;
-        inner.opened_by = None;
-        inner.locks += 1;
-        Ok(())
+        // Locked it is; what may fail is to hold that over restarts.
+        self.change_header(|header| {
+            header.sticky = true;
+            Ok(())
+        })
     }
 
     /// Before a login: there is a vault and it is open, or the reason why not. Makes one with a keyring slot if there
-    /// is none and a keyring works.
+    /// is none and a keyring works; and the disk has room. One that came from elsewhere is opened, no more.
     pub fn ensure_ready(&self, interactive: bool) -> Result<(), VaultError> {
         let _admin = hold(&self.shared.admin);
         let person = Person { passphrase: None, present: interactive };
         match self.state() {
-            VaultState::Unlocked => Ok(()),
-            VaultState::Absent => self.make_vault(SlotKind::Keyring, person).map(|_| ()),
-            _ if self.is_sticky() => Err(STICKY),
-            _ => self.open_with(person),
+            VaultState::Unlocked => {}
+            VaultState::Absent => drop(self.make_vault(SlotKind::Keyring, person)?),
+            _ if self.is_sticky() => return Err(STICKY),
+            _ => self.open_with(person)?,
         }
+        self.probe()
+    }
+
+    /// Whether the disk would take a login now.
+    fn probe(&self) -> Result<(), VaultError> {
+        if self.inner().memory.is_some() {
+            return Ok(());
+        }
+        self.shared.disk.probe(&self.records_directory(), ROOM)
     }
 
     fn is_sticky(&self) -> bool {
@@ -77,10 +92,9 @@ impl Vault {
         let (header, locks) = {
             let inner = self.inner();
             match &inner.header {
-                _ if inner.copied => return Err(VaultError::Copied),
                 _ if inner.keys.is_some() => return Ok(()),
                 None if inner.trouble.is_none() => return Err(no_vault()),
-                None => return inner.opened().map(|_| ()),
+                None => return inner.readable().map(|_| ()),
                 Some(header) => (header.clone(), inner.locks),
             }
         };
@@ -89,39 +103,59 @@ impl Vault {
             Some(_) => self.try_passphrase(&header, person),
             None => self.try_others(&header, person),
         };
-        let mut inner = self.inner();
         match opened {
-            Ok((slot, keys)) => self.opened_now(&mut inner, slot, keys, locks)?,
+            Ok((slot, keys)) => self.opened_now(&header, slot, keys, locks)?,
             // A mistyped passphrase says nothing about the vault.
             Err(error) if person.passphrase.is_some() => return Err(error),
             Err(error) => {
-                inner.trouble = Some(Trouble::from(&error));
+                self.inner().trouble = Some(Trouble::from(&error));
                 return Err(error);
             }
         }
-        let first = !std::mem::replace(&mut inner.arrivals_finished, true);
-        drop(inner);
-        if first {
-            self.finish_arrivals()?;
-        }
-        // An interrupted change of epoch goes on; if it can't, both keys stay.
-        let _ = self.finish_epoch();
+        self.finish_opening();
         Ok(())
     }
 
-    fn opened_now(&self, inner: &mut Inner, slot: String, keys: Keys, locks: u64) -> Result<(), VaultError> {
-        if inner.locks != locks {
-            return Err(STICKY);
+    fn opened_now(&self, header: &Header, slot: String, keys: Keys, locks: u64) -> Result<(), VaultError> {
+        let unlocked = |inner: &Inner| if inner.locks == locks { Ok(()) } else { Err(STICKY) };
+        let restored = self.open_ledger(&keys, &header.body.id);
+        if header.sticky {
+            let written = self.change_header(|header| {
+                header.sticky = false;
+                unlocked(&self.inner())
+            });
+            let mut inner = self.inner();
+            unlocked(&inner)?;
+            // A disk that refuses to note it holds nobody up; the next start is locked again.
+            if let (Err(_), Some(header)) = (written, &mut inner.header) {
+                header.sticky = false;
+            }
         }
-        if let Some(mut header) = inner.header.clone().filter(|header| header.sticky) {
-            header.sticky = false;
-            self.write_header(&header)?;
-            inner.header = Some(header);
-        }
+        let mut inner = self.inner();
+        unlocked(&inner)?;
         inner.keys = Some(Arc::new(keys));
         inner.opened_by = Some(slot);
         inner.trouble = None;
+        if restored && inner.elsewhere.is_none() {
+            inner.elsewhere = Some(Elsewhere::Restored);
+        }
         Ok(())
+    }
+
+    /// What an earlier agent left half done in a vault of our own goes on. If it can't, nothing is lost.
+    pub(super) fn finish_opening(&self) {
+        let first = {
+            let mut inner = self.inner();
+            if inner.opened().is_err() {
+                return;
+            }
+            !std::mem::replace(&mut inner.arrivals_finished, true)
+        };
+        if first {
+            let _ = self.finish_arrivals();
+        }
+        // An interrupted change of epoch: if it can't go on, both keys stay.
+        let _ = self.finish_epoch();
     }
 
     fn try_passphrase(&self, header: &Header, person: Person<'_>) -> Result<(String, Keys), VaultError> {

@@ -66,15 +66,13 @@ async fn the_first_request_after_a_long_sleep_finds_the_vault_locked() {
 const DAY: i64 = 24 * 3600;
 
 #[tokio::test]
-async fn a_lock_that_the_disk_refuses_is_tried_again_after_another_while() {
+async fn a_lock_that_the_disk_refuses_to_note_closes_all_the_same() {
     let world = World::that_locks_itself().await;
     world.faults.refuse(true);
     world.clock.pass(IDLE);
     world.agent.lock_if_idle().await;
-    assert_eq!(world.agent.vault.state(), VaultState::Unlocked);
-    assert!(world.agent.idle_lock_at().unwrap() > world.agent.clock.boot());
-    world.faults.refuse(false);
-    world.clock.pass(IDLE);
-    world.agent.lock_if_idle().await;
     assert_eq!(world.agent.vault.state(), VaultState::Locked);
+    assert_eq!(world.use_it().await, Err(ErrorKind::VaultLocked));
+    world.agent.unlock(Unlock::default()).await.unwrap();
+    assert_eq!(world.use_it().await, Ok(()), "opening it takes no disk either");
 }

@@ -21,6 +21,9 @@ impl Method for ListAccounts {
 pub struct Accounts {
     /// The accounts.
     pub accounts: Vec<AccountStatus>,
+    /// What is wrong with files of the vault and what to do, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trouble: Vec<String>,
 }
 
 /// `account.show`: one account; without a name the default one.

@@ -106,7 +106,7 @@ kinds! {
     Cancelled = -32012, 21;
     /// The provider's notice has to be read and accepted: `--accept-notice`.
     NoticeRequired = -32013, 22;
-    /// The vault was copied from another machine: `cred-helper vault adopt`.
+    /// The vault was copied from another machine or restored from a backup: log in anew, or `cred-helper vault adopt`.
     VaultCopied = -32014, 23;
     /// The passphrase is wrong.
     WrongPassphrase = -32015, 24;

@@ -34,9 +34,12 @@ pub struct VaultReport {
     /// How many records there are.
     #[serde(default)]
     pub records: usize,
-    /// Records that could not be opened, by file name; they are kept.
+    /// Files that could not be opened or should not be there, by name; they are kept.
     #[serde(default)]
     pub damaged: Vec<String>,
+    /// What is wrong with files of the vault and what to do, one line each.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub trouble: Vec<String>,
     /// Its key slots.
     #[serde(default)]
     pub slots: Vec<SlotReport>,
@@ -76,8 +79,10 @@ pub enum VaultState {
     KeyMissing,
     /// Its key's keyring could not be reached (no D-Bus session, no such service).
     KeyringUnavailable,
-    /// It belongs to another machine: nothing is redeemed until `vault adopt`.
+    /// It belongs to another machine: nothing is redeemed until `vault adopt` or a new login.
     Copied,
+    /// It was restored from a backup: nothing is redeemed until `vault adopt` or a new login.
+    Restored,
     /// A state that this version doesn't know.
     #[serde(other)]
     Unknown,

@@ -112,7 +112,7 @@ impl Disk {
             self.step("disk.sync")?;
             temporary.file.sync_all()?;
             self.step("disk.rename")?;
-            fs::rename(&temporary.path, path)
+            place(&temporary.path, path)
         });
         if let Err(error) = placed {
             if temporary.written.is_none() {
@@ -176,6 +176,27 @@ impl Disk {
         }
     }
 
+    /// Writes `bytes` from `at` on into a file that is there; not synced.
+    pub(crate) fn append(&self, path: &Path, at: u64, bytes: &[u8]) -> Result<(), VaultError> {
+        let written = self.step("disk.append").and_then(|()| {
+            let mut file = File::options().write(true).open(path)?;
+            file.seek(SeekFrom::Start(at))?;
+            file.write_all(bytes)
+        });
+        written.map_err(VaultError::disk("write", path))
+    }
+
+    /// Syncs a file that is there.
+    pub(crate) fn sync(&self, path: &Path) -> Result<(), VaultError> {
+        let synced = self.step("disk.sync").and_then(|()| File::options().write(true).open(path)?.sync_all());
+        synced.map_err(VaultError::disk("write", path))
+    }
+
+    /// Whether a file of that many bytes could be made in the directory now.
+    pub(crate) fn probe(&self, directory: &Path, size: u64) -> Result<(), VaultError> {
+        self.prepare(directory, size).map(|temporary| self.discard(temporary))
+    }
+
     fn sync_directory(&self, of: &Path) -> Result<(), VaultError> {
         let directory = of.parent().unwrap_or(of);
         self.step("disk.sync_directory")
@@ -187,6 +208,18 @@ impl Disk {
     fn step(&self, point: &str) -> io::Result<()> {
         fault::step(point)?;
         self.faults.as_ref().map_or(Ok(()), |faults| faults.reach(point))
+    }
+}
+
+/// A file can't take the place of a directory: that is put aside, whoever made it.
+fn place(from: &Path, to: &Path) -> io::Result<()> {
+    match fs::rename(from, to) {
+        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+            let aside = random_name().map_err(io::Error::other)?;
+            fs::rename(to, to.with_extension(format!("aside-{}", &aside[..8])))?;
+            fs::rename(from, to)
+        }
+        other => other,
     }
 }
 

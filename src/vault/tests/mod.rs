@@ -8,6 +8,7 @@ mod owners;
 #[cfg(unix)]
 mod power;
 mod records;
+mod rolled_back;
 mod states;
 
 use std::sync::Arc;

@@ -125,12 +125,14 @@ fn a_copied_vault_serves_nothing_until_it_is_adopted() {
         let vault = Vault::open(options.clone()).expect("a vault");
         assert_eq!(vault.state(), VaultState::Copied, "{name}");
         let mark = Mark { rotation: 0, at: Timestamp(1) };
+        // What is in it may be looked at with its key; nothing of it may be used.
+        vault.unlock(Some(&passphrase("p")), true).expect("opens");
+        assert_eq!(vault.state(), VaultState::Copied, "{name}");
+        assert_eq!(vault.load().expect("loads").records[0].barred, Some(Barred::Foreign), "{name}");
         let refusals = [
-            vault.unlock(Some(&passphrase("p")), true).err(),
-            vault.unlock_at_start().err(),
-            vault.ensure_ready(true).err(),
-            vault.load().err(),
             vault.prepare(&id, 1, mark).err(),
+            vault.replace(&id, 1, &record("two")).err(),
+            vault.remove(&id).err(),
             vault.add_slot(SlotKind::Machine, None, true).err(),
         ];
         for refusal in refusals {

@@ -59,24 +59,6 @@ fn swapped_files_do_not_open() {
 }
 
 #[test]
-fn an_older_file_put_back_while_running_is_refused() {
-    let home = Home::new();
-    let vault = home.ready();
-    let id = vault.create(&record("old")).expect("created").id;
-    let path = vault.record_file(&id);
-    let old = fs::read(&path).expect("read");
-    vault.replace(&id, 1, &record("new")).expect("replaced");
-    fs::write(&path, &old).expect("written");
-    assert_eq!(vault.load().expect("loads").damaged.len(), 1);
-    // What is in memory is newer than what is there, and heals it.
-    assert_eq!(vault.replace(&id, 2, &record("newer")).expect("replaced"), 3);
-    assert_eq!(tokens(&vault), ["newer"]);
-    vault.remove(&id).expect("removed");
-    fs::write(&path, &old).expect("written");
-    assert_eq!(vault.load().expect("loads").records.len(), 0, "a removed login came back");
-}
-
-#[test]
 fn a_format_of_the_future_is_kept_and_named() {
     let home = Home::new();
     let vault = home.ready();
