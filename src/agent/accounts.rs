@@ -70,6 +70,8 @@ pub(super) struct Account {
     pub(super) provider: Arc<Provider>,
     /// False while the disk refuses to keep `record`.
     pub(super) persisted: bool,
+    /// Why the disk does not keep it, and since when.
+    pub(super) unwritten: Option<Problem>,
     /// Tokens for other scopes and audiences.
     pub(super) narrowed: HashMap<Variant, Arc<Narrowed>>,
     /// What is wrong, if anything is, and how often in a row.
@@ -116,6 +118,7 @@ impl Account {
             record: Arc::new(record),
             provider,
             persisted: true,
+            unwritten: None,
             narrowed: HashMap::new(),
             problem: None,
             failures: 0,

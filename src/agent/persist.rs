@@ -11,6 +11,7 @@ use tracing::{debug, warn};
 
 use super::tokens::gone;
 use super::{Agent, blocking};
+use crate::ipc::message::account::Problem;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::vault::record::Record;
 use crate::vault::{Prepared, RecordId, Vault, VaultError};
@@ -84,8 +85,8 @@ impl Agent {
         let writing = Writing { record: Arc::clone(&record), prepared, stored };
         let mut writing = tokio::spawn(Arc::clone(self).write(writing, turn));
         if tokio::time::timeout(PATIENCE, &mut writing).await.is_err() && !writing.is_finished() {
-            warn!(account = %record.account, "the disk does not answer; its callers are served meanwhile");
-            self.install(incarnation, record, None);
+            self.install(incarnation, Arc::clone(&record), None);
+            self.note_unwritten(&record, "the disk does not answer");
         }
         Kept::Here(result)
     }
@@ -101,10 +102,7 @@ impl Agent {
             writing = back;
             match written {
                 Ok(version) => return self.install(incarnation, writing.record, Some(version)),
-                Err(error) if pause == FIRST_PAUSE => {
-                    warn!(account = %writing.record.account, "the vault could not be written, trying again: {error}");
-                }
-                Err(_) => {}
+                Err(error) => self.note_unwritten(&writing.record, &error.message),
             }
             if Instant::now() + pause >= end {
                 break;
@@ -235,10 +233,25 @@ impl Agent {
         }
     }
 
+    fn note_unwritten(&self, record: &Record, why: &str) {
+        let mut table = self.table();
+        let Some(account) = table.get_mut(record.incarnation).filter(|account| account.unwritten.is_none()) else {
+            return;
+        };
+        let message = format!(
+            "{}: its newest state is kept in memory alone and is written again and again: {why}",
+            record.account
+        );
+        warn!("{message}");
+        let (kind, since) = (ErrorKind::StorageFailed, self.clock.now());
+        account.unwritten = Some(Problem { kind, message, since, retry_at: None });
+    }
+
     fn install(self: &Arc<Self>, incarnation: u64, record: Arc<Record>, written: Option<u64>) {
         let mut table = self.table();
         if let Some(account) = table.get_mut(incarnation) {
             account.persisted = written.is_some();
+            account.unwritten.take_if(|_| written.is_some());
             account.stored.1 = written.unwrap_or(account.stored.1);
         }
         table.replace_record(incarnation, record);

@@ -75,7 +75,7 @@ impl Agent {
             refresh_at: self.schedule.of(record.incarnation).map(|at| self.wall_at(at)),
             persisted: account.persisted && kept,
             answer_lost: account.answer_lost,
-            problem: barred.or(died).or_else(|| account.problem.clone()),
+            problem: barred.or(died).or_else(|| account.unwritten.clone()).or_else(|| account.problem.clone()),
         }
     }
 

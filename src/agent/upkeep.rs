@@ -59,6 +59,9 @@ impl Agent {
             let accounts = accounts.filter(|account| account.persisted && account.barred.is_none());
             accounts.map(|account| (account.stored.clone(), account.record.incarnation)).collect()
         };
+        if let Ok(true) = self.with_vault(|vault| vault.mend_header()).await {
+            warn!("the vault's header was changed or taken away by somebody else; it is written anew");
+        }
         let looking = held.iter().map(|(stored, _)| stored.clone()).collect();
         let Ok(displaced) = self.with_vault(move |vault| Ok(vault.displaced(looking))).await else { return };
         for ((id, _), incarnation) in held.into_iter().filter(|((id, _), _)| displaced.contains(id)) {

@@ -230,7 +230,10 @@ impl Ledger {
         }
         let Some(extent) = self.file.as_mut().filter(|_| !self.damaged) else { return self.rewrite(place, 0) };
         let Some(bytes) = extent.seal(&self.pending, place.vault, place.keys)? else { return self.rewrite(place, 0) };
-        place.disk.append(place.path, extent.end(), &bytes)?;
+        if !place.disk.append(place.path, extent.end(), &bytes)? {
+            // Somebody put another in its place: what is in memory is newer.
+            return self.rewrite(place, 0);
+        }
         extent.grow(self.pending.len());
         self.pending.clear();
         Ok(())

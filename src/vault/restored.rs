@@ -62,6 +62,8 @@ impl Vault {
         // Adopted it is, opened or not: what stands in the way is the state's to say.
         let _ = self.unlock_at_start();
         self.finish_opening();
+        // What was wrong with it is looked at anew.
+        let _ = self.load();
         Ok(())
     }
 
@@ -196,6 +198,23 @@ impl Vault {
         let current = |id: &RecordId, version| hold(&self.shared.ledger).version(id) == Some(version);
         let displaced = held.into_iter().filter(|(id, version)| current(id, *version) && there(id) != Some(*version));
         displaced.map(|(id, _)| id).collect()
+    }
+
+    /// Writes the header anew if it is not what was written.
+    pub fn mend_header(&self) -> Result<bool, VaultError> {
+        let header = {
+            let inner = self.inner();
+            match &inner.header {
+                Some(header) if inner.memory.is_none() => header.bytes()?,
+                _ => return Ok(false),
+            }
+        };
+        if disk::read(&self.header_file()).is_ok_and(|found| found.as_deref() == Some(&header)) {
+            return Ok(false);
+        }
+        // By the header's own turn: it may have been changed meanwhile.
+        self.change_header(|_| Ok(()))?;
+        Ok(true)
     }
 
     pub(super) fn ledger_place<'a>(&'a self, path: &'a std::path::Path, vault: &'a str, keys: &'a Keys) -> Place<'a> {

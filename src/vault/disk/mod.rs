@@ -176,12 +176,18 @@ impl Disk {
         }
     }
 
-    /// Writes `bytes` from `at` on into a file that is there; not synced.
-    pub(crate) fn append(&self, path: &Path, at: u64, bytes: &[u8]) -> Result<(), VaultError> {
+    /// Writes `bytes` from `at` on into a file; not synced. False if the file is not that long: it is not the one meant.
+    pub(crate) fn append(&self, path: &Path, at: u64, bytes: &[u8]) -> Result<bool, VaultError> {
         let written = self.step("disk.append").and_then(|()| {
-            let mut file = File::options().write(true).open(path)?;
+            let mut file = match File::options().write(true).open(path) {
+                Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
+                file => file?,
+            };
+            if file.metadata()?.len() < at {
+                return Ok(false);
+            }
             file.seek(SeekFrom::Start(at))?;
-            file.write_all(bytes)
+            file.write_all(bytes).map(|()| true)
         });
         written.map_err(VaultError::disk("write", path))
     }

@@ -333,6 +333,25 @@ fn the_ledger_does_not_grow_without_end_and_outlives_its_epochs() {
 }
 
 #[test]
+fn a_ledger_that_is_put_back_or_taken_away_while_running_is_written_anew() {
+    let home = Home::new();
+    let (backup, id) = rotated_after_a_backup(&home);
+    let vault = home.ready();
+    vault.load().expect("loads");
+    home.restore(&backup, "ledger");
+    vault.replace(&id, 2, &rotated("newer", 2)).expect("replaced");
+    fs::remove_file(vault.ledger_file()).expect("removed");
+    vault.replace(&id, 3, &rotated("newest", 3)).expect("replaced");
+    vault.settle().expect("settled");
+    drop(vault);
+    home.restore(&backup, &format!("records/{id}.rec"));
+    let vault = home.ready();
+    assert_eq!((vault.state(), vault.report().trouble.len()), (VaultState::Unlocked, 0));
+    let loaded = vault.load().expect("loads");
+    assert_eq!(loaded.records.iter().filter(|stored| stored.barred.is_some()).count(), 1);
+}
+
+#[test]
 fn what_was_put_in_a_records_place_while_running_is_noticed() {
     let home = Home::new();
     let (backup, id) = rotated_after_a_backup(&home);

@@ -179,3 +179,34 @@ fn a_header_that_was_changed_does_not_open() {
     fs::write(&path, good).expect("written");
     home.open().unlock_at_start().expect("opens");
 }
+
+#[test]
+fn a_lock_closes_at_once_though_the_disk_cannot_note_it_and_an_unlock_opens() {
+    let home = Home::new();
+    let vault = home.ready();
+    vault.create(&record("one")).expect("created");
+    home.faults.refuse(true);
+    assert_eq!(kind(vault.lock()), ErrorKind::StorageFailed);
+    assert_eq!((vault.state(), kind(vault.load())), (VaultState::Locked, ErrorKind::VaultLocked));
+    assert_eq!(kind(vault.unlock_at_start()), ErrorKind::VaultLocked, "a person said so");
+    vault.unlock(None, false).expect("opens");
+    assert_eq!(tokens(&vault), ["one"]);
+    assert_eq!(kind(vault.ensure_ready(false)), ErrorKind::StorageFailed, "no login begins");
+    home.faults.refuse(false);
+    vault.ensure_ready(false).expect("ready");
+}
+
+#[test]
+fn a_header_that_is_changed_while_running_is_written_anew() {
+    let home = Home::new();
+    let vault = home.ready();
+    vault.create(&record("one")).expect("created");
+    let path = vault.header_file();
+    let good = fs::read(&path).expect("read");
+    assert!(!vault.mend_header().expect("looked"));
+    fs::write(&path, &good[1..]).expect("written");
+    assert!(vault.mend_header().expect("mended"));
+    fs::remove_file(&path).expect("removed");
+    assert!(vault.mend_header().expect("mended"));
+    assert_eq!(fs::read(&path).expect("read"), good);
+}
