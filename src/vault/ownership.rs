@@ -18,6 +18,7 @@ pub(super) struct Ownership {
     owner_file: PathBuf,
     /// A successor holds it, too, and the owner's file is its own.
     pub(super) passed_on: AtomicBool,
+    #[cfg_attr(windows, expect(dead_code, reason = "it is held, and nobody else needs it there"))]
     lock: File,
 }
 

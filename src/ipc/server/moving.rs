@@ -1,8 +1,7 @@
 //! Connections that change hands: to a successor, or back if it doesn't come up.
 //!
 //! No connection is cut by that. What was read and not answered goes along as the bytes it was, so that a request is
-//! answered once, by the one or the other; a subscription goes along as the request that made it. An HTTP
-//! connection that was answered before stays and is closed, as HTTP's clients expect.
+//! answered once, by the one or the other; a subscription goes along as the request that made it.
 
 #[cfg(unix)]
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
