@@ -264,6 +264,8 @@ impl Reader<'_> {
                 deadline.get_or_insert_with(|| Instant::now() + READ_DEADLINE);
             }
             match self.more(deadline).await {
+                // Whoever sends much takes turns with everybody else, a read at a time.
+                Ok(More::Bytes) if self.decoder.held() > READ_ROOM => tokio::task::yield_now().await,
                 Ok(More::Bytes) => {}
                 Ok(More::Phase) => return self.phase_end(),
                 Ok(More::End) => {
