@@ -34,6 +34,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["refresh"],
     &["log"],
     &["log", "--json"],
+    &["agent", "restart"],
 ];
 
 /// Those that the test runs in a place of their own, and the demo, whose server is another.
