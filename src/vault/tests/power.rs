@@ -3,7 +3,7 @@
 //!
 //! A copy of the tree is taken at every step. From the copies follow the operations, and from those every tree that a disk may
 //! legally show afterwards: synced data and directories are there; of what was not synced, each creation, rename and removal
-//! is there or not, and each file's data are the old, the new or nothing but zeros. In each the vault has to open, with the old
+//! is there or not, and what was written into a file is there, is missing, or is zeros. In each the vault has to open, with the old
 //! record or the new one, and never with the old one once an answer could have been given.
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -150,7 +150,10 @@ impl Disk {
         let synced = self.synced.get(&inode);
         let mut choices = vec![Some(now.clone())];
         if synced != Some(now) {
-            choices.extend([Some(synced.cloned().unwrap_or_default()), Some(vec![0; now.len()])]);
+            let synced = synced.cloned().unwrap_or_default();
+            let mut zeros = synced.clone();
+            zeros.resize(now.len().max(synced.len()), 0);
+            choices.extend([Some(synced), Some(zeros)]);
         }
         choices
     }
