@@ -183,8 +183,12 @@ impl Agent {
     }
 
     pub(super) async fn adopt(self: &Arc<Self>) -> Result<Done, Error> {
-        self.with_vault(|vault| vault.adopt()).await?;
-        self.unbar();
+        {
+            // Whoever is loading it meanwhile would find it barred.
+            let _turn = self.opening.lock().await;
+            self.with_vault(|vault| vault.adopt()).await?;
+            self.unbar();
+        }
         // Adopted it is, even if it takes a passphrase to open it.
         let _ = self.ensure_open().await;
         self.settle_soon();
