@@ -17,6 +17,8 @@ mod canary;
 #[cfg(target_os = "linux")]
 mod certificates;
 mod crashes;
+#[cfg(target_os = "linux")]
+mod disks;
 mod faults;
 #[cfg(target_os = "linux")]
 mod handovers;

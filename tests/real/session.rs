@@ -2,14 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
+use std::time::Duration;
 
-use cred_helper::demo::server::Server;
+use cred_helper::demo::server::{Behaviour, Entry, Server};
 
-use crate::home::{Ended, Home, lasting_server};
+use crate::home::{Ended, Home, ended, lasting_server};
 use crate::keyring::Session;
 use crate::prompter::Prompter;
 use crate::support::programs::missing;
 use crate::terminal::Terminal;
+
+/// How long a refresh may take to get to its server on a busy machine.
+const LIMIT: Duration = Duration::from_secs(60);
 
 fn home_in(session: &Session) -> Home {
     let mut home = Home::new();
@@ -159,4 +163,52 @@ fn an_agent_that_cron_starts_serves_and_its_caller_returns_at_once() {
     assert_eq!(home.token(), token);
     let socket = home.json(&["agent", "status", "--json"])["socket"].as_str().unwrap().to_owned();
     assert!(!socket.starts_with(home.path().join("run").to_str().unwrap()), "{socket}");
+}
+
+/// What becomes of the keyring while the server thinks about a refresh.
+#[test]
+fn whatever_becomes_of_the_keyring_in_the_middle_of_a_refresh_its_answer_is_kept() {
+    type Fate = fn(&mut Session);
+    let fates: [(&str, Fate, Fate); 4] = [
+        ("locked", |session| session.lock_keyring(), |session| restart_keyring(session)),
+        ("gone", |session| session.stop_keyring(), |session| session.start_keyring(true)),
+        ("restarted", |session| restart_keyring(session), |_| {}),
+        ("reset", |session| session.reset_keyring(), |_| {}),
+    ];
+    for (name, fate, end) in fates {
+        let Some((mut session, server, home)) = signed_in() else { return };
+        let before = home.token();
+        let refreshed = refresh_meanwhile(&home, &server, || fate(&mut session));
+        assert_eq!(refreshed.code, 0, "{name}: {}", refreshed.stderr);
+        let after = home.token();
+        assert!(server.is_live(&after) && after != before, "{name}");
+        assert_eq!(home.json(&["status", "--json"])["accounts"][0]["persisted"], true, "{name}");
+        home.kill_agent();
+        end(&mut session);
+        if name == "reset" {
+            let kept = files(&home.vault());
+            refused(&home.run(&["get-token"]), 16, &["key"]);
+            assert_eq!(files(&home.vault()), kept, "nothing is deleted");
+        } else {
+            assert_eq!(home.token(), after, "{name}: it was on the disk");
+            home.ok(&["refresh"]);
+        }
+        assert!(server.families().iter().all(|family| family.ended.is_none()), "{name}");
+    }
+}
+
+fn restart_keyring(session: &mut Session) {
+    session.stop_keyring();
+    session.start_keyring(true);
+}
+
+/// Does something while the server has a refresh and has not answered it; how the refresh ended.
+fn refresh_meanwhile(home: &Home, server: &Server, meanwhile: impl FnOnce()) -> Ended {
+    let before = server.count_grant("refresh_token");
+    server.set_behaviour(Behaviour::DelayAnswer(Duration::from_secs(3)), 1);
+    let refresh = home.start(&["refresh"]);
+    let arrived = |log: &[Entry]| log.iter().filter(|entry| entry.is_grant("refresh_token")).count() > before;
+    assert!(server.wait_for(LIMIT, arrived));
+    meanwhile();
+    ended(refresh.wait_with_output().unwrap())
 }
