@@ -87,7 +87,9 @@ fn killed_at_every_step_of_everything_nothing_is_lost() {
     });
     let kills = kills.into_inner().unwrap();
     eprintln!("kills at each point: {kills:?}");
-    let missed: Vec<_> = POINTS.iter().filter(|point| !kills.contains_key(**point)).collect();
+    // Those of a handover have two agents to kill: `successors` does that at each.
+    let elsewhere = |point: &str| point.starts_with("handover.") || point.starts_with("successor.");
+    let missed: Vec<_> = POINTS.iter().filter(|point| !kills.contains_key(**point) && !elsewhere(point)).collect();
     assert!(missed.is_empty(), "nobody was killed at {missed:?}");
 }
 
