@@ -140,18 +140,20 @@ impl Grounds {
     }
 }
 
-/// Opens the vault; an owner that is on its way out (it listens no more) is waited for.
+/// Opens the vault; an owner that is on its way out (it listens no more, and may have taken its file away) is waited for.
 fn open_vault(paths: &Paths) -> Result<Vault, Error> {
     match Vault::open(VaultOptions::new(paths)) {
-        Err(VaultError::InUse { owner: Some(owner), .. })
-            if owner.is_here()
-                && matches!(Client::connect(Path::new(&owner.socket)), Err(ConnectError::NotRunning)) =>
-        {
+        Err(VaultError::InUse { owner, .. }) if is_leaving(owner.as_deref(), paths) => {
             owner::wait_until_free(&paths.owner_file(), PATIENCE);
             Ok(Vault::open(VaultOptions::new(paths))?)
         }
         opened => Ok(opened?),
     }
+}
+
+fn is_leaving(owner: Option<&owner::Owner>, paths: &Paths) -> bool {
+    let socket = owner.map_or(paths.socket.as_path(), |owner| Path::new(&owner.socket));
+    owner.is_none_or(owner::Owner::is_here) && matches!(Client::connect(socket), Err(ConnectError::NotRunning))
 }
 
 /// To standard error in the foreground; else to a file beside the state, which no client reads.

@@ -101,6 +101,11 @@ fn either_half_may_be_killed_at_each_step() {
         let (pid, token) = (home.agent_pid(), home.token());
         home.arm(&format!("{point} 1 kill"));
         let restart = home.run(&["agent", "restart"]);
+        // It has said that it serves, and dies only then.
+        let pid_of = |said: &str| said.split_once("(pid ")?.1.split(')').next()?.parse().ok();
+        if let Some(pid) = pid_of(&restart.stderr).filter(|_| point == "successor.serve") {
+            wait_for_end(pid);
+        }
         assert_eq!(home.happened().len(), 1, "{point} was reached: {restart:?}");
         home.disarm();
         let running = home.run(&["agent", "status", "--json", "--no-start"]);
