@@ -56,7 +56,11 @@ impl Stage {
     /// Whether the account's token is one that the server takes.
     pub(crate) fn works(&self, account: &str) -> bool {
         let ended = self.home.run(&["get-token", account, "--timeout", "20s"]);
-        ended.code == 0 && self.server.is_live(ended.stdout.trim_end())
+        let works = ended.code == 0 && self.server.is_live(ended.stdout.trim_end());
+        if !works {
+            eprintln!("{account}: {} {}", ended.code, ended.stderr.trim_end());
+        }
+        works
     }
 
     pub(crate) fn accounts(&self) -> Vec<String> {
