@@ -23,7 +23,6 @@ impl Ready {
     /// It serves at this socket.
     pub fn ok(mut self, socket: &Path) {
         self.say(&Readiness::Ready { ready: true, socket: socket.to_owned() });
-        #[cfg(target_os = "linux")]
         notify_service_manager("READY=1");
     }
 
@@ -55,6 +54,10 @@ pub(super) fn notify_service_manager(state: &str) {
         let _ = socket.send_to_addr(state.as_bytes(), &address);
     }
 }
+
+/// No other system's service manager asks to be told.
+#[cfg(not(target_os = "linux"))]
+pub(super) fn notify_service_manager(_state: &str) {}
 
 /// Makes this process a detached agent: session of its own, umask 077, cwd `/`, standard streams on null, and no other
 /// descriptor but the ready pipe, which came as standard output. Has to be the first thing that `main` does.

@@ -160,7 +160,6 @@ impl Agent {
         seat.left.store(true, Ordering::Relaxed);
         drained.for_good();
         paused.for_good();
-        #[cfg(target_os = "linux")]
         if !seat.detached {
             detach::notify_service_manager(&format!("MAINPID={pid}"));
         }
