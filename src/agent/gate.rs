@@ -127,18 +127,21 @@ impl Gate {
         entered.map(|entered| entered.then(|| Pass { gate: self.0.clone(), is_change: false }))
     }
 
-    /// Starts a change of what is kept, or a login, after any handover. It is under way until it is answered.
+    /// Starts a change of what is kept, or a login, after any handover, whatever else the gate is closed for: nothing may change
+    /// under a successor's feet. It is under way until it is answered.
     pub(super) async fn change(&self) -> Pass {
+        let mut state = self.0.subscribe();
         loop {
-            self.no_handover().await;
             let begun = self.0.send_if_modified(|state| {
-                let free = state.handover == Handover::None || !state.closed.is_empty();
+                let free = state.handover == Handover::None;
                 state.changes += usize::from(free);
                 free
             });
             if begun {
                 return Pass { gate: self.0.clone(), is_change: true };
             }
+            // The sender is ours, so this ends with the handover.
+            let _ = state.wait_for(|state| state.handover == Handover::None).await;
         }
     }
 
@@ -287,6 +290,21 @@ mod tests {
         gate.drain(NONE, NONE).await.unwrap().for_good();
         assert_eq!(gate.try_enter().unwrap_err(), Closed::Stopping);
         gate.no_handover().await;
+    }
+
+    /// A lock or a sleep is no way around it: what changes now would change under the successor's feet.
+    #[tokio::test(start_paused = true)]
+    async fn a_gate_that_is_closed_lets_no_change_begin_in_a_handover() {
+        for why in [Closed::Locked, Closed::Asleep] {
+            let gate = Gate::default();
+            assert!(gate.close(why, NONE).await);
+            let drained = gate.drain(NONE, NONE).await.unwrap();
+            let change = tokio::time::timeout(Duration::from_secs(1), gate.change());
+            assert!(change.await.is_err(), "{why:?}");
+            assert_eq!(gate.try_enter().unwrap_err(), why, "an exchange is refused at once");
+            drop(drained);
+            drop(gate.change().await);
+        }
     }
 
     #[tokio::test(start_paused = true)]
