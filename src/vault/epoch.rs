@@ -84,7 +84,7 @@ impl Vault {
         let path = self.ledger_file();
         let mut ledger = hold(&self.shared.ledger);
         match ledger.epoch() {
-            Some(epoch) if epoch != keys.epoch => ledger.rewrite(self.ledger_place(&path, vault, keys), 0),
+            Some(epoch) if epoch != keys.epoch => ledger.rewrite(self.ledger_place(&path, vault, keys)),
             _ => Ok(()),
         }
     }

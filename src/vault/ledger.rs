@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use super::disk::Disk;
+use super::disk::{self, Disk};
 use super::error::VaultError;
 use super::header::Keys;
 use super::record::Record;
@@ -74,6 +74,9 @@ pub(super) struct Ledger {
     file: Option<file::Extent>,
     /// The file is not what was written.
     damaged: bool,
+    /// How many entries were counted outside the vault: a file that is begun anew counts on from there, or a kill before the
+    /// next count would make it look like one from a backup.
+    least: u64,
     /// Whether the file was read.
     pub(super) known: bool,
     /// Records that were found older than they should be, until a new login replaces them.
@@ -97,8 +100,8 @@ impl Ledger {
 
     /// From its file, if there is one. What doesn't open there is left out; whether that was the last of it, which a power
     /// cut may take, or something before, is told apart.
-    pub(super) fn read(bytes: Option<&[u8]>, place: Place<'_>) -> Self {
-        let mut ledger = Self::new();
+    pub(super) fn read(bytes: Option<&[u8]>, least: u64, place: Place<'_>) -> Self {
+        let mut ledger = Self { least, ..Self::new() };
         let Some(bytes) = bytes else { return ledger };
         match file::read(bytes, place.vault, place.keys) {
             Some(read) => {
@@ -228,11 +231,11 @@ impl Ledger {
         if self.pending.is_empty() {
             return Ok(());
         }
-        let Some(extent) = self.file.as_mut().filter(|_| !self.damaged) else { return self.rewrite(place, 0) };
-        let Some(bytes) = extent.seal(&self.pending, place.vault, place.keys)? else { return self.rewrite(place, 0) };
+        let Some(extent) = self.file.as_mut().filter(|_| !self.damaged) else { return self.rewrite(place) };
+        let Some(bytes) = extent.seal(&self.pending, place.vault, place.keys)? else { return self.rewrite(place) };
         if !place.disk.append(place.path, extent.end(), &bytes)? {
             // Somebody put another in its place: what is in memory is newer.
-            return self.rewrite(place, 0);
+            return self.rewrite(place);
         }
         extent.grow(self.pending.len());
         self.pending.clear();
@@ -244,21 +247,21 @@ impl Ledger {
         self.file.as_ref().is_some_and(|file| file.entries() > SUPERSEDED + 2 * self.newest.len() as u64)
     }
 
-    /// Writes it anew, under the newest key and synced, counting from `least` at the least. One that was damaged is kept
-    /// beside it.
-    pub(super) fn rewrite(&mut self, place: Place<'_>, least: u64) -> Result<(), VaultError> {
+    /// Writes it anew, under the newest key and synced. A copy of one that was damaged is kept beside it: at no instant there is
+    /// none in its place.
+    pub(super) fn rewrite(&mut self, place: Place<'_>) -> Result<(), VaultError> {
         let mut entries: Vec<_> = self.newest.iter().map(|(id, entry)| (id.clone(), *entry)).collect();
         entries.sort_by(|one, other| one.0.cmp(&other.0));
-        let mut extent = file::Extent::new(place.keys.epoch, self.count().unwrap_or(0).max(least));
+        let mut extent = file::Extent::new(place.keys.epoch, self.count().unwrap_or(0).max(self.least));
         let sealed = extent.seal(&entries, place.vault, place.keys)?.unwrap_or_default();
         let bytes = [extent.prefix(), sealed].concat();
-        if self.damaged {
+        // What is no file makes way by itself.
+        if let (true, Ok(Some(found))) = (self.damaged, disk::read(place.path)) {
             let aside = format!("{}.damaged-{}", place.path.display(), &random_name()?[..8]);
-            place.disk.rename(place.path, Path::new(&aside))?;
-            self.damaged = false;
-            self.file = None;
+            place.disk.replace(Path::new(&aside), &found)?;
         }
         place.disk.replace(place.path, &bytes)?;
+        self.damaged = false;
         extent.grow(entries.len());
         self.file = Some(extent);
         self.pending.clear();

@@ -83,11 +83,10 @@ impl Vault {
 
     /// In the ledger first: until the binding follows, all of it is from elsewhere.
     fn take_all(&self, keys: &Keys, vault: &str, from: Kind, to: Kind) -> Result<(), VaultError> {
-        let least = self.counted(vault);
         let mut ledger = hold(&self.shared.ledger);
         ledger.mark_all(from, to);
         let path = self.ledger_file();
-        ledger.rewrite(self.ledger_place(&path, vault, keys), least)
+        ledger.rewrite(self.ledger_place(&path, vault, keys))
     }
 
     fn bind(&self) -> Result<(), VaultError> {
@@ -110,8 +109,9 @@ impl Vault {
         let path = self.ledger_file();
         // One that can't be read is as good as one that doesn't open.
         let bytes = disk::read(&path).unwrap_or_else(|_| Some(Vec::new()));
-        *ledger = Ledger::read(bytes.as_deref(), self.ledger_place(&path, vault, keys));
-        ledger.count().is_some_and(|count| count < self.counted(vault))
+        let counted = self.counted(vault);
+        *ledger = Ledger::read(bytes.as_deref(), counted, self.ledger_place(&path, vault, keys));
+        ledger.count().is_some_and(|count| count < counted)
     }
 
     /// Enters what became of a record that is safe. A ledger that can't be written now is written later.
@@ -156,11 +156,7 @@ impl Vault {
             let mut ledger = hold(&self.shared.ledger);
             if let Some(keys) = keys.filter(|_| ledger.known) {
                 let place = self.ledger_place(&path, &vault, &keys);
-                if ledger.is_long() || ledger.is_damaged() {
-                    ledger.rewrite(place, 0)?
-                } else {
-                    ledger.append(place)?
-                }
+                if ledger.is_long() || ledger.is_damaged() { ledger.rewrite(place)? } else { ledger.append(place)? }
             }
             ledger.count().filter(|_| ledger.known && ledger.is_written())
         };

@@ -309,6 +309,34 @@ fn a_damaged_ledger_is_told_kept_and_begun_anew() {
 }
 
 #[test]
+fn a_kill_while_a_damaged_ledger_is_begun_anew_is_no_restored_backup() {
+    for (steps, at) in (0..20).flat_map(|steps| [(steps, 0), (steps, 60)]) {
+        let home = Home::new();
+        let (_, id) = rotated_after_a_backup(&home);
+        let vault = home.ready();
+        for version in 2..9 {
+            vault.replace(&id, version, &rotated("newest", 1)).expect("replaced");
+        }
+        vault.settle().expect("counted");
+        drop(vault);
+        let path = home.options().vault_dir.join("ledger");
+        let mut bytes = fs::read(&path).expect("read");
+        bytes[at] ^= 1;
+        fs::write(&path, bytes).expect("written");
+        let vault = home.ready();
+        vault.load().expect("loads");
+        home.faults.stop_after(steps);
+        let done = vault.settle().is_ok() && !home.faults.stopped();
+        drop(vault);
+        let found = Home { faults: Arc::default(), ..home };
+        let vault = found.ready();
+        assert_eq!(vault.state(), VaultState::Unlocked, "{at} flipped, after {steps} steps");
+        assert_eq!(vault.load().expect("loads").records.iter().filter(|stored| stored.barred.is_some()).count(), 0);
+        assert!(done || steps < 19, "it has an end");
+    }
+}
+
+#[test]
 fn the_ledger_does_not_grow_without_end_and_outlives_its_epochs() {
     let home = Home::new();
     let vault = home.ready();
