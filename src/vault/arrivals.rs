@@ -9,11 +9,12 @@ use std::path::Path;
 
 use super::disk;
 use super::error::VaultError;
+use super::header::Keys;
 use super::record::Record;
 use super::records::is_id;
 use super::seal::random_name;
 use super::sealed;
-use super::{RecordId, Vault};
+use super::{RecordId, Vault, hold};
 
 /// Begins the name of such a file; the record's id and a random part follow.
 const ARRIVING: &str = ".arriving-";
@@ -33,8 +34,21 @@ fn follows(arrived: &Record, now: &Record) -> bool {
     arrived.incarnation == now.incarnation && arrived.rotation > now.rotation
 }
 
+/// What is to be done with an answer that was found.
+enum Due {
+    /// It goes into its record's place as it is.
+    Place(Vec<u8>),
+    /// It goes there as that version.
+    Follow(u64, Box<Record>),
+    /// It is nobody's.
+    Nothing,
+    /// Nobody can tell for now.
+    Kept,
+}
+
 impl Vault {
-    /// Puts what arrived in its place, and sweeps up the rest. For when the vault is opened: nobody is writing then.
+    /// Puts what arrived in its place, and sweeps up the rest. For when the vault is opened: nobody is writing then. One that
+    /// the disk does not take counts from memory until it does.
     pub(super) fn finish_arrivals(&self) -> Result<(), VaultError> {
         let (keys, vault) = {
             let inner = self.inner();
@@ -43,29 +57,49 @@ impl Vault {
         for entry in fs::read_dir(self.records_directory()).into_iter().flatten().flatten() {
             let path = entry.path();
             let Some(id) = record_of(&path) else { continue };
-            // One that can't be read is followed by nothing.
-            let current = disk::read(&self.record_file(&id)).ok().flatten();
-            let current = current.and_then(|file| sealed::open(&keys, &vault, &id, &file).ok());
-            let arrived = disk::read(&path).ok().flatten();
-            let arrived = arrived.and_then(|file| sealed::open(&keys, &vault, &id, &file).ok());
-            if let (Some((current, now)), Some((version, arrived))) = (current, arrived) {
-                if version == current + 1 {
-                    if self.shared.disk.adopt(&path, &self.record_file(&id)).is_err() {
-                        // It counts from where it is until the disk takes it.
-                        let file = disk::read(&path)?.unwrap_or_default();
-                        self.inner().arrived.insert(id, file);
-                        continue;
-                    }
-                } else if follows(&arrived, &now) {
-                    // Renamed, or made the default, while its answer was on its way.
-                    let record = Record { account: now.account, default_since: now.default_since, ..arrived };
-                    self.put(&id, current + 1, &record, &mut None, None)?;
+            let (file, placed) = match self.due(&keys, &vault, &id, &path) {
+                Due::Kept => continue,
+                Due::Nothing => {
+                    let _ = fs::remove_file(&path);
+                    continue;
                 }
+                Due::Place(file) => (file, self.shared.disk.adopt(&path, &self.record_file(&id))),
+                // Not as a write among others: the ledger may not have heard of the newest record yet.
+                Due::Follow(version, record) => {
+                    let file = sealed::seal(&keys, &vault, &id, version, &record)?;
+                    let placed = self.shared.disk.replace(&self.record_file(&id), &file);
+                    (file, placed)
+                }
+            };
+            match placed {
+                // Gone already, if it was moved there.
+                Ok(()) => drop(fs::remove_file(&path)),
+                Err(_) => drop(self.inner().arrived.insert(id, file)),
             }
-            // Gone already, if it was put in its place.
-            let _ = fs::remove_file(&path);
         }
         Ok(())
+    }
+
+    fn due(&self, keys: &Keys, vault: &str, id: &RecordId, path: &Path) -> Due {
+        let (Ok(file), Ok(current)) = (disk::read(path), disk::read(&self.record_file(id))) else { return Due::Kept };
+        let Some(current) = current else {
+            let logged_out = hold(&self.shared.ledger).was_removed(id);
+            return if logged_out { Due::Nothing } else { Due::Kept };
+        };
+        let Some(file) = file else { return Due::Nothing };
+        // Cut short in its writing.
+        let Ok((version, arrived)) = sealed::open(keys, vault, id, &file) else { return Due::Nothing };
+        // A record that doesn't open may be put back: then this follows it.
+        let Ok((newest, now)) = sealed::open(keys, vault, id, &current) else { return Due::Kept };
+        if version == newest + 1 {
+            return Due::Place(file);
+        }
+        if !follows(&arrived, &now) {
+            return Due::Nothing;
+        }
+        // Renamed, or made the default, while its answer was on its way.
+        let record = Record { account: now.account, default_since: now.default_since, ..arrived };
+        Due::Follow(version.max(newest + 1), Box::new(record))
     }
 
     /// Whether an answer is on its way, or was when its agent was killed.

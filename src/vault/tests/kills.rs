@@ -106,6 +106,54 @@ fn an_answer_that_was_overtaken_by_a_rename_is_found_and_keeps_the_new_name() {
     }
 }
 
+/// The same, and what a kill or a power cut leaves besides: a ledger that has not heard of the rename yet.
+#[test]
+fn an_answer_that_was_overtaken_by_a_rename_that_the_ledger_missed_is_found() {
+    for refusing in [false, true] {
+        let home = Home::new();
+        let vault = home.ready();
+        let id = vault.create(&record("old")).expect("created").id;
+        vault.settle().expect("settled");
+        let mut prepared = vault.prepare(&id, 1, Mark { rotation: 0, at: Timestamp(5) }).expect("prepared");
+        prepared.arrive(&Record { rotation: 1, ..record("new") }).expect("written");
+        home.faults.plan("disk.append 1 end");
+        let _ = vault.replace(&id, 1, &record("old"));
+        assert!(home.faults.stopped() && prepared.commit(&record("new")).is_err());
+        drop((prepared, vault));
+        let found = Home { faults: Arc::default(), ..home };
+        for refuses in [refusing, false] {
+            let vault = found.open();
+            found.faults.refuse(refuses);
+            vault.unlock_at_start().expect("opens");
+            let loaded = vault.load().expect("loads");
+            let stored = &loaded.records[0];
+            assert_eq!((token(stored).as_str(), stored.version, stored.barred), ("new", 3, None), "{refusing}");
+            found.faults.refuse(false);
+        }
+    }
+}
+
+/// What stands in the way of reading a record for now must not cost the answer that follows it.
+#[test]
+fn an_answer_is_kept_while_its_record_cannot_be_read() {
+    let home = Home::new();
+    let vault = home.ready();
+    let id = vault.create(&record("old")).expect("created").id;
+    let mut prepared = vault.prepare(&id, 1, Mark { rotation: 0, at: Timestamp(5) }).expect("prepared");
+    prepared.arrive(&Record { rotation: 1, ..record("new") }).expect("written");
+    let path = vault.record_file(&id);
+    home.faults.stop_after(0);
+    assert!(prepared.commit(&record("new")).is_err());
+    drop((prepared, vault));
+    let found = Home { faults: Arc::default(), ..home };
+    let (whole, mut flipped) = (std::fs::read(&path).expect("read"), std::fs::read(&path).expect("read"));
+    flipped[60] ^= 1;
+    std::fs::write(&path, flipped).expect("written");
+    drop(found.ready());
+    std::fs::write(&path, whole).expect("the disk is well again");
+    assert_eq!(tokens(&found.ready()), ["new"]);
+}
+
 /// An answer was written ahead, and a slot is removed before it gets its turn: its key has to stay.
 #[test]
 fn an_answer_that_was_overtaken_by_a_new_epoch_opens() {
