@@ -1,7 +1,7 @@
 //! The agent that serves: it starts its successor itself, gives it everything and ends; or goes on as if nothing had been.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::net::UnixStream;
 use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
@@ -106,7 +106,7 @@ impl Agent {
         let mut successor = self.begin(seat)?;
         fault::point("handover.offer");
         let offer = FromOld::Offer { format: FORMAT, version: version::own().to_owned() };
-        successor.channel.send(&offer, &[]).await.map_err(gone)?;
+        successor.say(&offer, &[]).await?;
         let version = match successor.answer().await? {
             FromNew::Ready { version } if wanted(&version) => version,
             FromNew::Ready { version } => {
@@ -123,7 +123,7 @@ impl Agent {
         fault::point("handover.take");
         let (socket, vault_dir) = (self.paths.socket.clone(), self.paths.vault_dir.clone());
         let take = FromOld::Take(Box::new(Take { socket, vault_dir, vault }));
-        successor.channel.send(&take, &[lock.as_fd()]).await.map_err(gone)?;
+        successor.say(&take, &[lock.as_fd()]).await?;
         match successor.answer().await? {
             FromNew::Loaded => {}
             other => return Err(unexpected(other)),
@@ -190,6 +190,11 @@ impl Successor {
         Ok(Self { child: command.spawn()?, channel, owns: false })
     }
 
+    /// One that takes nothing is given up: everybody waits for it.
+    async fn say(&self, step: &FromOld, descriptors: &[BorrowedFd<'_>]) -> Result<(), Error> {
+        timeout(STEP, self.channel.send(step, descriptors)).await.map_err(|_| slow())?.map_err(gone)
+    }
+
     async fn answer(&self) -> Result<FromNew, Error> {
         let (answer, _) = timeout(STEP, self.channel.receive()).await.map_err(|_| slow())?.map_err(gone)?;
         Ok(answer)
@@ -200,14 +205,12 @@ impl Successor {
         for some in paused.connections().chunks(MAX_DESCRIPTORS) {
             let connections = FromOld::Connections { connections: some.iter().map(passed).collect() };
             let descriptors: Vec<_> = some.iter().map(AsFd::as_fd).collect();
-            let sending = self.channel.send(&connections, &descriptors);
-            timeout(STEP, sending).await.map_err(|_| slow())?.map_err(gone)?;
+            self.say(&connections, &descriptors).await?;
         }
         fault::point("handover.go");
         let listener = [paused.listener()];
-        let going = self.channel.send(&FromOld::Go, &listener);
-        let sent = matches!(timeout(STEP, going).await, Ok(Ok(())));
-        if !sent || !matches!(self.answer().await, Ok(FromNew::Serving)) {
+        let sent = self.say(&FromOld::Go, &listener).await;
+        if sent.is_err() || !matches!(self.answer().await, Ok(FromNew::Serving)) {
             // It may be about to. Once it is dead, it has said so before it did anything, or it did nothing.
             self.kill();
             if !matches!(self.answer().await, Ok(FromNew::Serving)) {
@@ -261,5 +264,21 @@ fn unexpected(answer: FromNew) -> Error {
             Error::new(ErrorKind::Internal, message)
         }
         _ => gone(io::ErrorKind::InvalidData.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_successor_that_takes_nothing_is_given_up() {
+        let (ours, _theirs) = UnixStream::pair().unwrap();
+        let child = Command::new("/bin/cat").stdin(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+        let successor = Successor { child, channel: Channel::new(ours).unwrap(), owns: false };
+        let vault = serde_json::from_str("{}").unwrap();
+        let take = Take { socket: "x".repeat(8 << 20).into(), vault_dir: "/".into(), vault };
+        let said = timeout(2 * STEP, successor.say(&FromOld::Take(Box::new(take)), &[])).await;
+        assert_eq!(said.expect("in time"), Err(slow()));
     }
 }
