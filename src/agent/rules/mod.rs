@@ -8,7 +8,7 @@ mod pinentry;
 mod rate;
 
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
 use tokio::time::Instant;
 
@@ -74,7 +74,8 @@ impl Agent {
                 holds: access.confirm_for,
                 deadline,
             };
-            self.rules.confirmations.confirm(wanted, question, &Arc::clone(&self.clock)).await?;
+            // A lock makes the question pointless.
+            self.gate.unless_locked(self.rules.confirmations.confirm(wanted, question, &self.clock)).await??;
         }
         Ok(())
     }

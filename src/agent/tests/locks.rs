@@ -76,3 +76,13 @@ async fn a_lock_that_the_disk_refuses_to_note_closes_all_the_same() {
     world.agent.unlock(Unlock::default()).await.unwrap();
     assert_eq!(world.use_it().await, Ok(()), "opening it takes no disk either");
 }
+
+#[tokio::test]
+async fn whoever_waits_for_a_persons_yes_is_told_of_a_lock_at_once() {
+    // It never says anything.
+    let config = Config::parse("pinentry = '/bin/cat'\n[accounts.'*']\nconfirm = true\n", "config.toml").unwrap();
+    let world = World::configured(config, Options::default()).await;
+    world.log_in("one").await.unwrap();
+    let (asked, locked) = tokio::join!(world.use_it(), world.agent.lock());
+    assert_eq!((asked, locked.is_ok()), (Err(ErrorKind::VaultLocked), true));
+}
