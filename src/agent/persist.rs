@@ -146,8 +146,13 @@ impl Agent {
         let record = Arc::new(record);
         let sealing = Arc::clone(&record);
         let sealed = blocking(move || {
-            let written = prepared.commit(&sealing);
-            prepared.spare(!matches!(written, Ok(_) | Err(VaultError::Stale)));
+            let mut written = prepared.commit(&sealing);
+            let refused = !matches!(written, Ok(_) | Err(VaultError::Stale));
+            prepared.spare(refused);
+            // Whoever unlocks before the disk takes it must not find the token that was redeemed.
+            if refused && let Err(error) = prepared.hold(&sealing) {
+                written = Err(error);
+            }
             (prepared, written)
         });
         match sealed.await {
@@ -218,6 +223,11 @@ impl Agent {
             pause = (pause * 2).min(LONGEST_PAUSE);
             let state = self.table().get(incarnation).map(|account| account.persisted);
             let written = match state {
+                // Unlocked since: what is in memory is this answer, and perhaps not on the disk.
+                Some(true) if writing.prepared.is_held() => {
+                    self.mend(&[incarnation]).await;
+                    Err(ErrorKind::StorageFailed)
+                }
                 Some(true) => return,
                 Some(false) => self.change(incarnation, |_| {}).await.map_err(|error| error.kind()),
                 None => {

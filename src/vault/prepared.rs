@@ -117,6 +117,18 @@ impl Prepared {
         Ok(())
     }
 
+    /// Until the disk takes the answer, it counts from here for whoever opens the vault.
+    pub fn hold(&self, record: &Record) -> Result<(), VaultError> {
+        let file = sealed::seal(&self.keys, &self.vault_id, &self.id, self.version + 1, record)?;
+        self.vault.inner().arrived.insert(self.id.clone(), file);
+        Ok(())
+    }
+
+    /// Whether the answer counts from memory alone.
+    pub fn is_held(&self) -> bool {
+        self.vault.inner().arrived.contains_key(&self.id)
+    }
+
     /// Whether what was written ahead stays when this ends: it could not be put in its place, but may be found there when the
     /// vault is opened next.
     pub fn spare(&mut self, spare: bool) {

@@ -43,6 +43,27 @@ async fn a_lock_that_does_not_wait_any_longer_keeps_the_answer_that_comes_afterw
 }
 
 #[tokio::test]
+async fn an_answer_that_the_disk_refuses_after_a_lock_is_there_for_whoever_unlocks() {
+    let mut world = World::new(slow()).await;
+    world.log_in("one").await.unwrap();
+    let waiting = world.refreshing().await;
+    world.agent.lock_within(Duration::ZERO).await.unwrap();
+    world.faults.refuse(true);
+    assert_eq!(waiting.await.unwrap().unwrap_err().kind(), ErrorKind::VaultLocked);
+    world.landed().await;
+    world.agent.unlock(Unlock::default()).await.unwrap();
+    assert!(world.server.is_live(&world.get("one").await.unwrap().token.expose()));
+    world.faults.refuse(false);
+    world.clock.pass(2 * HOUR);
+    world.get("one").await.unwrap();
+    assert!(world.none_lost());
+    world.agent.persist_all().await.unwrap();
+    world.restart().await;
+    assert!(world.server.is_live(&world.get("one").await.unwrap().token.expose()));
+    assert_eq!(world.refreshes(), 2);
+}
+
+#[tokio::test]
 async fn an_unlock_while_an_exchange_is_under_way_redeems_nothing_twice() {
     let world = World::new(slow()).await;
     world.log_in("one").await.unwrap();
