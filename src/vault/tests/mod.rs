@@ -4,6 +4,7 @@
 mod damage;
 mod epochs;
 mod kills;
+mod ledgers;
 mod owners;
 #[cfg(unix)]
 mod power;
