@@ -20,6 +20,8 @@ pub(crate) struct Stage {
     pub(crate) provider: String,
     /// The highest version and rotation seen of each record, with its login.
     seen: RefCell<HashMap<RecordId, (u64, u64, u64)>>,
+    /// The slot that is to be removed.
+    pub(crate) slot: RefCell<String>,
     /// How many records were looked at.
     pub(crate) looked_at: Cell<usize>,
 }
@@ -33,7 +35,7 @@ impl Stage {
         let provider = crate::tokens::account_of(&home, &server);
         home.log_in(&server, &["--account", "work"]);
         home.ok(&["account", "default", &provider]);
-        Self { server, home, provider, seen: RefCell::default(), looked_at: Cell::new(0) }
+        Self { server, home, provider, seen: RefCell::default(), slot: RefCell::default(), looked_at: Cell::new(0) }
     }
 
     pub(crate) fn named(&self, label: &str) -> String {

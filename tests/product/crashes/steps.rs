@@ -225,10 +225,11 @@ fn two_slots(stage: &Stage) {
     if slots(stage).len() < 2 {
         stage.home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
     }
+    stage.slot.replace(slots(stage).remove(0));
 }
 
 fn remove_slot(stage: &Stage) -> Ended {
-    quietly(stage, &["vault", "slot", "remove", &slots(stage)[0]])
+    quietly(stage, &["vault", "slot", "remove", &stage.slot.borrow()])
 }
 
 fn slot_removed(stage: &Stage, asked: &Asked) {
