@@ -60,6 +60,10 @@ impl Vault {
         let _writes = hold(&self.shared.writes);
         let newest = hold(&self.shared.ledger).newest().map(|(id, entry)| (id.as_str().to_owned(), *entry)).collect();
         let inner = self.inner();
+        if !inner.arrived.is_empty() {
+            let why = "the disk has not taken a login's newest state yet".to_owned();
+            return Err(VaultError::Storage(why));
+        }
         let memory = inner.memory.as_ref().and_then(|records| {
             let records = records.iter().map(|(id, file)| (id.as_str().to_owned(), STANDARD.encode(file))).collect();
             Some(Memory { header: inner.header.clone()?, records })

@@ -133,6 +133,29 @@ fn an_answer_that_was_overtaken_by_a_rename_that_the_ledger_missed_is_found() {
     }
 }
 
+/// A successor would find the older record on the disk, and take it for one from a backup.
+#[cfg(unix)]
+#[test]
+fn an_answer_that_counts_from_memory_alone_is_not_handed_over() {
+    let home = Home::new();
+    let vault = home.ready();
+    let id = vault.create(&record("old")).expect("created").id;
+    let mut prepared = vault.prepare(&id, 1, Mark { rotation: 0, at: Timestamp(5) }).expect("prepared");
+    prepared.arrive(&Record { rotation: 1, ..record("new") }).expect("written");
+    home.faults.stop_after(0);
+    assert!(prepared.commit(&record("new")).is_err());
+    drop((prepared, vault));
+    let found = Home { faults: Arc::default(), ..home };
+    let vault = found.open();
+    found.faults.refuse(true);
+    vault.unlock_at_start().expect("opens");
+    assert_eq!(tokens(&vault), ["new"]);
+    assert!(matches!(vault.pass_on(), Err(VaultError::Storage(_))));
+    found.faults.refuse(false);
+    vault.replace(&id, 2, &Record { rotation: 1, ..record("new") }).expect("written anew");
+    vault.pass_on().expect("handed over");
+}
+
 /// What stands in the way of reading a record for now must not cost the answer that follows it.
 #[test]
 fn an_answer_is_kept_while_its_record_cannot_be_read() {
