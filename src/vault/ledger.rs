@@ -74,6 +74,8 @@ pub(super) struct Ledger {
     file: Option<file::Extent>,
     /// The file is not what was written.
     damaged: bool,
+    /// It has fewer entries than were counted outside the vault.
+    pub(super) is_older: bool,
     /// How many entries were counted outside the vault: a file that is begun anew counts on from there, or a kill before the
     /// next count would make it look like one from a backup.
     least: u64,
@@ -102,10 +104,15 @@ impl Ledger {
     /// cut may take, or something before, is told apart.
     pub(super) fn read(bytes: Option<&[u8]>, least: u64, place: Place<'_>) -> Self {
         let mut ledger = Self { least, ..Self::new() };
-        let Some(bytes) = bytes else { return ledger };
+        let Some(bytes) = bytes else {
+            ledger.is_older = least > 0;
+            return ledger;
+        };
         match file::read(bytes, place.vault, place.keys) {
             Some(read) => {
-                ledger.damaged = read.damaged;
+                ledger.is_older = read.extent.count().saturating_add(read.unopened) < least;
+                // What was counted was synced, so no power cut has taken its last entries.
+                ledger.damaged = read.damaged || (read.extent.count() < least && !ledger.is_older);
                 ledger.file = Some(read.extent);
                 ledger.newest.extend(read.entries);
             }

@@ -111,7 +111,7 @@ impl Vault {
         let bytes = disk::read(&path).unwrap_or_else(|_| Some(Vec::new()));
         let counted = self.counted(vault);
         *ledger = Ledger::read(bytes.as_deref(), counted, self.ledger_place(&path, vault, keys));
-        ledger.count().is_some_and(|count| count < counted)
+        ledger.is_older
     }
 
     /// Enters what became of a record that is safe. A ledger that can't be written now is written later.

@@ -33,6 +33,8 @@ pub(super) struct Read {
     pub(super) entries: Vec<(RecordId, Entry)>,
     /// Something before its end doesn't open.
     pub(super) damaged: bool,
+    /// How many entries it has room for besides those that are counted: they don't open.
+    pub(super) unopened: u64,
 }
 
 impl Extent {
@@ -108,7 +110,7 @@ pub(super) fn read(bytes: &[u8], vault: &str, keys: &Keys) -> Option<Read> {
         return None;
     }
     extent.entries = opened;
-    Some(Read { extent, entries, damaged })
+    Some(Read { extent, entries, damaged, unopened: whole.len() as u64 - opened })
 }
 
 fn plain(id: &RecordId, entry: &Entry) -> [u8; PLAIN] {

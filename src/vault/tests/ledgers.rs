@@ -29,6 +29,7 @@ fn a_ledger_that_lags_behind_is_no_restored_backup() {
 fn a_damaged_ledger_is_told_kept_and_begun_anew() {
     let home = Home::new();
     let (_, _) = rotated_after_a_backup(&home);
+    home.ready().settle().expect("counted");
     let path = home.options().vault_dir.join("ledger");
     let good = fs::read(&path).expect("read");
     for at in (0..good.len()).step_by(13) {
