@@ -123,11 +123,11 @@ impl Rule {
     }
 }
 
-/// Sees every point before anything happens there.
-#[cfg(test)]
+/// Sees every point before anything happens there: for the tests of lost power, which tell files apart by their inodes.
+#[cfg(all(test, unix))]
 struct Watcher(Box<dyn FnMut(&str) + Send>);
 
-#[cfg(test)]
+#[cfg(all(test, unix))]
 impl std::fmt::Debug for Watcher {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Watcher")
@@ -138,7 +138,7 @@ impl std::fmt::Debug for Watcher {
 #[derive(Debug, Default)]
 pub struct Faults {
     rules: Mutex<Vec<Rule>>,
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     watcher: Mutex<Option<Watcher>>,
     ended: AtomicBool,
 }
@@ -172,14 +172,14 @@ impl Faults {
     }
 
     /// Shows `watch` every point from now on, before anything happens there.
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     pub(crate) fn watch(&self, watch: impl FnMut(&str) + Send + 'static) {
         *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) = Some(Watcher(Box::new(watch)));
     }
 
     /// The point is reached: what is to happen happens.
     pub fn reach(&self, point: &str) -> io::Result<()> {
-        #[cfg(test)]
+        #[cfg(all(test, unix))]
         if let Some(Watcher(watch)) = &mut *self.watcher.lock().unwrap_or_else(PoisonError::into_inner) {
             watch(point);
         }
