@@ -7,6 +7,11 @@ const MAX_SERVER_TEXT: usize = 300;
 /// A run of token characters this long is taken for a token. The longest ordinary word of an OAuth error is shorter.
 const TOKEN_RUN: usize = 40;
 
+/// So many characters of a secret, one after the other, are no accident.
+const ECHO: usize = 12;
+/// A secret shorter than this is in every other word.
+const SHORTEST_SECRET: usize = 6;
+
 /// A URL without user information, query and fragment, where codes, states and tokens travel.
 pub fn url(url: &str) -> String {
     let end = url.find(['?', '#']).unwrap_or(url.len());
@@ -43,6 +48,29 @@ pub fn server_text(text: &str) -> String {
     out
 }
 
+/// A text without what repeats `secret`, or so much of it that it would be known by: servers quote what they refuse.
+pub fn echo(text: &str, secret: &str) -> String {
+    if secret.len() < SHORTEST_SECRET {
+        return text.to_owned();
+    }
+    let known = ECHO.min(secret.len());
+    let (mut out, mut rest) = (String::with_capacity(text.len()), text);
+    while let Some(next) = rest.chars().next() {
+        let repeats = |length: &usize| rest.get(..*length).is_some_and(|start| secret.contains(start));
+        match (known..=rest.len()).take_while(repeats).last() {
+            Some(length) => {
+                let _ = write!(out, "[{length} characters]");
+                rest = &rest[length..];
+            }
+            None => {
+                out.push(next);
+                rest = &rest[next.len_utf8()..];
+            }
+        }
+    }
+    out
+}
+
 /// A name that anybody may choose (a process's, a file's), fit for a line: control characters, and those that are not seen or
 /// turn the line's direction, are written as `\u{202e}`.
 pub fn visible(name: &str) -> String {
@@ -73,6 +101,20 @@ mod tests {
     fn urls_lose_what_can_be_secret() {
         assert_eq!(url("https://u:p@host.example:8443/cb?code=abc&state=x#y"), "https://host.example:8443/cb");
         assert_eq!(url("http://127.0.0.1:1/callback"), "http://127.0.0.1:1/callback");
+    }
+
+    #[test]
+    fn what_a_server_repeats_of_a_secret_is_masked_however_short() {
+        for (text, secret, shown) in [
+            ("token rt-12345 is unknown", "rt-12345", "token [8 characters] is unknown"),
+            ("a word that is no secret", "s", "a word that is no secret"),
+            ("starts with 0123456789abc...", "0123456789abcdef", "starts with [13 characters]..."),
+            ("ends with 456789abcdef!", "0123456789abcdef", "ends with [12 characters]!"),
+            ("01234567890 is too little", "0123456789abcdef", "01234567890 is too little"),
+            ("ärger", "", "ärger"),
+        ] {
+            assert_eq!(echo(text, secret), shown);
+        }
     }
 
     #[test]

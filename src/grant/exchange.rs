@@ -12,6 +12,7 @@ use crate::oauth::token_request::{self, Credentials, Parameters};
 use crate::oauth::{token_error, token_response};
 use crate::provider::Provider;
 use crate::provider::schema::{Body, ErrorClass};
+use crate::redact;
 use crate::secret::Secret;
 use crate::token::{Identity, TokenSet};
 
@@ -61,8 +62,18 @@ impl Exchange<'_> {
         self.ask(http, clock).await.map_err(|refusal| refusal.failure)
     }
 
-    /// Asks once, and tells the server's own word for what it refused.
+    /// Asks once, and tells the server's own word for what it refused. What it repeats of what it was sent is not told.
     pub(super) async fn ask(self, http: &Http, clock: &dyn Clock) -> Result<Granted, Refusal> {
+        let mut sent = self.parameters.secrets();
+        sent.extend(self.client.secret.as_ref().map(Secret::duplicate));
+        self.ask_once(http, clock).await.map_err(|mut refusal| {
+            let message = &mut refusal.failure.message;
+            sent.iter().for_each(|secret| *message = redact::echo(message, &secret.expose()));
+            refusal
+        })
+    }
+
+    async fn ask_once(self, http: &Http, clock: &dyn Clock) -> Result<Granted, Refusal> {
         let Exchange { provider, token_endpoint, client, parameters, what, issuer, nonce, id_token_decides } = self;
         let asked = Asked { url: token_endpoint, what, rules: &provider.errors };
         let extra = provider.token.parameters.iter();

@@ -105,6 +105,17 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn a_short_token_that_the_server_repeats_is_not_told() {
+        let body = r#"{"error":"invalid_grant","error_description":"old refresh was used, and so was the secret"}"#;
+        let failure = ask("", |_| answer(400, body)).await.result.expect_err("refused");
+        assert!(
+            failure.message.contains("was used") && !failure.message.contains("old refresh"),
+            "{}",
+            failure.message
+        );
+    }
+
+    #[tokio::test]
     async fn an_answer_that_cannot_be_read_may_have_rotated() {
         for body in [
             "",

@@ -44,6 +44,13 @@ impl Parameters {
         }
     }
 
+    /// Those that nobody may see, for who has to know them again.
+    pub fn secrets(&self) -> Vec<Secret> {
+        const SECRETS: &[&str] = &["refresh_token", "code", "code_verifier", "device_code", "client_secret"];
+        let secret = self.0.iter().filter(|(name, _)| SECRETS.contains(&name.as_str()));
+        secret.map(|(_, value)| Secret::from(value.to_string())).collect()
+    }
+
     fn form(&self) -> Vec<u8> {
         let mut form = form_urlencoded::Serializer::new(String::new());
         self.0.iter().for_each(|(name, value)| {
