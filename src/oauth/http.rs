@@ -20,7 +20,7 @@ use crate::redact;
 use crate::secret::Secret;
 
 /// The longest answer that is read: a token answer with the largest tokens seen is under 32 KiB.
-const MAX_BODY: usize = 1024 * 1024;
+const MAX_BODY: usize = 256 * 1024;
 
 /// What the HTTP client is made of.
 #[derive(Clone, Debug)]
