@@ -2,6 +2,8 @@
 //!
 //! This is the path that is walked thousands of times a day: one connection, one question, no thread.
 
+use std::time::Duration;
+
 use super::args::GetTokenArgs;
 use super::connect::{self, Connect};
 use super::exit::Failure;
@@ -11,15 +13,17 @@ use crate::ipc::message::token::{AuthMethod, GetToken, Token};
 use crate::secret::Secret;
 use crate::token::TokenKind;
 
+/// The agent keeps the time limit, and says why there is no token yet: so long it has for that.
+const LAST_WORD: Duration = Duration::from_secs(2);
+
 pub(super) fn run(connect: &Connect, args: &GetTokenArgs) -> Result<(), Failure> {
     let paths = connect::paths()?;
     let mut request = request(args)?;
     if request.account.is_none() {
         request.project = project::find(&paths.home)?;
     }
-    // Rounded down, so that the agent's word on the time comes before the client's own.
     request.deadline = Some(args.timeout.as_secs().max(1));
-    let mut token = connect.ask_within(&paths, args.timeout, &request)?;
+    let mut token = connect.ask_within(&paths, args.timeout + LAST_WORD, &request)?;
 
     if let Some((name, value)) = outranking(&token, |name| std::env::var(name).ok()) {
         output::warning(&format!("the environment variable {name} is set and outranks the login"));
