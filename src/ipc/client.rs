@@ -70,6 +70,9 @@ pub enum CallError {
     /// The agent's own answer.
     #[error(transparent)]
     Agent(#[from] message::Error),
+    /// The agent had no room for this caller and read nothing of the request, which can be made again: [`super::start::ask`].
+    #[error(transparent)]
+    TurnedAway(message::Error),
     /// The connection failed; `TimedOut` at the time limit.
     #[error("the connection to the agent failed: {0}")]
     Io(#[from] io::Error),
@@ -82,7 +85,7 @@ impl CallError {
     /// As one of the wire's errors, for callers that treat all alike.
     pub fn into_error(self) -> message::Error {
         match self {
-            CallError::Agent(error) => error,
+            CallError::Agent(error) | CallError::TurnedAway(error) => error,
             CallError::Io(error) if error.kind() == io::ErrorKind::TimedOut => message::Error::new(
                 ErrorKind::TemporarilyUnavailable,
                 "the agent did not answer in time: try again, or see `cred-helper agent status`",
@@ -189,7 +192,10 @@ impl Client {
         deadline: Option<Instant>,
         on_notification: &mut dyn FnMut(&str, Value),
     ) -> Result<M::Answer, CallError> {
-        let id = self.writer.send(params)?;
+        let id = match self.writer.send(params) {
+            Err(CallError::Io(error)) if hung_up(&error) => return Err(self.last_word(error)),
+            sent => sent?,
+        };
         loop {
             if let Some(message) = self.receive(deadline, Some(id), on_notification)? {
                 return outcome(&message);
@@ -236,8 +242,15 @@ impl Client {
                 }
                 Ok(None)
             }
-            // The agent could not read something, or doesn't serve this user: that is the answer.
-            None => Ok(Some(message)),
+            None => Err(of_no_request(&message)),
+        }
+    }
+
+    /// What the agent has said before it hung up on us.
+    fn last_word(&mut self, hung_up: io::Error) -> CallError {
+        match self.receive(None, None, &mut |_, _| {}) {
+            Err(error @ (CallError::Agent(_) | CallError::TurnedAway(_))) => error,
+            _ => hung_up.into(),
         }
     }
 
@@ -304,6 +317,23 @@ impl Writer {
 
     fn waiting(&self) -> MutexGuard<'_, Waiting> {
         self.waiting.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether the other end is gone, rather than slow.
+pub(super) fn hung_up(error: &io::Error) -> bool {
+    use io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
+    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
+}
+
+/// An error before any request was read: the agent doesn't serve this user, has no room, or could not read what came.
+fn of_no_request(message: &[u8]) -> CallError {
+    match outcome::<Value>(message) {
+        Err(CallError::Agent(error)) if error.kind() == ErrorKind::TemporarilyUnavailable => {
+            CallError::TurnedAway(error)
+        }
+        Err(error) => error,
+        Ok(_) => CallError::Protocol("it belongs to no request"),
     }
 }
 

@@ -4,6 +4,7 @@
 //! Starting is serialized by a lock beside the state, so that fifty clients at once start one
 //! agent; whoever waited finds it running. Nothing here polls.
 
+mod asking;
 mod launch;
 #[cfg(target_os = "linux")]
 mod service;
@@ -15,13 +16,13 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use super::ConnectError;
-use super::client::{CallError, Client};
-use super::message::agent::{AgentStatus, Hello};
-use super::message::{Error, ErrorKind, Method};
+use super::client::Client;
+use super::message::agent::AgentStatus;
+use super::message::{Error, ErrorKind};
 use super::owner;
 use crate::paths::Paths;
-use crate::version;
 
+pub use asking::ask;
 pub use launch::{Readiness, agent_executable};
 
 /// How long an agent has to say whose it is.
@@ -61,46 +62,6 @@ pub fn connect_or_start(paths: &Paths, start: Start, deadline: Duration) -> Resu
         Some(client) => Ok(client),
         None => begin(paths, until),
     }
-}
-
-/// Connects and asks, in at most `deadline`. An agent that ends just then (a stop, an upgrade, a crash) has answered nothing:
-/// the question is put once more, to the one that is started next.
-pub fn ask<M: Method>(
-    paths: &Paths,
-    start: Start,
-    deadline: Duration,
-    params: &M,
-) -> Result<(Client, M::Answer), CallError> {
-    let until = Instant::now() + deadline;
-    let mut again = true;
-    loop {
-        let left = until.saturating_duration_since(Instant::now());
-        let mut client = connect_or_start(paths, start, left)?;
-        client.set_deadline(until.saturating_duration_since(Instant::now()));
-        match client.call(params) {
-            Err(CallError::Io(error)) if again && hung_up(&error) => again = false,
-            answer => {
-                let answer = answer?;
-                meet(&mut client);
-                return Ok((client, answer));
-            }
-        }
-    }
-}
-
-/// An agent older than this program is told so once it has answered: if a newer one lies in its place, that one takes over.
-/// Which version it has is known from the owner's file, so among equals this costs nothing.
-fn meet(client: &mut Client) {
-    let older = client.agent_version().is_some_and(|theirs| version::is_newer(version::own(), theirs));
-    if older {
-        // What comes of it is between the agents.
-        let _ = client.call(&Hello::ours());
-    }
-}
-
-fn hung_up(error: &std::io::Error) -> bool {
-    use std::io::ErrorKind::{BrokenPipe, ConnectionAborted, ConnectionReset, UnexpectedEof};
-    matches!(error.kind(), BrokenPipe | ConnectionAborted | ConnectionReset | UnexpectedEof)
 }
 
 /// Waits until the agent that was told to stop has let go of the vault; `false` if that takes longer. What a forwarded

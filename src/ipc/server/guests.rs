@@ -1,5 +1,8 @@
 //! The connections that are open. When there is no place for another one, the one to which nothing is owed for the longest
 //! makes room: a program that opens connections and forgets them must not keep everybody else from their tokens.
+//!
+//! Before that, and before anybody is turned away, those that have hung up go. Accepting runs ahead of the connections' tasks,
+//! so a place may be held by somebody whose end has not been noticed yet.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -10,6 +13,8 @@ use super::room::{Guest, Room};
 
 /// One of so many goes at once, so that looking for them is not done for each newcomer.
 const AT_ONCE: usize = 64;
+/// Turns that a connection has to notice that its caller is gone: its own task, its calls', and what those have told.
+const TURNS: usize = 8;
 
 /// Every connection, as a task.
 pub(super) struct Guests {
@@ -25,10 +30,15 @@ impl Guests {
 
     /// Whether there is a place for another one; if need be, one is made.
     pub(super) async fn has_place(&mut self) -> bool {
-        if self.room.is_full() {
-            // What the others have sent already is read first: whoever has just asked is not quiet.
-            tokio::task::yield_now().await;
+        for _ in 0..TURNS {
+            self.reap();
+            if !self.room.is_full() {
+                return true;
+            }
+            // What the others have sent already is read, too: whoever has just asked is not quiet.
+            turn().await;
         }
+        self.reap();
         !self.room.is_full() || self.make_place().await
     }
 
@@ -71,14 +81,64 @@ impl Guests {
 
     /// How many are open now.
     pub(super) fn count(&mut self) -> usize {
+        self.reap();
+        self.tasks.len()
+    }
+
+    fn reap(&mut self) {
         while let Some(ended) = self.tasks.try_join_next_with_id() {
             let id = ended.map_or_else(|error| error.id(), |(id, ())| id);
             self.known.remove(&id);
         }
-        self.tasks.len()
     }
 
     pub(super) fn is_empty(&self) -> bool {
         self.tasks.is_empty()
+    }
+}
+
+/// Lets whoever has something to do take a turn, the system's news included.
+async fn turn() {
+    // Comes back when the system has been asked what is new...
+    tokio::task::yield_now().await;
+    // ...and this is behind everybody whom that has woken.
+    let _ = tokio::spawn(async {}).await;
+}
+
+#[cfg(all(test, unix))]
+mod tests {
+    use std::os::unix::net::UnixStream;
+
+    use tokio::sync::watch;
+
+    use super::*;
+    use crate::ipc::server::room::Expected;
+
+    /// Waits for something until its caller hangs up, and so does what it told.
+    async fn waits(guest: Arc<Guest>, caller: UnixStream) {
+        caller.set_nonblocking(true).expect("set");
+        let caller = tokio::net::UnixStream::from_std(caller).expect("registered");
+        let (gone, mut told) = watch::channel(());
+        let expected = Expected::by(&guest);
+        tokio::spawn(async move {
+            let _ = told.changed().await;
+            drop(expected);
+        });
+        caller.readable().await.expect("readable");
+        drop(gone);
+    }
+
+    #[tokio::test]
+    async fn whoever_has_hung_up_unnoticed_holds_no_place() {
+        let mut guests = Guests::new(Room::new(40));
+        let mut callers = Vec::new();
+        for _ in 0..40 {
+            let (caller, own) = UnixStream::pair().expect("a pair");
+            callers.push(caller);
+            guests.admit(|guest| waits(guest, own));
+        }
+        assert!(!guests.has_place().await, "each of them waits for something");
+        drop(callers);
+        assert!(guests.has_place().await);
     }
 }
