@@ -90,13 +90,12 @@ impl Agent {
     }
 
     fn unknown_provider(&self, asked: &str) -> Error {
-        let names: Vec<&str> =
-            PRESETS.iter().map(|preset| preset.name).chain(self.config.providers.keys().map(String::as_str)).collect();
-        let nearest =
-            names.iter().map(|name| (strsim::jaro_winkler(name, asked), *name)).max_by(|a, b| a.0.total_cmp(&b.0));
-        let hint = match nearest {
-            Some((likeness, name)) if likeness > 0.8 => format!("did you mean `{name}`?"),
-            _ => format!("there are {}; any OpenID Connect issuer works by its https URL", names.join(", ")),
+        let own = self.config.providers.keys().map(String::as_str);
+        let presets = PRESETS.iter().map(|preset| preset.name);
+        let names: Vec<&str> = presets.filter(|name| !self.config.providers.contains_key(*name)).chain(own).collect();
+        let hint = match crate::provider::nearest(names.iter().copied(), asked) {
+            Some(name) => format!("did you mean `{name}`?"),
+            None => format!("there are {}; any OpenID Connect issuer works by its https URL", names.join(", ")),
         };
         Error::new(ErrorKind::UnknownAccount, format!("no provider of that name: {hint}"))
     }

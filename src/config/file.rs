@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde::de::Error as _;
@@ -101,7 +100,8 @@ impl From<File> for Config {
             Level::Debug => "debug",
             Level::Trace => "trace",
         };
-        let providers = providers.into_iter().map(|(name, provider)| (name, Arc::new(provider))).collect();
+        // They were read for the sake of a mistake's line; what counts is laid over its preset first.
+        drop(providers);
         let auto_lock =
             AutoLock { after_idle: lock_after_idle, on_suspend: lock_on_suspend, on_screen_lock: lock_on_screen_lock };
         Self {
@@ -114,9 +114,21 @@ impl From<File> for Config {
             accounts,
             rules_unread: false,
             pinentry,
-            providers,
+            providers: BTreeMap::new(),
+            templates: BTreeMap::new(),
         }
     }
+}
+
+/// The tables of providers as they were written, in a text that [`File::parse`] takes.
+pub(super) fn providers(text: &str) -> Vec<(String, toml::Table)> {
+    let mut file: toml::Table = toml::from_str(text).unwrap_or_default();
+    let Some(toml::Value::Table(providers)) = file.remove("providers") else { return Vec::new() };
+    let tables = providers.into_iter().map(|(name, table)| match table {
+        toml::Value::Table(table) => Some((name, table)),
+        _ => None,
+    });
+    tables.flatten().collect()
 }
 
 impl File {

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::account::AccountName;
-use crate::provider::Provider;
+use crate::provider::{Provider, Template};
 
 pub use accounts::{Access, AccountSettings, RateLimit};
 pub use audit::AuditSettings;
@@ -41,6 +41,8 @@ pub struct Config {
     pub pinentry: Option<PathBuf>,
     /// The user's own providers, by name.
     pub providers: BTreeMap<String, Arc<Provider>>,
+    /// The same before their open places are filled, for a login that gives its own parameters.
+    pub templates: BTreeMap<String, Template>,
 }
 
 /// When the vault locks itself; by default never.
@@ -127,7 +129,7 @@ impl Config {
 
     /// Parses a text; `file` is its name in errors.
     pub fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
-        let config: Self = file::File::parse(text, file)?.into();
+        let mut config: Self = file::File::parse(text, file)?.into();
         for name in config.accounts.keys().filter(|name| *name != accounts::EVERY) {
             name.parse::<AccountName>().map_err(|error| ConfigError::Account {
                 file: file.to_owned(),
@@ -135,14 +137,18 @@ impl Config {
                 message: error.to_string(),
             })?;
         }
-        for (name, provider) in &config.providers {
+        for (name, table) in file::providers(text) {
             let wrong = |message: String| ConfigError::Provider {
                 file: file.to_owned(),
-                provider: crate::redact::server_text(name),
+                provider: crate::redact::server_text(&name),
                 message,
             };
-            AccountName::new(name, None).map_err(|error| wrong(error.to_string()))?;
+            AccountName::new(&name, None).map_err(|error| wrong(error.to_string()))?;
+            let template = Template::configured(&name, table).map_err(|error| wrong(error.to_string()))?;
+            let provider = template.fill(&BTreeMap::new()).map_err(|error| wrong(error.to_string()))?;
             provider.check().map_err(|error| wrong(error.to_string()))?;
+            config.providers.insert(name.clone(), Arc::new(provider));
+            config.templates.insert(name, template);
         }
         Ok(config)
     }
@@ -220,6 +226,24 @@ mod tests {
             std::fs::write(&file, text).expect("written");
             assert_eq!(Config::without(&file).rules_unread, unread, "{text}");
         }
+    }
+
+    #[test]
+    fn a_provider_completes_a_preset() {
+        let text = "[providers.work]\npreset = 'anthropic'\nclient.id = 'mine'\n[providers.anthropic]\ntitle = 'A'\n";
+        let config = Config::parse(text, "config.toml").expect("parses");
+        let (work, own) = (&config.providers["work"], &config.providers["anthropic"]);
+        assert_eq!((work.client.id.as_deref(), own.title.as_str()), (Some("mine"), "A"));
+        assert!(own.token_endpoint.is_some() && work.token_endpoint == own.token_endpoint);
+        let found = error("[providers.work]\npreset = 'antropic'\n");
+        assert!(
+            found.ends_with("provider `work`: `preset` names none that there is; did you mean `anthropic`?"),
+            "{found}"
+        );
+        let found = error("[providers.work]\npreset = 'anthropic'\nparameters.host = 'hunter2'\n");
+        assert!(!found.contains("hunter2"), "{found}");
+        let found = error("[providers.work]\npreset = 'anthropic'\nclient = 'hunter2'\n");
+        assert!(found.starts_with("config.toml:3: ") && !found.contains("hunter2"), "{found}");
     }
 
     #[test]

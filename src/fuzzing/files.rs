@@ -4,7 +4,7 @@ use super::quotes_nothing;
 use crate::cli::project;
 use crate::config::Config;
 use crate::ipc::owner;
-use crate::provider::Provider;
+use crate::provider::{Provider, Template};
 
 /// What is taken can be used: every address of it is https or this machine's.
 pub(super) fn configuration(input: &[u8]) {
@@ -19,6 +19,17 @@ pub(super) fn presets(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     if let Ok(Err(error)) = toml::from_str(text).map(|provider: Provider| provider.check()) {
         quotes_nothing(error);
+    }
+    // The first line fills the places of the rest: whatever is taken, no URL with another path or user comes of it.
+    let (value, template) = text.split_once('\n').unwrap_or((text, ""));
+    if let Ok(table) = toml::from_str::<toml::Table>(template) {
+        match Template::configured("anthropic", table) {
+            Ok(template) => match template.fill(&[("host".to_owned(), value.to_owned())].into()) {
+                Ok(provider) => drop(provider.check().map_err(quotes_nothing)),
+                Err(error) => quotes_nothing(error),
+            },
+            Err(error) => quotes_nothing(error),
+        }
     }
     let provider = Provider::from_issuer(text);
     assert_eq!(provider.issuer.as_deref(), Some(text));

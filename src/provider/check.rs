@@ -13,6 +13,9 @@ pub enum ProviderError {
     /// An endpoint that anybody could read or answer.
     #[error("`{0}` has to be an https URL (http is for 127.0.0.1, [::1] and localhost only)")]
     Insecure(&'static str),
+    /// A place that no parameter fills.
+    #[error("`{0}` has a place in braces that no parameter of that name fills")]
+    Open(&'static str),
     /// A loopback redirect to somewhere else.
     #[error("`redirect.host` is 127.0.0.1, [::1] or localhost, and `redirect.path` starts with a slash")]
     Redirect,
@@ -35,6 +38,10 @@ impl Provider {
             ("userinfo_endpoint", &self.userinfo_endpoint),
             ("redirect.page", &self.redirect.page),
         ];
+        let open = urls.iter().find(|(_, url)| url.as_deref().is_some_and(|url| url.contains(['{', '}'])));
+        if let Some((field, _)) = open {
+            return Err(ProviderError::Open(field));
+        }
         let insecure = urls.iter().find(|(_, url)| url.as_deref().is_some_and(|url| !is_secure_url(url)));
         if let Some((field, _)) = insecure {
             return Err(ProviderError::Insecure(field));
@@ -87,6 +94,7 @@ mod tests {
             parse("issuer = 'https://a.example'\n[redirect]\nhost = 'evil.example'"),
             Err(ProviderError::Redirect)
         );
+        assert_eq!(parse("issuer = 'https://{host}/'"), Err(ProviderError::Open("issuer")));
         assert!(toml::from_str::<Provider>("[refresh]\nmargin = 'soon'").is_err());
     }
 }

@@ -1,7 +1,5 @@
 //! The presets that come with the program: one TOML file each, and one line here.
 
-use super::schema::Provider;
-
 /// A preset's name and its file.
 #[derive(Clone, Copy, Debug)]
 pub struct Preset {
@@ -13,13 +11,6 @@ pub struct Preset {
 
 /// Every preset, sorted by name.
 pub const PRESETS: &[Preset] = &[Preset { name: "anthropic", text: include_str!("presets/anthropic.toml") }];
-
-impl Preset {
-    /// The preset, parsed. A test parses every one, so an error here is a build that ran no tests.
-    pub fn provider(&self) -> Result<Provider, toml::de::Error> {
-        toml::from_str(self.text)
-    }
-}
 
 #[cfg(test)]
 mod tests {

@@ -14,6 +14,12 @@ use crate::token::ClientAuthentication;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Provider {
+    /// The preset that it completes, field by field.
+    #[serde(default)]
+    pub preset: Option<String>,
+    /// What stands in the places of the texts below that are left open, such as `{host}`. Empty: it has to be given.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
     /// Its name for people.
     #[serde(default)]
     pub title: String,

@@ -34,6 +34,7 @@ mod mistakes;
 mod owners;
 #[path = "../support/programs.rs"]
 mod programs;
+mod providers;
 mod redirects;
 #[cfg(target_os = "linux")]
 mod rules;

@@ -11,6 +11,7 @@ fn every_mistake_has_its_own_answer() {
         (&["login", "http://id.example.com"], 2, "https"),
         (&["login", "https://"], 2, "no URL"),
         (&["login", "https://id.example.com/?tenant=1"], 2, "without user, query and fragment"),
+        (&["login", "--sso", "id.example.com"], 2, "--sso takes the URL"),
         (&["login", "antropic"], 11, "did you mean `anthropic`?"),
         (&["login", "anthropic", "--account", "a b", "--accept-notice"], 2, "letters, digits"),
         (&["login", "https://id.example.com"], 19, "--client-id"),

@@ -6,8 +6,11 @@ use clap::Args;
 #[derive(Debug, Args)]
 pub struct LoginArgs {
     /// A provider's name (see `provider list`), PROVIDER/LABEL, or an issuer's URL
-    #[arg(value_name = "PROVIDER|URL")]
-    pub provider: String,
+    #[arg(value_name = "PROVIDER|URL", required_unless_present = "sso")]
+    pub provider: Option<String>,
+    /// Sign in at any OpenID Connect issuer: the same as giving its URL
+    #[arg(long, value_name = "URL", conflicts_with = "provider")]
+    pub sso: Option<String>,
     /// The account's label, for a second account at the same provider
     #[arg(long, value_name = "LABEL")]
     pub account: Option<String>,

@@ -67,7 +67,16 @@ fn settle(client: &mut Client, request: &mut StartLogin, error: Error, args: &Lo
 }
 
 fn request(args: &LoginArgs) -> Result<StartLogin, Failure> {
-    let (provider, label) = target(&args.provider, args.account.as_deref())?;
+    let (provider, label) = match (&args.sso, &args.provider) {
+        (Some(issuer), _) if !issuer.contains("://") => {
+            let message = "--sso takes the URL of an OpenID Connect issuer, such as https://id.example.com";
+            return Err(Failure::Usage(message.to_owned()));
+        }
+        (Some(provider), _) | (None, Some(provider)) => target(provider, args.account.as_deref())?,
+        (None, None) => {
+            return Err(Failure::Usage("which provider? `cred-helper provider list` shows them".to_owned()));
+        }
+    };
     let client_secret = if args.client_secret_stdin { Some(client_secret()?) } else { None };
     let flow = match args {
         LoginArgs { device: true, .. } => Flow::Device,
