@@ -3,6 +3,7 @@
 #[cfg(target_os = "linux")]
 mod damage;
 mod epochs;
+mod frozen;
 mod kills;
 mod ledgers;
 mod owners;

@@ -18,7 +18,7 @@ fn kind<T>(result: Result<T, VaultError>) -> ErrorKind {
     Error::from(result.err().expect("refused")).kind()
 }
 
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).expect("made");
     for entry in fs::read_dir(from).expect("read").map(|entry| entry.expect("an entry")) {
         let to = to.join(entry.file_name());
