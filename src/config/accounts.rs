@@ -112,13 +112,14 @@ mod tests {
 
     #[test]
     fn of_each_key_the_closest_table_counts() {
-        let tables = tables(
-            "['*']\nconfirm = true\nrate_limit = '60/min'\n[p]\nallow = ['/a']\nconfirm_for = '5m'\n\
+        let program = if cfg!(windows) { r"C:\a" } else { "/a" };
+        let tables = tables(&format!(
+            "['*']\nconfirm = true\nrate_limit = '60/min'\n[p]\nallow = ['{program}']\nconfirm_for = '5m'\n\
              ['p/work']\nallow = []\nconfirm = false\n",
-        );
+        ));
         let of = |name: &str| access(&tables, &name.parse().expect("a name")).expect("rules");
         let minute = Some(RateLimit { count: 60, per: Duration::from_secs(60) });
-        let (nobody, a): (&[PathBuf], &[PathBuf]) = (&[], &["/a".into()]);
+        let (nobody, a): (&[PathBuf], &[PathBuf]) = (&[], &[program.into()]);
         let five = Duration::from_secs(300);
         for (name, allow, confirm, confirm_for) in [
             ("p/work", Some((nobody, "p/work")), false, five),
