@@ -11,6 +11,7 @@ use tokio::io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, Buf
 use tokio::process::{ChildStdin, ChildStdout, Command};
 
 /// Where packages put it; never looked for in PATH.
+#[cfg(unix)]
 const PLACES: &[&str] = &[
     "/usr/bin/pinentry",
     "/usr/local/bin/pinentry",
@@ -18,7 +19,15 @@ const PLACES: &[&str] = &[
     "/usr/local/bin/pinentry-mac",
     "/run/current-system/sw/bin/pinentry",
 ];
-/// What it gets of the agent's environment: the desktop, the session's bus, language.
+/// Where Gpg4win and GnuPG put it.
+#[cfg(windows)]
+const PLACES: &[&str] = &[
+    r"C:\Program Files\Gpg4win\bin\pinentry.exe",
+    r"C:\Program Files (x86)\Gpg4win\bin\pinentry.exe",
+    r"C:\Program Files\GnuPG\bin\pinentry-basic.exe",
+    r"C:\Program Files (x86)\GnuPG\bin\pinentry-basic.exe",
+];
+/// What it gets of the agent's environment: the desktop, the session's bus, language; on Windows what every program needs.
 const VARIABLES: &[&str] = &[
     "DISPLAY",
     "WAYLAND_DISPLAY",
@@ -35,6 +44,11 @@ const VARIABLES: &[&str] = &[
     "LC_ALL",
     "LC_CTYPE",
     "LC_MESSAGES",
+    "SystemRoot",
+    "USERPROFILE",
+    "APPDATA",
+    "LOCALAPPDATA",
+    "TEMP",
 ];
 /// The longest line (Assuan manual, "Server responses").
 const MAX_LINE: u64 = 1002;
@@ -179,7 +193,8 @@ mod tests {
 
     #[test]
     fn it_is_found_where_it_is_said_to_be_or_in_known_places_only() {
-        assert_eq!(program(Some(Path::new("/bin/sh"))), Ok("/bin/sh".into()));
+        let own = std::env::current_exe().expect("this program");
+        assert_eq!(program(Some(&own)), Ok(own));
         assert!(
             program(Some(Path::new("/nonexistent/pinentry"))).is_err_and(|why| why.contains("/nonexistent/pinentry"))
         );
