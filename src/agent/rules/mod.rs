@@ -119,6 +119,9 @@ impl Agent {
                 found.push(warning(format!("[accounts.\"{name}\"] is for no account there is; was it renamed?")));
             }
         }
+        if cfg!(not(target_os = "linux")) && self.config.accounts.values().any(|table| table.allow.is_some()) {
+            found.push(warning("programs cannot be told apart on this system: `allow` lets in nobody".to_owned()));
+        }
         let asks = self.config.accounts.values().any(|table| table.confirm == Some(true));
         if let Some(Err(error)) = asks.then(|| pinentry::program(self.config.pinentry.as_deref())) {
             found.push(warning(error));
