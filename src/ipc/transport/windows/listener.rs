@@ -3,9 +3,10 @@
 use std::ffi::OsStr;
 use std::future::Future;
 use std::io;
-use std::os::windows::io::AsRawHandle;
+use std::os::windows::io::{AsRawHandle, BorrowedHandle, OwnedHandle};
 use std::path::{Path, PathBuf};
 use std::ptr;
+use std::time::Duration;
 
 use tokio::net::windows::named_pipe::{NamedPipeServer, ServerOptions};
 use windows_sys::Win32::Foundation::LocalFree;
@@ -13,13 +14,15 @@ use windows_sys::Win32::Security::Authorization::{
     ConvertStringSecurityDescriptorToSecurityDescriptorW, SDDL_REVISION_1,
 };
 use windows_sys::Win32::Security::{PSECURITY_DESCRIPTOR, SECURITY_ATTRIBUTES};
-use windows_sys::Win32::System::Pipes::GetNamedPipeClientProcessId;
+use windows_sys::Win32::System::Pipes::{GetNamedPipeClientProcessId, PeekNamedPipe};
 
 use super::{user, wide};
 use crate::ipc::server::{Peer, Stranger};
 
 /// Connections at most.
 const MAX_PLACES: usize = 16 * 1024;
+/// How soon it is noticed that a caller whom nobody reads from has hung up.
+const LOOK_AGAIN: Duration = Duration::from_secs(1);
 
 /// A pipe, with the instance that waits for the next caller.
 #[derive(Debug)]
@@ -89,6 +92,13 @@ impl Drop for Descriptor {
     }
 }
 
+/// A pipe is connected as long as its other end is open, or has left something to read.
+fn is_connected(pipe: &OwnedHandle) -> bool {
+    let none = ptr::null_mut();
+    // SAFETY: the handle is open, and nothing is asked for.
+    unsafe { PeekNamedPipe(pipe.as_raw_handle(), ptr::null_mut(), 0, none, none, none) != 0 }
+}
+
 /// One caller's connection.
 #[derive(Debug)]
 pub(crate) struct AgentStream(NamedPipeServer);
@@ -133,9 +143,18 @@ impl AgentStream {
         true
     }
 
-    /// A failing read or write tells.
+    /// Waits until the peer is gone. Nothing but a read or a write is told of that, so it is looked for; it is for the rare
+    /// times when nobody reads.
     pub(crate) fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
-        std::future::pending()
+        // SAFETY: the handle is open as long as `self`, which is borrowed.
+        let watched = unsafe { BorrowedHandle::borrow_raw(self.0.as_raw_handle()) }.try_clone_to_owned();
+        async move {
+            // Without a handle to spare, a failing write will tell.
+            let Ok(watched) = watched else { return std::future::pending().await };
+            while is_connected(&watched) {
+                tokio::time::sleep(LOOK_AGAIN).await;
+            }
+        }
     }
 
     /// The connection as tokio reads and writes it, for HTTP.

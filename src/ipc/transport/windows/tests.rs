@@ -58,6 +58,20 @@ async fn read(server: &AgentStream, buffer: &mut [u8]) -> io::Result<usize> {
     }
 }
 
+#[tokio::test]
+async fn a_caller_that_hangs_up_is_noticed_while_nobody_reads() {
+    let name = name("gone");
+    let mut socket = Socket::bind(&name).expect("a pipe");
+    let client = std::thread::spawn(move || connect(&name).expect("connects"));
+    let server = socket.accept().await.expect("a caller");
+    let client = client.join().expect("a client");
+    let gone = server.gone();
+    tokio::pin!(gone);
+    assert!(tokio::time::timeout(Duration::ZERO, &mut gone).await.is_err(), "it is there");
+    drop(client);
+    assert!(tokio::time::timeout(Duration::from_secs(60), gone).await.is_ok());
+}
+
 #[test]
 fn where_nobody_listens_no_agent_runs() {
     assert!(matches!(connect(&name("nobody")), Err(ConnectError::NotRunning)));
