@@ -220,7 +220,8 @@ impl Disk {
 /// A file can't take the place of a directory: that is put aside, whoever made it.
 fn place(from: &Path, to: &Path) -> io::Result<()> {
     match fs::rename(from, to) {
-        Err(error) if error.kind() == io::ErrorKind::IsADirectory => {
+        // Each system has its own error for that.
+        Err(_) if fs::symlink_metadata(to).is_ok_and(|found| found.is_dir()) => {
             let aside = random_name().map_err(io::Error::other)?;
             fs::rename(to, to.with_extension(format!("aside-{}", &aside[..8])))?;
             fs::rename(from, to)
