@@ -85,7 +85,10 @@ fn lock(owner_file: &Path) -> Result<Option<File>, VaultError> {
     if turn.is_err() || lock.try_lock_shared().is_err() {
         return Ok(None);
     }
-    lock.unlock().and_then(|()| lock.lock()).map_err(failed())?;
+    // What it shares goes with the file: the standard library unlocks twice on Windows, which Wine calls a conflict.
+    drop(lock);
+    let lock = open(&path)?;
+    lock.lock().map_err(failed())?;
     Ok(Some(lock))
 }
 
