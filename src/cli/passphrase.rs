@@ -1,7 +1,7 @@
 //! Passphrases: from the terminal without echo, or from an inherited descriptor. Never from arguments or variables.
 
 use std::fs::File;
-use std::io::{BufRead as _, BufReader, Read as _};
+use std::io::{self, BufRead as _, BufReader, Read as _};
 
 use super::args::PassphraseArgs;
 use super::exit::{Failure, INTERRUPTED};
@@ -56,9 +56,7 @@ fn from_terminal(question: &str) -> Result<Secret, Failure> {
 /// The first line of what the descriptor holds.
 fn from_descriptor(descriptor: u32) -> Result<Secret, Failure> {
     let wrong = |what: String| Failure::Usage(format!("--passphrase-fd {descriptor}: {what}"));
-    // /dev/fd makes a descriptor a file again, without any unsafe code.
-    let file = File::open(format!("/dev/fd/{descriptor}"))
-        .map_err(|error| wrong(format!("no such descriptor can be opened: {error}")))?;
+    let file = open(descriptor).map_err(|error| wrong(format!("no such descriptor can be opened: {error}")))?;
     let mut line = String::new();
     BufReader::new(file.take(MAX_LENGTH))
         .read_line(&mut line)
@@ -66,4 +64,20 @@ fn from_descriptor(descriptor: u32) -> Result<Secret, Failure> {
     let passphrase = Secret::from(line.trim_end_matches(['\n', '\r']).to_owned());
     drop(Secret::from(line));
     if passphrase.is_empty() { Err(wrong("there is no passphrase in it".to_owned())) } else { Ok(passphrase) }
+}
+
+/// /dev/fd makes a descriptor a file again, without any unsafe code.
+#[cfg(unix)]
+fn open(descriptor: u32) -> io::Result<File> {
+    File::open(format!("/dev/fd/{descriptor}"))
+}
+
+/// Descriptors are the C library's affair there; only standard input is known to everybody.
+#[cfg(windows)]
+fn open(descriptor: u32) -> io::Result<File> {
+    use std::os::windows::io::AsHandle as _;
+    match descriptor {
+        0 => io::stdin().as_handle().try_clone_to_owned().map(File::from),
+        _ => Err(io::Error::new(io::ErrorKind::Unsupported, "only 0, standard input, is one on Windows")),
+    }
 }

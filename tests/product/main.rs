@@ -23,12 +23,10 @@ mod faults;
 #[cfg(target_os = "linux")]
 mod handovers;
 mod home;
-#[cfg(unix)]
 mod locks;
 mod logins;
 #[cfg(target_os = "linux")]
 mod memory;
-#[cfg(unix)]
 mod mistakes;
 #[cfg(target_os = "linux")]
 mod owners;
@@ -56,5 +54,4 @@ mod tls;
 mod tokens;
 #[cfg(target_os = "linux")]
 mod upgrades;
-#[cfg(unix)]
 mod vaults;

@@ -1,18 +1,39 @@
 //! The vault through the product: locking, passphrases, copies, slots.
 
-use std::io::Write;
-use std::os::fd::{AsFd, AsRawFd};
+use std::path::Path;
 
-use super::home::{Ended, Home, ended, lasting_server};
+#[cfg(unix)]
+use super::home::ended;
+use super::home::{Ended, Home, lasting_server};
 
 /// Runs a command that reads its passphrase from an inherited descriptor.
+#[cfg(unix)]
 pub(crate) fn with_passphrase(home: &Home, arguments: &[&str], passphrase: &str) -> Ended {
+    use std::io::Write;
+    use std::os::fd::{AsFd, AsRawFd};
     let (read, write) = rustix::pipe::pipe().unwrap();
     std::fs::File::from(write).write_all(format!("{passphrase}\n").as_bytes()).unwrap();
     rustix::io::fcntl_setfd(read.as_fd(), rustix::io::FdFlags::empty()).unwrap();
     let fd = read.as_raw_fd().to_string();
     let mut command = home.command(arguments);
     ended(command.args(["--passphrase-fd", &fd]).output().unwrap())
+}
+
+/// The only one that has a number there is standard input.
+#[cfg(windows)]
+pub(crate) fn with_passphrase(home: &Home, arguments: &[&str], passphrase: &str) -> Ended {
+    home.run_with(&[arguments, &["--passphrase-fd", "0"]].concat(), &format!("{passphrase}\n"))
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap().map(Result::unwrap) {
+        let to = to.join(entry.file_name());
+        match entry.file_type().unwrap().is_dir() {
+            true => copy(&entry.path(), &to),
+            false => drop(std::fs::copy(entry.path(), to).unwrap()),
+        }
+    }
 }
 
 #[test]
@@ -59,17 +80,16 @@ fn a_copied_vault_redeems_nothing_until_it_is_adopted() {
     let server = lasting_server();
     let home = Home::signed_in(&server);
     home.ok(&["agent", "stop"]);
-    let copy = Home::new();
-    let copied = std::process::Command::new("cp").arg("-a").arg(home.path().join(".local")).arg(copy.path()).status();
-    assert!(copied.unwrap().success());
+    let copied = Home::new();
+    copy(&home.path().join(".local"), &copied.path().join(".local"));
     // What a backup or a synced directory doesn't carry along is what tells this installation from the other.
-    std::fs::remove_file(copy.state().join("install-id")).unwrap();
-    let refused = copy.run(&["get-token"]);
+    std::fs::remove_file(copied.state().join("install-id")).unwrap();
+    let refused = copied.run(&["get-token"]);
     assert_eq!((refused.code, refused.stdout.as_str()), (23, ""), "{}", refused.stderr);
     assert_eq!(server.count_grant("refresh_token"), 0);
-    assert_eq!(copy.json(&["vault", "status", "--json"])["state"], "copied");
-    copy.ok(&["vault", "adopt"]);
-    assert!(server.is_live(&copy.token()));
+    assert_eq!(copied.json(&["vault", "status", "--json"])["state"], "copied");
+    copied.ok(&["vault", "adopt"]);
+    assert!(server.is_live(&copied.token()));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use crate::ipc::message::vault::SlotKind;
 /// Where a passphrase comes from.
 #[derive(Debug, Default, Args)]
 pub struct PassphraseArgs {
-    /// Read the passphrase from this inherited file descriptor instead of the terminal
+    /// Read the passphrase from this inherited file descriptor instead of the terminal; on Windows from 0, standard input
     #[arg(long, value_name = "N")]
     pub passphrase_fd: Option<u32>,
 }
