@@ -42,7 +42,7 @@ impl Key {
     }
 
     /// Only a keyring that could give back another key than it was given asks.
-    #[cfg(any(target_os = "linux", test))]
+    #[cfg(any(unix, test))]
     pub(crate) fn matches(&self, other: &Self) -> bool {
         self.0.matches(&other.0)
     }

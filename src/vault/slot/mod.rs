@@ -55,7 +55,7 @@ pub(crate) struct SlotKey {
 }
 
 /// Which slot of which vault, and what it may use.
-#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "the other systems' keyrings need less"))]
+#[cfg_attr(windows, allow(dead_code, reason = "its keyring needs less"))]
 #[derive(Debug)]
 pub(crate) struct Place<'a> {
     pub(crate) vault: &'a str,
@@ -79,7 +79,7 @@ pub(crate) struct Person<'a> {
 }
 
 /// Why a slot did not open or was not made.
-#[cfg_attr(not(target_os = "linux"), allow(dead_code, reason = "the other systems' keyrings fail in fewer ways"))]
+#[cfg_attr(windows, allow(dead_code, reason = "its keyring fails in fewer ways"))]
 #[derive(Debug)]
 pub(crate) enum SlotError {
     /// There is no such place here, or it does not answer.

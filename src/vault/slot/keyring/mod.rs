@@ -4,8 +4,10 @@
 
 #[cfg(all(target_os = "linux", feature = "agent"))]
 mod linux;
-#[cfg(any(target_os = "macos", all(target_os = "linux", not(feature = "agent"))))]
+#[cfg(all(target_os = "macos", feature = "agent"))]
 mod macos;
+#[cfg(all(unix, not(feature = "agent")))]
+mod none;
 #[cfg(windows)]
 mod windows;
 
@@ -13,8 +15,10 @@ use serde_json::Value;
 
 #[cfg(all(target_os = "linux", feature = "agent"))]
 use linux as system;
-#[cfg(any(target_os = "macos", all(target_os = "linux", not(feature = "agent"))))]
+#[cfg(all(target_os = "macos", feature = "agent"))]
 use macos as system;
+#[cfg(all(unix, not(feature = "agent")))]
+use none as system;
 #[cfg(windows)]
 use windows as system;
 
