@@ -2,7 +2,7 @@
 //!
 //! Nothing is kept of a login before its tokens are: a login that is cancelled, refused or late leaves no trace.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
@@ -23,6 +23,7 @@ const MAX_PASTE: usize = 6000;
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(super) struct Share {
     pub(super) account: AccountName,
+    pub(super) parameters: BTreeMap<String, String>,
     pub(super) client_id: String,
     pub(super) scope: Vec<String>,
     pub(super) flow: Flow,

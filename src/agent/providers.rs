@@ -1,5 +1,6 @@
 //! Which provider a person means: a preset, one of the configuration's, one that is signed in to already, or an issuer.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use sha2::{Digest, Sha256};
@@ -7,10 +8,10 @@ use url::Url;
 
 use super::Agent;
 use crate::account::AccountName;
-use crate::ipc::message::login::Notice;
+use crate::ipc::message::login::{Notice, StartLogin};
 use crate::ipc::message::provider::{ProviderSummary, Providers, ShowProvider};
 use crate::ipc::message::{Error, ErrorKind};
-use crate::provider::{PRESETS, Provider, is_secure_url};
+use crate::provider::{HOST, PRESETS, Preset, Provider, Template, is_secure_url};
 use crate::redact;
 use crate::vault::record::Record;
 
@@ -22,41 +23,100 @@ pub(super) struct Named {
     pub(super) provider: Arc<Provider>,
     /// Whether it is known by its issuer alone.
     pub(super) by_issuer: bool,
+    /// Its own name, where accounts are named after its host.
+    pub(super) provider_name: Option<String>,
+    /// What fills its open places instead of its own.
+    pub(super) parameters: BTreeMap<String, String>,
 }
 
 impl Agent {
-    /// The provider of that name, or of that issuer URL.
-    pub(super) fn provider(&self, asked: &str) -> Result<Named, Error> {
+    /// The provider that a login names, by name or by issuer URL, with the login's parameters: those that are given, else
+    /// those that the account was made with.
+    pub(super) fn named_provider(&self, start: &StartLogin) -> Result<Named, Error> {
+        let asked = start.provider.as_str();
         if asked.contains("://") {
+            if !start.parameters.is_empty() {
+                return Err(Error::new(ErrorKind::InvalidParams, "an issuer's URL takes no parameters"));
+            }
             return self.provider_by_issuer(asked);
         }
-        if let Some(provider) = self.known_provider(asked) {
-            return Ok(Named { name: asked.to_owned(), provider, by_issuer: false });
-        }
-        // An issuer that was signed in to by URL goes by its short name afterwards.
-        let issuer = {
-            let table = self.table();
-            let mut accounts = table.iter().filter(|account| account.record.by_issuer);
-            accounts.find(|account| account.record.account.provider() == asked).and_then(|a| a.record.issuer.clone())
+        let before = self.account_before(asked, start.label.as_deref());
+        let Some(template) = self.template(asked) else {
+            // What was signed in to by URL or host goes by its short name afterwards.
+            let before = before.ok_or_else(|| self.unknown_provider(asked))?;
+            if let (true, Some(issuer)) = (before.by_issuer, &before.issuer) {
+                return Ok(by_issuer(asked.to_owned(), issuer));
+            }
+            let name = before.provider_name();
+            let template = self.template(name).ok_or_else(|| self.unknown_provider(name))?;
+            let mut parameters = before.parameters.clone();
+            parameters.extend(start.parameters.clone());
+            return self.filled(name.to_owned(), &template, parameters);
         };
-        match issuer {
-            Some(issuer) => Ok(by_issuer(asked.to_owned(), &issuer)),
-            None => Err(self.unknown_provider(asked)),
+        let given = start.parameters.clone();
+        let kept = before.filter(|before| given.is_empty() && before.account.label() == start.label.as_deref());
+        let parameters = kept.map_or(given, |before| before.parameters.clone());
+        self.filled(asked.to_owned(), &template, parameters)
+    }
+
+    /// A login of that provider's name, the one of that label if there is one.
+    fn account_before(&self, provider: &str, label: Option<&str>) -> Option<Arc<Record>> {
+        let table = self.table();
+        let records = table.iter().map(|account| &account.record);
+        let of_it = records.filter(|record| record.account.provider() == provider);
+        of_it.min_by_key(|record| record.account.label() != label).map(Arc::clone)
+    }
+
+    /// A template with a login's parameters. Another host than the provider's own gives its name to the account.
+    fn filled(
+        &self,
+        provider_name: String,
+        template: &Template,
+        parameters: BTreeMap<String, String>,
+    ) -> Result<Named, Error> {
+        let invalid = |why: String| Error::new(ErrorKind::InvalidParams, format!("{provider_name}: {why}"));
+        let own = template.defaults();
+        // What the provider says itself is no choice of the login's.
+        let parameters: BTreeMap<_, _> =
+            parameters.into_iter().filter(|(name, value)| own.get(name) != Some(value)).collect();
+        let provider = template.fill(&parameters).map_err(|error| invalid(error.to_string()))?;
+        provider.check().map_err(|error| invalid(error.to_string()))?;
+        let missing: Vec<&str> = provider.missing_parameters().collect();
+        if !missing.is_empty() {
+            let message = format!(
+                "{provider_name}: it has to be told {}: with --parameter NAME=VALUE, or in [providers.{provider_name}.parameters]",
+                missing.join(", ")
+            );
+            return Err(Error::new(ErrorKind::Misconfigured, message));
+        }
+        let provider = Arc::new(provider);
+        let Some(host) = parameters.get(HOST) else {
+            return Ok(Named { name: provider_name, provider, by_issuer: false, provider_name: None, parameters });
+        };
+        let taken = |name: &str| {
+            self.template(name).is_some()
+                || self.table().iter().any(|account| {
+                    let record = &account.record;
+                    record.account.provider() == name && record.parameters.get(HOST) != Some(host)
+                })
+        };
+        let name = issuer_name(&format!("https://{host}"), taken)?;
+        Ok(Named { name, provider, by_issuer: false, provider_name: Some(provider_name), parameters })
+    }
+
+    /// A preset or one of the configuration's, which come first, before its open places are filled.
+    fn template(&self, name: &str) -> Option<Arc<Template>> {
+        match self.config.templates.get(name) {
+            Some(template) => Some(Arc::clone(template)),
+            None => Template::of_preset(Preset::named(name)?).ok().map(Arc::new),
         }
     }
 
-    /// A preset or one of the configuration's, which come first.
-    pub(super) fn known_provider(&self, name: &str) -> Option<Arc<Provider>> {
-        if let Some(provider) = self.config.providers.get(name) {
-            return Some(Arc::clone(provider));
-        }
-        let preset = PRESETS.iter().find(|preset| preset.name == name)?;
-        preset.provider().ok().map(Arc::new)
-    }
-
-    /// The provider that a stored login belongs to. One that is configured no more is known by what the login kept.
+    /// The provider that a stored login belongs to: by its name and the parameters that the login kept. One that is
+    /// configured no more is known by what the login kept besides.
     pub(super) fn provider_of(&self, record: &Record) -> Arc<Provider> {
-        let known = if record.by_issuer { None } else { self.known_provider(record.account.provider()) };
+        let known = if record.by_issuer { None } else { self.template(record.provider_name()) };
+        let known = known.and_then(|template| template.fill(&record.parameters).ok()).map(Arc::new);
         known.unwrap_or_else(|| match &record.issuer {
             Some(issuer) => by_issuer(String::new(), issuer).provider,
             None => Arc::new(Provider::from_issuer(&record.token_endpoint)),
@@ -78,10 +138,11 @@ impl Agent {
         }
         let configured = self.config.providers.iter().find(|(_, provider)| provider.issuer.as_deref() == Some(issuer));
         if let Some((name, provider)) = configured {
-            return Ok(Named { name: name.clone(), provider: Arc::clone(provider), by_issuer: false });
+            let (name, provider) = (name.clone(), Arc::clone(provider));
+            return Ok(Named { name, provider, by_issuer: false, provider_name: None, parameters: BTreeMap::new() });
         }
         let taken = |name: &str| {
-            self.known_provider(name).is_some()
+            self.template(name).is_some()
                 || self.table().iter().any(|account| {
                     account.record.account.provider() == name && account.record.issuer.as_deref() != Some(issuer)
                 })
@@ -100,12 +161,15 @@ impl Agent {
         Error::new(ErrorKind::UnknownAccount, format!("no provider of that name: {hint}"))
     }
 
-    pub(super) fn list_providers(&self) -> Providers {
+    pub(super) async fn list_providers(self: &Arc<Self>) -> Providers {
+        // Without the vault, those that are known by a login alone are missing.
+        let _ = self.ensure_open().await;
         let presets = PRESETS.iter().filter(|preset| !self.config.providers.contains_key(preset.name));
         let presets = presets.filter_map(|preset| Some(summary(preset.name, "preset", &preset.provider().ok()?)));
         let own = self.config.providers.iter().map(|(name, provider)| summary(name, "configuration", provider));
         let mut providers: Vec<_> = presets.chain(own).collect();
-        for account in self.table().iter().filter(|account| account.record.by_issuer) {
+        let by_login = |record: &Record| record.by_issuer || record.provider.is_some();
+        for account in self.table().iter().filter(|account| by_login(&account.record)) {
             let name = account.record.account.provider();
             if providers.iter().all(|provider| provider.name != name) {
                 providers.push(summary(name, "login", &account.provider));
@@ -115,8 +179,8 @@ impl Agent {
         Providers { providers }
     }
 
-    pub(super) fn show_provider(&self, show: &ShowProvider) -> Result<ProviderSummary, Error> {
-        let found = self.list_providers().providers.into_iter().find(|provider| provider.name == show.provider);
+    pub(super) async fn show_provider(self: &Arc<Self>, show: &ShowProvider) -> Result<ProviderSummary, Error> {
+        let found = self.list_providers().await.providers.into_iter().find(|provider| provider.name == show.provider);
         found.ok_or_else(|| self.unknown_provider(&show.provider))
     }
 }
@@ -125,7 +189,8 @@ fn by_issuer(name: String, issuer: &str) -> Named {
     let mut provider = Provider::from_issuer(issuer);
     // What an OpenID Connect server needs to give an ID token and a refresh token.
     provider.scopes = ["openid", "offline_access", "profile", "email"].map(str::to_owned).to_vec();
-    Named { name, provider: Arc::new(provider), by_issuer: true }
+    let parameters = BTreeMap::new();
+    Named { name, provider: Arc::new(provider), by_issuer: true, provider_name: None, parameters }
 }
 
 /// A name for an issuer: its host, with the port if it has one, and the last segment of its path where the host is
@@ -178,6 +243,8 @@ fn summary(name: &str, origin: &str, provider: &Provider) -> ProviderSummary {
         name: name.to_owned(),
         title: provider.title.clone(),
         origin: origin.to_owned(),
+        preset: provider.preset.clone(),
+        parameters: provider.parameters.clone(),
         issuer: provider.issuer.clone(),
         authorization_endpoint: provider.authorization_endpoint.clone(),
         token_endpoint: provider.token_endpoint.clone(),

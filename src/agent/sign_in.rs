@@ -36,7 +36,9 @@ impl Agent {
         notifier: &Notifier,
         asking: &Asking,
     ) -> Result<SignedIn, Error> {
-        let named = self.provider(&start.provider)?;
+        // What a name means may be in the vault. One that stays closed is an error further down, not here.
+        let _ = self.ensure_open().await;
+        let named = self.named_provider(&start)?;
         let account = AccountName::new(&named.name, start.label.as_deref())
             .map_err(|error| Error::new(ErrorKind::InvalidParams, format!("the label: {error}")))?;
         asking.about(&account);
@@ -46,6 +48,7 @@ impl Agent {
         let scope = sorted(if start.scope.is_empty() { &named.provider.scopes } else { &start.scope });
         let share = Share {
             account: account.clone(),
+            parameters: named.parameters.clone(),
             client_id: client.id.clone(),
             scope: scope.clone(),
             flow: start.flow,
@@ -196,6 +199,14 @@ impl Agent {
             );
             return Err((Error::new(ErrorKind::OtherPerson, message).account(&record.account), record));
         }
+        if !replace && old.parameters != record.parameters {
+            let message = format!(
+                "{}: it was signed in to with other parameters before; the account was left as it is (use --replace, or another \
+                 --account)",
+                record.account
+            );
+            return Err((Error::new(ErrorKind::OtherPerson, message).account(&record.account), record));
+        }
         record.default_since = old.default_since;
         let (writing, at) = (record.duplicate(), id.clone());
         match self.with_vault(move |vault| vault.renew(&at, version, &writing)).await {
@@ -236,6 +247,8 @@ impl Agent {
             incarnation: random(),
             rotation: 0,
             by_issuer: named.by_issuer,
+            provider: named.provider_name.clone(),
+            parameters: named.parameters.clone(),
             issuer: endpoints.issuer,
             token_endpoint: endpoints.token,
             revocation_endpoint: endpoints.revocation,

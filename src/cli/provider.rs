@@ -39,12 +39,19 @@ fn list(providers: &[ProviderSummary]) -> String {
 fn shown(provider: &ProviderSummary) -> String {
     let text = |value: &Option<String>| value.as_deref().map(Cell::from);
     let list = |values: &[String]| (!values.is_empty()).then(|| Cell::from(values.join(" ")));
+    let parameters: Vec<String> = provider
+        .parameters
+        .iter()
+        .map(|(name, value)| format!("{name}={}", if value.is_empty() { "(needed)" } else { value }))
+        .collect();
     let mut out = table::facts(
         Style::stdout(),
         vec![
             ("name", Some(Cell::new(&provider.name, Tone::Strong))),
             ("title", Some(provider.title.as_str().into())),
             ("from", Some(provider.origin.as_str().into())),
+            ("preset", text(&provider.preset)),
+            ("parameters", list(&parameters)),
             ("issuer", text(&provider.issuer)),
             ("authorization endpoint", text(&provider.authorization_endpoint)),
             ("token endpoint", text(&provider.token_endpoint)),

@@ -42,7 +42,7 @@ pub struct Config {
     /// The user's own providers, by name.
     pub providers: BTreeMap<String, Arc<Provider>>,
     /// The same before their open places are filled, for a login that gives its own parameters.
-    pub templates: BTreeMap<String, Template>,
+    pub templates: BTreeMap<String, Arc<Template>>,
 }
 
 /// When the vault locks itself; by default never.
@@ -148,7 +148,7 @@ impl Config {
             let provider = template.fill(&BTreeMap::new()).map_err(|error| wrong(error.to_string()))?;
             provider.check().map_err(|error| wrong(error.to_string()))?;
             config.providers.insert(name.clone(), Arc::new(provider));
-            config.templates.insert(name, template);
+            config.templates.insert(name, Arc::new(template));
         }
         Ok(config)
     }

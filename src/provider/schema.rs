@@ -288,6 +288,11 @@ pub struct Notice {
 }
 
 impl Provider {
+    /// The parameters that nothing has been given for.
+    pub fn missing_parameters(&self) -> impl Iterator<Item = &str> {
+        self.parameters.iter().filter(|(_, value)| value.is_empty()).map(|(name, _)| name.as_str())
+    }
+
     /// A provider that is known by its issuer alone.
     pub fn from_issuer(issuer: &str) -> Self {
         let text = format!("issuer = {}", toml::Value::String(issuer.to_owned()));

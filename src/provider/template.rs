@@ -93,7 +93,7 @@ impl Template {
     }
 
     /// The parameters and what stands for them unless something else is given; empty: it has to be given.
-    fn defaults(&self) -> BTreeMap<String, String> {
+    pub fn defaults(&self) -> BTreeMap<String, String> {
         let parameters = self.table.get("parameters").and_then(Value::as_table);
         let texts = parameters.into_iter().flatten();
         texts.map(|(name, value)| (name.clone(), value.as_str().unwrap_or_default().to_owned())).collect()

@@ -1,5 +1,7 @@
 //! A login as it is kept: everything needed to renew it, to revoke it and to tell it from another.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::account::AccountName;
@@ -20,6 +22,12 @@ pub struct Record {
     /// Whether the provider is known by this login's issuer alone (`login https://issuer`).
     #[serde(default)]
     pub by_issuer: bool,
+    /// The provider's own name, where the account is named after the host that it was signed in to.
+    #[serde(default)]
+    pub provider: Option<String>,
+    /// What the login gave for the provider's open places, such as its host or tenant.
+    #[serde(default)]
+    pub parameters: BTreeMap<String, String>,
     /// The issuer, where there is one.
     #[serde(default)]
     pub issuer: Option<String>,
@@ -70,6 +78,11 @@ pub struct Dead {
 }
 
 impl Record {
+    /// The provider's name: the account's, unless the account is named after its host.
+    pub fn provider_name(&self) -> &str {
+        self.provider.as_deref().unwrap_or(self.account.provider())
+    }
+
     /// A second copy, to be changed and written; every field is named, so that a new one is not forgotten.
     pub fn duplicate(&self) -> Self {
         let Self {
@@ -77,6 +90,8 @@ impl Record {
             incarnation,
             rotation,
             by_issuer,
+            provider,
+            parameters,
             issuer,
             token_endpoint,
             revocation_endpoint,
@@ -97,6 +112,8 @@ impl Record {
             incarnation: *incarnation,
             rotation: *rotation,
             by_issuer: *by_issuer,
+            provider: provider.clone(),
+            parameters: parameters.clone(),
             issuer: issuer.clone(),
             token_endpoint: token_endpoint.clone(),
             revocation_endpoint: revocation_endpoint.clone(),

@@ -15,12 +15,13 @@ use std::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use tokio::sync::mpsc;
 
 use super::audit::Asking;
+use super::providers::Named;
 use super::*;
 use crate::account::AccountName;
 use crate::clock::{SystemClock, Timestamp};
 use crate::demo::server::{Options, Server};
 use crate::grant::{Client, LoginChannel, LoginEvent, LoginRequest};
-use crate::ipc::message::login::{Flow, SignedIn};
+use crate::ipc::message::login::{Flow, SignedIn, StartLogin};
 use crate::ipc::message::token::{GetToken, Token};
 use crate::ipc::message::vault::SlotKind;
 use crate::oauth::http::HttpOptions;
@@ -116,7 +117,7 @@ impl World {
     }
 
     async fn log_in_as(&self, label: &str, replace: bool) -> Result<SignedIn, Error> {
-        let named = self.agent.provider(&self.server.issuer()).unwrap();
+        let named = self.named();
         let account = AccountName::new(&named.name, Some(label)).unwrap();
         let request = LoginRequest {
             provider: Arc::clone(&named.provider),
@@ -144,8 +145,12 @@ impl World {
         signed_in
     }
 
+    fn named(&self) -> Named {
+        self.agent.named_provider(&StartLogin { provider: self.server.issuer(), ..StartLogin::default() }).unwrap()
+    }
+
     fn name(&self, label: &str) -> String {
-        format!("{}/{label}", self.agent.provider(&self.server.issuer()).unwrap().name)
+        format!("{}/{label}", self.named().name)
     }
 
     fn incarnation(&self, label: &str) -> u64 {

@@ -29,6 +29,12 @@ pub struct LoginArgs {
     /// The port of the redirect to this machine, where the client's registration fixes one
     #[arg(long, value_name = "PORT")]
     pub redirect_port: Option<u16>,
+    /// The provider's host, for a server of one's own (gitlab): the same as --parameter host=HOST
+    #[arg(long, value_name = "HOST", conflicts_with = "sso")]
+    pub host: Option<String>,
+    /// What the provider has to be told, such as tenant=TENANT (microsoft); may be repeated
+    #[arg(long, value_name = "NAME=VALUE", value_parser = parameter, conflicts_with = "sso")]
+    pub parameter: Vec<(String, String)>,
     /// The client identifier, where the provider's preset has none
     #[arg(long, value_name = "ID")]
     pub client_id: Option<String>,
@@ -44,6 +50,11 @@ pub struct LoginArgs {
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,
+}
+
+fn parameter(text: &str) -> Result<(String, String), &'static str> {
+    let pair = text.split_once('=').filter(|(name, value)| !name.is_empty() && !value.is_empty());
+    pair.map(|(name, value)| (name.to_owned(), value.to_owned())).ok_or("it has to be NAME=VALUE")
 }
 
 /// Arguments of `logout`.

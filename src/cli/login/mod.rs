@@ -83,9 +83,11 @@ fn request(args: &LoginArgs) -> Result<StartLogin, Failure> {
         LoginArgs { paste: true, .. } => Flow::Paste,
         _ => Flow::Auto,
     };
+    let host = args.host.iter().map(|host| ("host".to_owned(), host.clone()));
     Ok(StartLogin {
         provider,
         label,
+        parameters: args.parameter.iter().cloned().chain(host).collect(),
         flow,
         // Who asks for the URL has a browser somewhere that reaches this machine.
         browser: args.no_browser || browser::available(),

@@ -3,6 +3,8 @@
 //! `login.start` answers when the login has ended. Until then the agent sends [`Authorize`] and [`Progress`] on the same
 //! connection; a caller that hangs up leaves the login, and the login ends when the last caller has left.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Done, Method, Notification};
@@ -18,6 +20,9 @@ pub struct StartLogin {
     /// The account's label; without it, the provider's default account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
+    /// What fills the provider's open places: `host`, `tenant`.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
     /// How to sign in.
     #[serde(default)]
     pub flow: Flow,

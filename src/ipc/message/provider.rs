@@ -1,5 +1,7 @@
 //! `provider.*`: the authorization servers the agent knows.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use super::Method;
@@ -42,6 +44,12 @@ pub struct ProviderSummary {
     pub title: String,
     /// `preset`, `configuration`, or `login` (an issuer that was signed in to by URL).
     pub origin: String,
+    /// The preset that it completes.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub preset: Option<String>,
+    /// What a login may say of it, and what stands for that if it doesn't; empty: it has to.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parameters: BTreeMap<String, String>,
     /// The issuer, where discovery is used.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub issuer: Option<String>,

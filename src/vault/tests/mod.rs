@@ -78,6 +78,8 @@ fn record(refresh: &str) -> Record {
         incarnation: 1,
         rotation: 0,
         by_issuer: false,
+        provider: None,
+        parameters: Default::default(),
         issuer: None,
         token_endpoint: "https://issuer.example/token".into(),
         revocation_endpoint: None,
