@@ -149,6 +149,7 @@ impl Agent {
             let table = self.table();
             let account = table.resolve(refresh.account.as_deref())?;
             asking.about(&account.record.account);
+            self.admit_refresh(account, asking)?;
             (account.record.incarnation, account.record.rotation)
         };
         asking.outcome(Outcome::Refreshed);

@@ -101,6 +101,22 @@ fn a_loop_gone_wild_is_stopped_and_told_when_to_come_back() {
     Asker::new(&home, "fetcher").ok(&home, &["get-token"]);
 }
 
+#[test]
+fn a_loop_that_refreshes_is_stopped_before_it_gets_to_the_server() {
+    let server = lasting_server();
+    let list = "allow = []\nrate_limit = \"3/h\"\n";
+    let home = home_with(&server, |_| format!("[accounts.\"*\"]\n{list}"));
+    // What hands nothing out is under no other rule.
+    (0..3).for_each(|_| drop(home.ok(&["refresh"])));
+    let ended = home.run(&["refresh"]);
+    assert_eq!(ended.code, RATE_LIMITED, "{}", ended.stderr);
+    assert!(ended.stderr.contains("`rate_limit`") && ended.stderr.contains("again in"), "{}", ended.stderr);
+    assert_eq!(server.count_grant("refresh_token"), 3);
+    Asker::new(&home, "fetcher").ok(&home, &["refresh"]);
+    let refused = entries(&home, &[]).into_iter().find(|entry| entry["error"] == "rate_limited").unwrap();
+    assert_eq!((refused["method"].as_str(), refused["outcome"].as_str()), (Some("token.refresh"), Some("denied")));
+}
+
 /// A stand-in for pinentry.
 pub(crate) struct Person {
     directory: PathBuf,

@@ -13,6 +13,7 @@ use std::sync::{Mutex, PoisonError};
 use tokio::time::Instant;
 
 use super::Agent;
+use super::accounts::Account;
 use super::audit::Asking;
 use crate::account::AccountName;
 use crate::config::Access;
@@ -63,10 +64,7 @@ impl Agent {
         if listed == Some(false) && !access.confirm {
             return Err(self.not_allowed(&wanted, &access));
         }
-        if let Some(limit) = access.rate_limit {
-            let mut rates = self.rules.rates.lock().unwrap_or_else(PoisonError::into_inner);
-            rates.take(&wanted, limit, self.clock.boot(), self.clock.now())?;
-        }
+        self.count(&wanted, &access)?;
         if access.confirm && listed != Some(true) {
             let question = confirm::Asked {
                 terminal: asking.peer().terminal(),
@@ -78,6 +76,22 @@ impl Agent {
             self.gate.unless_locked(self.rules.confirmations.confirm(wanted, question, &self.clock)).await??;
         }
         Ok(())
+    }
+
+    /// Passes if this program has not asked too often. A refresh hands nothing out, so no other rule is for it; but a loop
+    /// gone wild costs the server most with these.
+    pub(super) fn admit_refresh(&self, account: &Account, asking: &Asking) -> Result<(), Error> {
+        let record = &account.record;
+        let Some(access) = self.config.access(&record.account) else { return Ok(()) };
+        let (account, incarnation) = (record.account.clone(), record.incarnation);
+        self.count(&Wanted { account, incarnation, origin: asking.peer().origin().clone() }, &access)
+    }
+
+    /// One request more for its `rate_limit`.
+    fn count(&self, wanted: &Wanted, access: &Access<'_>) -> Result<(), Error> {
+        let Some(limit) = access.rate_limit else { return Ok(()) };
+        let mut rates = self.rules.rates.lock().unwrap_or_else(PoisonError::into_inner);
+        rates.take(wanted, limit, self.clock.boot(), self.clock.now())
     }
 
     fn not_allowed(&self, wanted: &Wanted, access: &Access<'_>) -> Error {
