@@ -231,7 +231,9 @@ impl Agent {
         if let Some(replaced) = replaced {
             account.remember_replaced(replaced);
         }
-        account.narrowed.retain(|_, token| token.lifetime.is_none_or(|life| now.since(token.obtained).least() < life));
+        let assumed = account.provider.refresh.assumed_lifetime;
+        let lasts = |token: &Narrowed| now.since(token.obtained).least() < token.lifetime.unwrap_or(assumed);
+        account.narrowed.retain(|_, token| lasts(token));
         self.plan(account, now);
         let (name, expires_at) = (account.record.account.to_string(), account.record.tokens.expires_at);
         info!(account = name, rotated, "refreshed");

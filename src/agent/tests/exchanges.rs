@@ -219,3 +219,20 @@ async fn a_rename_while_a_refresh_is_about_to_go_out_is_no_error_for_its_caller(
     assert!(renamed.is_ok());
     assert_eq!(token.map(|token| token.account), Ok(world.name("two")));
 }
+
+#[tokio::test]
+async fn a_token_for_a_scope_whose_end_the_server_does_not_say_is_kept_as_long_as_the_logins_own() {
+    let world = World::signed_in().await;
+    world.server.set_behaviour(Behaviour::MissingExpiresIn, usize::MAX);
+    let narrow = |get: &mut GetToken| get.scope = vec!["openid".to_owned()];
+    let first = world.ask("one", narrow).await.unwrap();
+    assert!(first.expires_at.is_none());
+    assert_eq!(*world.ask("one", narrow).await.unwrap().token.expose(), *first.token.expose());
+    assert_eq!(world.refreshes(), 1);
+    world.clock.pass(2 * HOUR);
+    world.get("one").await.unwrap();
+    let incarnation = world.incarnation("one");
+    let held = world.agent.table().get(incarnation).unwrap().narrowed.len();
+    assert_eq!(held, 0, "what has ended is not held");
+    assert_ne!(*world.ask("one", narrow).await.unwrap().token.expose(), *first.token.expose());
+}
