@@ -233,6 +233,7 @@ async fn exchange(
         issuer,
         nonce: ties.nonce.as_ref(),
         id_token_decides: true,
+        repeatable: false,
     };
     let granted = exchange.run(http, clock).await?;
     Ok(authorized(http, request, endpoints, granted).await)

@@ -95,6 +95,7 @@ async fn ask_until_granted(
             issuer: endpoints.issuer.as_deref(),
             nonce: None,
             id_token_decides: true,
+            repeatable: false,
         };
         match exchange.ask(http, clock).await {
             Ok(granted) => return Ok(granted),

@@ -30,6 +30,8 @@ pub(super) struct Exchange<'a> {
     /// Whether an ID token that is not this login's fails it. A refresh only drops such a token: the answer has
     /// rotated the grant, and losing that would cost the login.
     pub(super) id_token_decides: bool,
+    /// Whether it does no harm to ask the same again while the server has not answered.
+    pub(super) repeatable: bool,
 }
 
 /// A failure with the `error` that the server named.
@@ -74,12 +76,23 @@ impl Exchange<'_> {
     }
 
     async fn ask_once(self, http: &Http, clock: &dyn Clock) -> Result<Granted, Refusal> {
-        let Exchange { provider, token_endpoint, client, parameters, what, issuer, nonce, id_token_decides } = self;
+        let Exchange {
+            provider,
+            token_endpoint,
+            client,
+            parameters,
+            what,
+            issuer,
+            nonce,
+            id_token_decides,
+            repeatable,
+        } = self;
         let asked = Asked { url: token_endpoint, what, rules: &provider.errors };
         let extra = provider.token.parameters.iter();
         let parameters = extra.fold(parameters, |parameters, (name, value)| parameters.with(name, value));
         let json = provider.token.body == Body::Json;
         let mut request = token_request::request(token_endpoint, client.credentials(), parameters, json);
+        request.repeatable = repeatable;
         request.headers = provider.token.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
 
         let response = http.send(request).await.map_err(|error| asked.unanswered(error))?;

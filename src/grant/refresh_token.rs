@@ -5,7 +5,7 @@ use super::{Failure, Granted, RefreshRequest};
 use crate::clock::Clock;
 use crate::oauth::http::Http;
 use crate::oauth::token_request::Parameters;
-use crate::provider::schema::AudienceParameter;
+use crate::provider::schema::{AudienceParameter, Rotation};
 
 /// Redeems a refresh token. In the answer, `tokens.refresh` is `None` if the server sent none: the old one goes on
 /// working. `tokens.scope` is empty if the server doesn't name the scope: it is then as asked for, or as granted.
@@ -30,6 +30,8 @@ pub async fn refresh(http: &Http, clock: &dyn Clock, request: RefreshRequest<'_>
         issuer,
         nonce: None,
         id_token_decides: false,
+        // To a strict server the second of two is a stolen token: it is given all the time there is. Others answer both.
+        repeatable: provider.refresh.rotation != Rotation::Strict,
     };
     exchange.run(http, clock).await
 }

@@ -22,6 +22,14 @@ use crate::secret::Secret;
 /// The longest answer that is read: a token answer with the largest tokens seen is under 32 KiB.
 const MAX_BODY: usize = 256 * 1024;
 
+/// How often a connection on which nothing comes is asked whether its other end is still there.
+const PULSE: Duration = Duration::from_secs(5);
+/// How many of these questions in a row go unanswered before it is given up. A server that thinks answers them: it is only
+/// one that is gone (its machine, or the way to it) that is told by this.
+const PULSES: u32 = 3;
+/// Of the time that an exchange may take, the part within which an answer to a repeatable request has to begin.
+const BEGINNING: u32 = 4;
+
 /// What the HTTP client is made of.
 #[derive(Clone, Debug)]
 pub struct HttpOptions {
@@ -73,6 +81,9 @@ pub struct Request {
     pub body: Option<Body>,
     /// Another limit than the usual for the whole exchange.
     pub timeout: Option<Duration>,
+    /// Whether it may be sent again without harm while the server has not answered it: one whose answer has not begun
+    /// after a quarter of the time is then given up.
+    pub repeatable: bool,
 }
 
 /// What is posted.
@@ -166,16 +177,16 @@ impl Http {
         let limit = request.timeout.unwrap_or(self.options.exchange_timeout);
         let host = host(&request.url);
         // A limit that passes while the connection is still being made counts as lost too: the careful guess.
-        let exchange = tokio::time::timeout(limit, self.exchange(request, &host)).await;
-        exchange.unwrap_or_else(|_| {
-            Err(HttpError::AnswerLost(format!("{host} did not answer within {} seconds", limit.as_secs())))
-        })
+        let begins = if request.repeatable { limit / BEGINNING } else { limit };
+        let exchange = tokio::time::timeout(limit, self.exchange(request, &host, begins)).await;
+        exchange.unwrap_or_else(|_| Err(too_late(&host, limit)))
     }
 
-    async fn exchange(&self, request: Request, host: &str) -> Result<Response, HttpError> {
+    async fn exchange(&self, request: Request, host: &str, begins: Duration) -> Result<Response, HttpError> {
         let built = self.build(request)?;
         fault::point("http.send");
-        let sent = built.send().await.map_err(|error| classify(&error, host))?;
+        let sent = tokio::time::timeout(begins, built.send()).await.map_err(|_| too_late(host, begins))?;
+        let sent = sent.map_err(|error| classify(&error, host))?;
         let header = |name| sent.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let status = sent.status().as_u16();
         let (content_type, retry_after) = (header("content-type"), header("retry-after"));
@@ -230,6 +241,9 @@ impl Http {
             .retry(reqwest::retry::never())
             .pool_max_idle_per_host(0)
             .connect_timeout(self.options.connect_timeout)
+            .tcp_keepalive(PULSE)
+            .tcp_keepalive_interval(PULSE)
+            .tcp_keepalive_retries(PULSES)
             .tls_version_min(reqwest::tls::Version::TLS_1_2);
         let authorities = self.authorities.iter().cloned();
         match route {
@@ -271,6 +285,10 @@ async fn read_body(mut response: reqwest::Response, host: &str) -> Result<Zeroiz
         body.extend_from_slice(&chunk);
     }
     Ok(body)
+}
+
+fn too_late(host: &str, limit: Duration) -> HttpError {
+    HttpError::AnswerLost(format!("{host} did not answer within {} seconds", limit.as_secs()))
 }
 
 fn classify(error: &reqwest::Error, host: &str) -> HttpError {

@@ -185,6 +185,27 @@ fn many_programs_at_a_failing_server_cost_it_no_more_than_one() {
     world.leaks_nothing();
 }
 
+/// A server that has taken the request and says nothing: who may be asked again without harm is, long before the time is up.
+#[test]
+fn a_server_that_falls_silent_is_asked_again_where_that_costs_no_login() {
+    for (rotation, configured, code) in [(RotationMode::None, "none", 0), (RotationMode::Strict, "strict", 13)] {
+        let server = server_for(rotation);
+        let home = Home::new();
+        home.configure(&format!(
+            "http_timeout = '20s'\n[providers.it]\nissuer = '{}'\nclient.id = '{}'\nrefresh.rotation = '{configured}'\n",
+            server.issuer(),
+            server.client_id()
+        ));
+        home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
+        assert_eq!(home.log_in_with(&["login", "it", "--no-browser"]).code, 0);
+        wait_for_expiry_of(&home, "it");
+        server.set_behaviour(Behaviour::Hang, 1);
+        let ended = home.run(&["get-token", "--timeout", "12s"]);
+        assert_eq!(ended.code, code, "{configured}: {}", ended.stderr);
+        assert_eq!(refreshes(&server), if code == 0 { 2 } else { 1 }, "{configured}");
+    }
+}
+
 /// A server that says no for good: how often it is asked, what people are told, and what mends it.
 #[test]
 fn a_refusal_is_believed_and_said_with_what_to_do() {

@@ -65,6 +65,51 @@ async fn an_answer_that_never_comes_or_never_ends_is_lost() {
     assert!(matches!(long, Err(HttpError::AnswerLost(_))), "{long:?}");
 }
 
+/// So many milliseconds for the whole.
+fn silent_for(url: String, whole: u64, repeatable: bool) -> Request {
+    Request { url, timeout: Some(Duration::from_millis(whole)), repeatable, ..Request::default() }
+}
+
+#[tokio::test]
+async fn what_may_be_sent_again_is_given_up_when_no_answer_has_begun_in_a_quarter_of_the_time() {
+    let http = Http::new(HttpOptions::default()).expect("made");
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let url = || format!("http://{}/", silent.local_addr().expect("address"));
+    // In seconds, which is what its message says.
+    for (repeatable, seconds) in [(true, 1), (false, 4)] {
+        let lost = http.send(silent_for(url(), 4000, repeatable)).await;
+        let within = format!("within {seconds} seconds");
+        assert!(matches!(&lost, Err(HttpError::AnswerLost(why)) if why.ends_with(&within)), "{lost:?}");
+    }
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn a_server_that_keeps_silent_is_asked_whether_it_is_there() {
+    let http = Http::new(HttpOptions::default()).expect("made");
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("bind");
+    let address = silent.local_addr().expect("address");
+    let sending = tokio::spawn(async move { http.send(silent_for(format!("http://{address}/"), 20_000, false)).await });
+    let (mut stream, peer) = silent.accept().await.expect("asked");
+    tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1024]).await.expect("a request");
+    // proc_pid_net(5): the local port, and the timer that runs and in how many hundredths of a second it ends; 02 is the one
+    // that keeps it alive. What was sent is acknowledged first, which takes a moment.
+    let local = format!("0100007F:{:04X}", peer.port());
+    let end = std::time::Instant::now() + Duration::from_secs(10);
+    loop {
+        let table = std::fs::read_to_string("/proc/self/net/tcp").expect("a table");
+        let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
+        let timer = fields.filter(|fields| fields[1] == local).map(|fields| fields[5].to_owned()).next();
+        let soon = |left: &str| u64::from_str_radix(left, 16).is_ok_and(|left| left <= 500);
+        if timer.as_deref().and_then(|timer| timer.strip_prefix("02:")).is_some_and(soon) {
+            break;
+        }
+        assert!(std::time::Instant::now() < end, "{timer:?}");
+        tokio::task::yield_now().await;
+    }
+    sending.abort();
+}
+
 #[tokio::test]
 async fn a_redirect_is_an_answer_and_not_followed() {
     let server = Canned::start(|seen| match seen.path.as_str() {
