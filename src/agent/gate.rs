@@ -177,6 +177,11 @@ impl Gate {
         }
     }
 
+    /// How many exchanges are under way.
+    pub(super) fn exchanges(&self) -> usize {
+        self.0.borrow().exchanges
+    }
+
     /// Whether the machine is about to sleep.
     pub(super) fn is_asleep(&self) -> bool {
         self.0.borrow().closed.contains(&Closed::Asleep)

@@ -122,6 +122,7 @@ impl Agent {
             vault_state: self.vault.state(),
             accounts: self.table().len(),
             connections: self.connections.count(),
+            exchanges: self.gate.exchanges(),
             memory: memory::own(),
             configuration_error: self.config_error.as_ref().map(ToString::to_string),
         }

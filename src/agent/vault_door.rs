@@ -11,14 +11,13 @@ use super::audit::Asking;
 use super::gate::Closed;
 use super::{Agent, schedule, to_the_end};
 use crate::ipc::message::event::Change;
-use crate::ipc::message::vault::{AddSlot, RemoveSlot, SlotReport, Unlock, VaultReport, VaultState, WasReset};
+use crate::ipc::message::vault::{
+    AddSlot, LOCK_PATIENCE, RemoveSlot, SlotReport, Unlock, VaultReport, VaultState, WasReset,
+};
 use crate::ipc::message::{Done, Error, ErrorKind};
 use crate::vault::{Barred, Stored, Vault};
 
 pub(super) const LOCKED: &str = "the vault is locked: run `cred-helper unlock`";
-
-/// How long a lock waits for the exchanges under way; one that takes longer still keeps what it gets, sealed.
-const PATIENCE: Duration = Duration::from_secs(20);
 
 impl Agent {
     /// Passes if the vault is open, or opens by itself; the error says what a person has to do.
@@ -127,7 +126,7 @@ impl Agent {
 
     /// Seals at once after the exchanges under way are safe. Whoever waits for one of them, or asks from here on, is told.
     pub(super) async fn lock(self: &Arc<Self>) -> Result<Done, Error> {
-        self.lock_within(PATIENCE).await
+        self.lock_within(LOCK_PATIENCE).await
     }
 
     /// Waits that long for the exchanges under way.
@@ -197,7 +196,7 @@ impl Agent {
 
     pub(super) async fn reset(self: &Arc<Self>) -> Result<WasReset, Error> {
         let _turn = self.opening.lock().await;
-        self.gate.close(Closed::Locked, PATIENCE).await;
+        self.gate.close(Closed::Locked, LOCK_PATIENCE).await;
         self.logins.cancel_all();
         let reset = self.with_vault(|vault| vault.reset()).await;
         self.gate.open(Closed::Locked);

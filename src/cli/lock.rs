@@ -1,14 +1,26 @@
 //! `lock`, `unlock`: closes and opens the vault. A lock holds until it is undone, restarts included.
 
+use std::time::Duration;
+
 use super::args::PassphraseArgs;
 use super::connect::{self, Connect};
 use super::exit::Failure;
 use super::{output, passphrase};
 use crate::ipc::client::Client;
-use crate::ipc::message::vault::{Lock, SlotKind, Unlock, VaultState, VaultStatus};
+use crate::ipc::message::agent::AgentStatus;
+use crate::ipc::message::vault::{LOCK_PATIENCE, Lock, SlotKind, Unlock, VaultState, VaultStatus};
+
+/// How long a lock may take: the exchanges under way, and then as long for a disk that refuses what they brought.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub(super) fn lock(connect: &Connect) -> Result<(), Failure> {
-    connect.ask(&Lock {})?;
+    let exchanges = connect.ask(&AgentStatus {})?.exchanges;
+    if exchanges > 0 {
+        let what = if exchanges == 1 { "exchange" } else { "exchanges" };
+        let most = LOCK_PATIENCE.as_secs();
+        output::tell(&format!("Waiting for {exchanges} {what} with authorization servers, at most {most} s."));
+    }
+    connect.ask_within(&connect::paths()?, PATIENCE, &Lock {})?;
     output::tell("Locked. `cred-helper unlock` opens the vault again.");
     Ok(())
 }

@@ -63,6 +63,28 @@ fn a_lock_under_load_loses_no_login_and_lets_nobody_through_afterwards() {
 }
 
 #[test]
+fn a_lock_that_has_to_wait_for_a_server_says_so() {
+    let server = lasting_server();
+    let home = Home::signed_in(&server);
+    let quiet = home.run(&["lock"]);
+    assert_eq!((quiet.code, quiet.stderr.lines().count()), (0, 1), "{}", quiet.stderr);
+    home.ok(&["unlock"]);
+    server.set_behaviour(Behaviour::DelayAnswer(Duration::from_secs(5)), 1);
+    let refresh = home.start(&["refresh"]);
+    let sent = |log: &[cred_helper::demo::server::Entry]| log.iter().any(|entry| entry.is_grant("refresh_token"));
+    assert!(server.wait_for(Duration::from_secs(30), sent));
+    let locked = home.run(&["lock"]);
+    assert_eq!(locked.code, 0, "{}", locked.stderr);
+    let said: Vec<&str> = locked.stderr.lines().collect();
+    assert_eq!(said[0], "Waiting for 1 exchange with authorization servers, at most 20 s.");
+    assert!(said[1].starts_with("Locked."), "{said:?}");
+    assert_eq!(ended(refresh.wait_with_output().unwrap()).code, 14);
+    home.ok(&["unlock"]);
+    home.ok(&["refresh"]);
+    assert!(server.families().iter().all(|family| family.ended.is_none()));
+}
+
+#[test]
 fn of_many_wrong_passphrases_at_once_one_is_tried() {
     let home = Home::new();
     assert_eq!(with_passphrase(&home, &["vault", "slot", "add", "passphrase"], "correct horse").code, 0);

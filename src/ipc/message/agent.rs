@@ -66,6 +66,9 @@ pub struct AgentReport {
     pub accounts: usize,
     /// How many connections are open.
     pub connections: usize,
+    /// How many exchanges with authorization servers are under way.
+    #[serde(default)]
+    pub exchanges: usize,
     /// Its own memory: it is not dumpable, so nobody else can read it.
     pub memory: Memory,
     /// The configuration's fault, if it has one; the agent then runs on its defaults.

@@ -1,5 +1,7 @@
 //! `vault.*`: where logins rest, and the key slots that open it.
 
+use std::time::Duration;
+
 use serde::{Deserialize, Serialize};
 
 use super::{Done, Method};
@@ -149,6 +151,9 @@ impl Method for RemoveSlot {
     const NAME: &'static str = "vault.slot.remove";
     type Answer = Done;
 }
+
+/// How long `vault.lock` waits for the exchanges under way; one that takes longer still keeps what it gets, sealed.
+pub const LOCK_PATIENCE: Duration = Duration::from_secs(20);
 
 /// `vault.lock`: forgets the key once the exchanges under way are safe. Holds until `vault.unlock`, restarts included.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
