@@ -65,6 +65,13 @@ impl Paths {
         Ok(Self { home, config_file, vault_dir, state_dir, socket, socket_given })
     }
 
+    /// Why this process's `XDG_RUNTIME_DIR` does not hold the socket, if it is set and passed over; one line for people.
+    pub fn runtime_passed_over() -> Option<String> {
+        let directory = env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from).filter(|path| path.is_absolute())?;
+        let reason = system::unfit(&directory)?;
+        Some(format!("XDG_RUNTIME_DIR is passed over: {} {reason}", directory.display()))
+    }
+
     /// A socket that no other home computes, for when another home's agent listens at [`Paths::socket`].
     pub fn own_socket(&self) -> PathBuf {
         system::socket(None, &self.state_dir, &self.vault_dir)
@@ -95,18 +102,24 @@ mod system {
             config: variable("XDG_CONFIG_HOME")?.unwrap_or_else(|| home.join(".config")),
             data: variable("XDG_DATA_HOME")?.unwrap_or_else(|| home.join(".local/share")),
             state: variable("XDG_STATE_HOME")?.unwrap_or_else(|| home.join(".local/state")),
-            runtime: variable("XDG_RUNTIME_DIR")?.filter(|directory| is_fit(directory)).or_else(run_user),
+            runtime: variable("XDG_RUNTIME_DIR")?.filter(|directory| unfit(directory).is_none()).or_else(run_user),
         })
     }
 
-    /// Whether it may hold this user's socket: its own, and nobody else's to write to (XDG Base Directory Specification).
-    /// `su` leaves another user's in the environment, where a directory of ours would be in that user's way. One that is not
-    /// there is made.
-    fn is_fit(directory: &Path) -> bool {
+    /// Why it may not hold this user's socket, which has to be its own, and nobody else's to write to (XDG Base Directory
+    /// Specification). `su` leaves another user's in the environment, where a directory of ours would be in that user's way.
+    /// One that is not there is made.
+    pub(super) fn unfit(directory: &Path) -> Option<String> {
         use std::os::unix::fs::MetadataExt;
-        let own = rustix::process::geteuid().as_raw();
-        std::fs::metadata(directory)
-            .map_or(true, |found| found.is_dir() && found.uid() == own && found.mode() & 0o022 == 0)
+        let found = std::fs::metadata(directory).ok()?;
+        let (owner, mode) = (found.uid(), found.mode() & 0o7777);
+        if !found.is_dir() {
+            Some("is no directory".to_owned())
+        } else if owner != rustix::process::geteuid().as_raw() {
+            Some(format!("belongs to user {owner} (`su -` leaves no such variable behind)"))
+        } else {
+            (mode & 0o022 != 0).then(|| format!("is open to other users (mode {mode:04o}): chmod 700 it"))
+        }
     }
 
     /// What systemd gives a logged-in user, for cron and `su`, which don't pass the variable on.
@@ -131,6 +144,11 @@ mod system {
         let roaming = variable("APPDATA")?.unwrap_or_else(|| home.join("AppData").join("Roaming"));
         let local = variable("LOCALAPPDATA")?.unwrap_or_else(|| home.join("AppData").join("Local"));
         Ok(Bases { config: roaming, data: local.clone(), state: local, runtime: None })
+    }
+
+    /// The socket is a pipe, which no directory holds.
+    pub(super) fn unfit(_directory: &Path) -> Option<String> {
+        None
     }
 
     /// Pipes have one flat name space for the machine: the vault's path makes the name this vault's own (FNV-1a).

@@ -30,6 +30,8 @@ fn checks(connect: &Connect) -> Vec<Check> {
     };
     let mut checks = vec![home(&paths.home), configuration(&paths), program()];
     checks.push(desktop());
+    let passed_over = Paths::runtime_passed_over().filter(|_| !paths.socket_given);
+    checks.extend(passed_over.map(|why| check("runtime directory", CheckResult::Warning, why)));
     match connect.open_within(&paths, DEADLINE) {
         Ok(mut client) => {
             let via = if paths.socket_given { " (named by CRED_HELPER_SOCK)" } else { "" };

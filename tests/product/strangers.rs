@@ -120,3 +120,122 @@ fn another_users_runtime_directory_is_left_alone() {
     assert_eq!(std::fs::read_dir(&theirs).unwrap().count(), 0, "nothing of ours is in the other's way");
     home.ok(&["agent", "stop"]);
 }
+    let said = home.run(&["doctor"]).stdout;
+    let why = format!("{} belongs to user {STRANGER}", theirs.display());
+    assert!(said.contains("XDG_RUNTIME_DIR is passed over") && said.contains(&why), "{said}");
+    std::os::unix::fs::chown(&theirs, Some(0), Some(0)).unwrap();
+    set_permissions(&theirs, Permissions::from_mode(0o770)).unwrap();
+    let said = home.run(&["doctor"]).stdout;
+    assert!(said.contains("is open to other users (mode 0770): chmod 700 it"), "{said}");
+    set_permissions(&theirs, Permissions::from_mode(0o700)).unwrap();
+    assert!(!home.run(&["doctor"]).stdout.contains("passed over"));
+}
+
+/// Another user who listens, and what that user was sent.
+struct Squatter {
+    heard: std::sync::Arc<std::sync::Mutex<Vec<Vec<u8>>>>,
+}
+
+impl Squatter {
+    /// Listens there until this process ends. The system tells who listens by who called listen(2).
+    fn listens(socket: &Path) -> Self {
+        let (socket, heard) = (socket.to_owned(), std::sync::Arc::default());
+        let ears = std::sync::Arc::clone(&heard);
+        let (ready, listening) = std::sync::mpsc::channel();
+        std::thread::spawn(move || {
+            let user = Uid::from_raw(STRANGER);
+            set_thread_res_uid(user, user, user).unwrap();
+            let listener = UnixListener::bind(socket).unwrap();
+            ready.send(()).unwrap();
+            for mut stream in listener.incoming().flatten() {
+                let mut all = Vec::new();
+                let _ = stream.read_to_end(&mut all);
+                let ears: &std::sync::Mutex<Vec<Vec<u8>>> = &ears;
+                ears.lock().unwrap().push(all);
+            }
+        });
+        listening.recv().unwrap();
+        Self { heard }
+    }
+
+    /// How often it was called.
+    fn calls(&self) -> usize {
+        let heard = self.heard.lock().unwrap();
+        assert!(heard.iter().all(Vec::is_empty), "it was sent something");
+        heard.len()
+    }
+}
+
+/// There is no moment between a look and a connection: who answers is asked of the connection itself. So it doesn't matter when
+/// another puts a socket, or a whole directory, in the place of ours.
+#[test]
+fn whoever_swaps_the_socket_under_our_feet_is_sent_nothing() {
+    if !is_root() {
+        return;
+    }
+    let server = lasting_server();
+    let home = Home::signed_in(&server);
+    let token = home.token();
+    let directory = home.path().join("run/cred-helper");
+    let squat = home.path().join("run/squat");
+    std::fs::create_dir(&squat).unwrap();
+    for path in [home.path(), &home.path().join("run"), &directory, &squat] {
+        set_permissions(path, Permissions::from_mode(0o777)).unwrap();
+    }
+    let (ours, theirs) = (directory.join("agent.sock"), directory.join("theirs.sock"));
+    for (ours, theirs, listens) in [(&ours, &theirs, &theirs), (&directory, &squat, &squat.join("agent.sock"))] {
+        let squatter = Squatter::listens(listens);
+        let done = std::sync::atomic::AtomicBool::new(false);
+        let relaxed = std::sync::atomic::Ordering::Relaxed;
+        let socket = directory.join("agent.sock");
+        let swap = || {
+            let exchange = rustix::fs::RenameFlags::EXCHANGE;
+            rustix::fs::renameat_with(rustix::fs::CWD, ours, rustix::fs::CWD, theirs, exchange).unwrap();
+        };
+        let (served, refused) = std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !done.load(relaxed) {
+                    swap();
+                    std::thread::yield_now();
+                }
+            });
+            let counted = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| asked(&home, &socket, &token)));
+            done.store(true, relaxed);
+            counted.unwrap()
+        });
+        eprintln!("while {} was swapped: {served} connections to ours, {refused} to another's", ours.display());
+        assert!(squatter.calls() > 0);
+        let peer = rustix::net::sockopt::socket_peercred(UnixStream::connect(&socket).unwrap()).unwrap();
+        if peer.uid.as_raw() == STRANGER {
+            swap();
+        }
+        home.ok(&["get-token"]);
+    }
+}
+
+/// Asks until both have happened often enough: how often it was answered, and how often nothing was asked because another
+/// listened. Some are asked by the program.
+fn asked(home: &Home, socket: &Path, token: &str) -> (usize, usize) {
+    const OFTEN: usize = 100;
+    let end = Instant::now() + Duration::from_secs(60);
+    let (mut served, mut refused) = (0, 0);
+    while served < OFTEN || refused < OFTEN {
+        assert!(Instant::now() < end, "{served} and {refused} in a minute");
+        if (served + refused) % 100 == 0 {
+            let ended = home.run(&["get-token"]);
+            let refusal = ended.stderr.contains("nothing was sent") && ended.stdout.is_empty();
+            assert!(ended.stdout.trim_end() == token || refusal, "{ended:?}");
+        }
+        match Client::connect(socket) {
+            Ok(mut client) => {
+                assert_eq!(&*client.call(&GetToken::default()).unwrap().token.expose(), token);
+                served += 1;
+            }
+            Err(ConnectError::Refused(why)) => {
+                assert!(why.contains(&format!("user {STRANGER} listens there")), "{why}");
+                refused += 1;
+            }
+            Err(other) => panic!("{other}"),
+        }
+    }
+    (served, refused)
