@@ -100,7 +100,7 @@ fn a_header_that_was_flipped_anywhere_opens_nothing_else() {
     let sound = Header::parse(&path, &good).expect("sound");
     let slot = home.slot_key(&sound);
     let mut refused = 0;
-    for bytes in flips(&good).chain(cuts(&good)) {
+    for bytes in flips(&good) {
         let Ok(header) = Header::parse(&path, &bytes) else {
             refused += 1;
             continue;
@@ -113,7 +113,7 @@ fn a_header_that_was_flipped_anywhere_opens_nothing_else() {
             _ => refused += 1,
         }
     }
-    assert!(refused > good.len(), "most are refused: {refused} of {}", good.len() * 2);
+    assert!(refused > good.len() / 2, "most are refused: {refused} of {}", good.len());
 }
 
 #[test]
