@@ -7,6 +7,7 @@ use serde_json::Value;
 use crate::oauth::http::{Http, Request};
 use crate::oauth::id_token::Claims;
 use crate::provider::schema::IdentityPointers;
+use crate::redact;
 use crate::secret::Secret;
 use crate::token::Identity;
 
@@ -75,7 +76,7 @@ fn userinfo(body: &[u8], subject: Option<&str>) -> Identity {
 
 /// A text that may be shown and compared.
 fn fit(text: &str) -> Option<String> {
-    let fits = !text.is_empty() && text.len() <= MAX_NAME && !text.chars().any(char::is_control);
+    let fits = !text.is_empty() && text.len() <= MAX_NAME && redact::visible(text) == text;
     fits.then(|| text.to_owned())
 }
 
@@ -110,7 +111,8 @@ mod tests {
     }
 
     #[test]
-    fn names_that_would_write_to_a_terminal_are_dropped() {
+    fn names_that_would_write_to_a_terminal_or_turn_its_lines_are_dropped() {
+        assert_eq!(fit("ada\u{202e}moc.elpmaxe@"), None);
         assert_eq!(fit("Ada\u{1b}[2J"), None);
         assert_eq!(fit(&"x".repeat(256)), None);
         assert_eq!(fit("Ada Lovelace").as_deref(), Some("Ada Lovelace"));

@@ -31,7 +31,7 @@ fn keep(chromium: &Chromium, name: &str) {
 }
 
 /// Waits for our page, shown at the loopback redirect.
-fn at_the_redirect(chromium: &Chromium, server: &Server) -> Url {
+pub(crate) fn at_the_redirect(chromium: &Chromium, server: &Server) -> Url {
     let issuer = Url::parse(&server.issuer()).unwrap();
     chromium.wait_until_at(LIMIT, |url| url.port() != issuer.port() && url.path() == "/callback")
 }

@@ -84,6 +84,12 @@ impl Chromium {
         self.command("GET", "/source", &Value::Null).as_str().expect("text").to_owned()
     }
 
+    /// What a script in the page returns, as text.
+    pub fn evaluate(&self, script: &str) -> String {
+        let returned = self.command("POST", "/execute/sync", &json!({"script": script, "args": []}));
+        returned.as_str().expect("text").to_owned()
+    }
+
     /// Clicks what a CSS selector finds; returns when the page that this opens is loaded.
     pub fn click(&self, selector: &str) {
         let found = self.command("POST", "/element", &json!({"using": "css selector", "value": selector}));
