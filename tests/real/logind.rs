@@ -99,3 +99,34 @@ fn answer(connection: &Connection, message: &Message, delays: &Sender<Delay>) ->
         _ => Ok(()),
     }
 }
+
+/// Somebody else on the bus says all that logind says, that logind is somebody else among it: to all, and to each that is there
+/// alone, as nobody can forbid. How many were sent to.
+pub(crate) fn forged(address: &str) -> usize {
+    let stranger = connection::Builder::address(address).and_then(connection::Builder::build).expect("a bus");
+    let bus = zbus::blocking::fdo::DBusProxy::new(&stranger).expect("the bus itself");
+    let names = bus.list_names().expect("names").into_iter().map(|name| name.to_string());
+    let each: Vec<String> = names.filter(|name| name.starts_with(':')).collect();
+    let own = stranger.unique_name().expect("a name").to_string();
+    let session = format!("{PATH}/session/{OWN}");
+    let hint = std::collections::HashMap::from([("LockedHint", Value::from(true))]);
+    for name in each.iter().map(|name| Some(name.as_str())).chain([None]) {
+        let send =
+            |path: &str, interface, member, body: &dyn Fn(zbus::message::Builder<'_>) -> zbus::Result<Message>| {
+                let signal = Message::signal(path, interface, member).and_then(|signal| match name {
+                    Some(name) => signal.destination(name),
+                    None => Ok(signal),
+                });
+                stranger.send(&signal.and_then(body).expect("a signal")).expect("sent");
+            };
+        let bus_name = "org.freedesktop.DBus";
+        send("/org/freedesktop/DBus", bus_name, "NameOwnerChanged", &|signal| signal.build(&(NAME, "", own.as_str())));
+        send(PATH, MANAGER, "PrepareForSleep", &|signal| signal.build(&(true,)));
+        send(&session, SESSION, "Lock", &|signal| signal.build(&()));
+        let changed = (SESSION, &hint, Vec::<&str>::new());
+        send(&session, "org.freedesktop.DBus.Properties", "PropertiesChanged", &|signal| signal.build(&changed));
+    }
+    // Answered behind everything that was sent before.
+    bus.get_id().expect("an answer");
+    each.len()
+}

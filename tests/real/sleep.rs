@@ -6,13 +6,13 @@ use cred_helper::demo::server::{Options, Server};
 
 use crate::home::{Home, ended, lasting_server};
 use crate::keyring::Session;
-use crate::logind::{Delay, Logind, OTHERS, OWN};
+use crate::logind::{self, Delay, Logind, OTHERS, OWN};
 
 /// A home whose agent hears of the machine's sleep.
 struct Machine {
     home: Home,
     logind: Logind,
-    _bus: Session,
+    bus: Session,
 }
 
 impl Machine {
@@ -23,7 +23,7 @@ impl Machine {
         home.set("DBUS_SYSTEM_BUS_ADDRESS", &bus.address);
         home.configure(config);
         home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
-        Some(Self { home, logind, _bus: bus })
+        Some(Self { home, logind, bus })
     }
 
     fn log_in(&self, server: &Server, label: &str) -> String {
@@ -114,6 +114,28 @@ fn a_vault_is_locked_with_its_own_users_screen_only_and_only_if_that_is_wished()
         let code = machine.home.run(&["get-token"]).code;
         assert_eq!(code, if wished { 14 } else { 0 });
     }
+}
+
+/// Anybody may send anything to anybody on a bus: whose word it is counts.
+#[test]
+fn a_stranger_on_the_bus_puts_nobody_to_sleep_and_locks_nothing() {
+    let config = "[vault]\nlock_on_suspend = true\nlock_on_screen_lock = true\n";
+    let Some(mut machine) = Machine::start(config) else { return };
+    let held = machine.logind.delay();
+    let server = lasting_server();
+    machine.log_in(&server, "one");
+    assert!(logind::forged(&machine.bus.address) > 1, "sent to all, and to each");
+    // What was sent before has been heard by whoever hears that there is another logind.
+    drop((held, machine.logind));
+    machine.logind = Logind::start(&machine.bus.address);
+    let delay = machine.logind.delay();
+    assert_eq!(machine.home.json(&["vault", "status", "--json"])["state"], "unlocked");
+    machine.home.ok(&["refresh"]);
+    assert!(server.is_live(&machine.home.token()));
+    // The same words of logind's own are obeyed.
+    machine.logind.announce_sleep(true);
+    delay.released();
+    assert_eq!(machine.home.json(&["vault", "status", "--json"])["state"], "locked");
 }
 
 #[test]
