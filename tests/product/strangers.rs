@@ -3,11 +3,15 @@
 use std::fs::{Permissions, set_permissions};
 use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
-use std::os::unix::net::UnixStream;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
+use cred_helper::Client;
+use cred_helper::ipc::ConnectError;
+use cred_helper::ipc::message::token::GetToken;
 use rustix::process::Uid;
 use rustix::thread::set_thread_res_uid;
 
@@ -118,11 +122,10 @@ fn another_users_runtime_directory_is_left_alone() {
     home.ok(&["agent", "start"]);
     home.ok(&["agent", "status", "--no-start"]);
     assert_eq!(std::fs::read_dir(&theirs).unwrap().count(), 0, "nothing of ours is in the other's way");
-    home.ok(&["agent", "stop"]);
-}
     let said = home.run(&["doctor"]).stdout;
     let why = format!("{} belongs to user {STRANGER}", theirs.display());
     assert!(said.contains("XDG_RUNTIME_DIR is passed over") && said.contains(&why), "{said}");
+    home.ok(&["agent", "stop"]);
     std::os::unix::fs::chown(&theirs, Some(0), Some(0)).unwrap();
     set_permissions(&theirs, Permissions::from_mode(0o770)).unwrap();
     let said = home.run(&["doctor"]).stdout;
@@ -228,6 +231,7 @@ fn asked(home: &Home, socket: &Path, token: &str) -> (usize, usize) {
         }
         match Client::connect(socket) {
             Ok(mut client) => {
+                client.set_deadline(Duration::from_secs(20));
                 assert_eq!(&*client.call(&GetToken::default()).unwrap().token.expose(), token);
                 served += 1;
             }
@@ -239,3 +243,4 @@ fn asked(home: &Home, socket: &Path, token: &str) -> (usize, usize) {
         }
     }
     (served, refused)
+}
