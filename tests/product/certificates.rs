@@ -8,7 +8,7 @@ use super::tls::{Authority, Front, Manners};
 use super::tokens::wait_for_expiry;
 
 /// A home that knows a provider whose token endpoint is behind `front`.
-fn home_with(server: &Server, front: &Front, top: &str) -> Home {
+pub(crate) fn home_with(server: &Server, front: &Front, top: &str) -> Home {
     let home = Home::new();
     let (issuer, client, token) = (server.issuer(), server.client_id(), front.url("/token"));
     home.configure(&format!(
@@ -17,7 +17,7 @@ fn home_with(server: &Server, front: &Front, top: &str) -> Home {
     home
 }
 
-fn log_in(home: &Home) {
+pub(crate) fn log_in(home: &Home) {
     home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
     let login = home.log_in_with(&["login", "tls", "--no-browser"]);
     assert_eq!(login.code, 0, "{}", login.stderr);

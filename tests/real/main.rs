@@ -18,6 +18,7 @@ mod home;
 #[path = "../keyring/mod.rs"]
 mod keyring;
 mod logind;
+mod memory;
 mod pages;
 mod passphrase;
 mod paste;

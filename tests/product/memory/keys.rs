@@ -1,5 +1,5 @@
-//! The keys of a vault with a machine slot, made again from what is on the disk: what an agent that opened it has had in
-//! its hands. A second reading of `vault.json`, by its description alone.
+//! The keys of a vault, made again from what is on the disk and what opens a slot: what an agent that opened it has had in its
+//! hands. A second reading of `vault.json`, by its description alone.
 
 use std::fs;
 
@@ -16,17 +16,31 @@ use super::super::home::Home;
 
 type Key = [u8; 32];
 
-/// Each with its name: from the file that opens the slot to the key that records are sealed under.
+/// Each of a vault with a machine slot with its name: from the file that opens it to the key that records are sealed under.
 pub(super) fn of_vault(home: &Home) -> Vec<(&'static str, Key)> {
-    let header: Value = serde_json::from_slice(&fs::read(home.vault().join("vault.json")).unwrap()).unwrap();
-    let body = &header["body"];
-    let text = |value: &Value| value.as_str().unwrap().to_owned();
-    let bytes = |value: &Value| STANDARD.decode(text(value)).unwrap();
-    let slot = body["slots"].as_array().unwrap().iter().find(|slot| slot["kind"] == "machine").unwrap();
-    let file: Key =
-        fs::read(home.state().join(format!("machine-key-{}", text(&slot["id"])))).unwrap().try_into().unwrap();
+    let (_, slot) = slot(home, "machine");
+    let file = home.state().join(format!("machine-key-{}", slot["id"].as_str().unwrap()));
+    let file: Key = fs::read(file).unwrap().try_into().unwrap();
     let machine = fs::read_to_string("/etc/machine-id").or_else(|_| fs::read_to_string("/var/lib/dbus/machine-id"));
     let slot_key = derive(&file, machine.unwrap_or_default().trim().as_bytes(), "cred-helper machine slot");
+    let mut keys = opened_by(home, "machine", slot_key);
+    keys.push(("the machine slot's file", file));
+    keys
+}
+
+/// The header's body, and its slot of that kind.
+fn slot(home: &Home, kind: &str) -> (Value, Value) {
+    let header: Value = serde_json::from_slice(&fs::read(home.vault().join("vault.json")).unwrap()).unwrap();
+    let body = header["body"].clone();
+    let slot = body["slots"].as_array().unwrap().iter().find(|slot| slot["kind"] == kind).unwrap().clone();
+    (body, slot)
+}
+
+/// The keys that the key of a slot of that kind leads to, itself included.
+pub(super) fn opened_by(home: &Home, kind: &str, slot_key: Key) -> Vec<(&'static str, Key)> {
+    let (body, slot) = slot(home, kind);
+    let text = |value: &Value| value.as_str().unwrap().to_owned();
+    let bytes = |value: &Value| STANDARD.decode(text(value)).unwrap();
     let (exchange, link) =
         (derive(&slot_key, b"", "cred-helper slot exchange"), derive(&slot_key, b"", "cred-helper slot link"));
     let private = StaticSecret::from(exchange);
@@ -46,7 +60,6 @@ pub(super) fn of_vault(home: &Home) -> Vec<(&'static str, Key)> {
     let vault_key = cipher.decrypt(&XNonce::from(*nonce), Payload { msg: sealed, aad: &place }).unwrap();
     let vault_key: Key = vault_key.try_into().unwrap();
     vec![
-        ("the machine slot's file", file),
         ("the slot's key", slot_key),
         ("the slot's private key", exchange),
         ("the slot's link", link),

@@ -6,6 +6,7 @@ mod core;
 mod key_page;
 mod keys;
 pub(crate) mod needles;
+mod ways;
 
 use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::process::Stdio;
