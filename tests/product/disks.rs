@@ -10,24 +10,28 @@ use cred_helper::demo::server::{Behaviour, Server};
 use super::home::{Ended, Home, browse, ended, first_line, lasting_server};
 
 /// A home whose `.local` is a file system of one MiB. Everything runs where it is mounted.
-struct SmallDisk {
+pub(crate) struct SmallDisk {
     home: Home,
     /// Holds the namespace until its standard input ends.
     holder: Child,
 }
 
 impl SmallDisk {
-    /// With one login; `None`, with a word, where that can't be had.
     fn signed_in(server: &Server) -> Option<Self> {
+        Self::mounted(server, "mount -t tmpfs -o size=1m,mode=700 small-disk \"$1\"")
+    }
+
+    /// With one login, on what these shell commands mount at `$1`; `None`, with a word, where that can't be had.
+    pub(crate) fn mounted(server: &Server, mount: &str) -> Option<Self> {
         if !rustix::process::geteuid().is_root() {
             eprintln!("skipped: only root can mount a file system");
             return None;
         }
         let home = Home::new();
         home.make_private(".local");
-        let script = "mount -t tmpfs -o size=1m,mode=700 small-disk \"$1\" && echo mounted && exec cat";
+        let script = format!("{{ {mount}; }} >&2 && echo mounted && exec cat");
         let mut holder = Command::new("unshare");
-        holder.args(["--mount", "--propagation", "private", "sh", "-c", script, "sh"]).arg(home.path().join(".local"));
+        holder.args(["--mount", "--propagation", "private", "sh", "-c", &script, "sh"]).arg(home.path().join(".local"));
         let mut holder = holder.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         let mut said = [0; 8];
         if holder.stdout.as_mut().unwrap().read_exact(&mut said).is_err() {
@@ -44,13 +48,13 @@ impl SmallDisk {
         Some(disk)
     }
 
-    fn inside(&self, program: &str) -> Command {
+    pub(crate) fn inside(&self, program: &str) -> Command {
         let mut command = Command::new("nsenter");
         command.arg(format!("--mount=/proc/{}/ns/mnt", self.holder.id())).arg("--").arg(program);
         command
     }
 
-    fn command(&self, arguments: &[&str]) -> Command {
+    pub(crate) fn command(&self, arguments: &[&str]) -> Command {
         let plain = self.home.command(arguments);
         let mut command = self.inside("env");
         command.arg("-i");
@@ -65,15 +69,19 @@ impl SmallDisk {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Ended {
+    pub(crate) fn run(&self, arguments: &[&str]) -> Ended {
         ended(self.command(arguments).output().unwrap())
     }
 
     #[track_caller]
-    fn ok(&self, arguments: &[&str]) -> String {
+    pub(crate) fn ok(&self, arguments: &[&str]) -> String {
         let ended = self.run(arguments);
         assert_eq!(ended.code, 0, "cred-helper {arguments:?}: {}", ended.stderr);
         ended.stdout.trim_end().to_owned()
+    }
+
+    pub(crate) fn path(&self) -> &std::path::Path {
+        self.home.path()
     }
 
     /// Takes all the space there is.
@@ -99,7 +107,7 @@ impl SmallDisk {
         self.remount("ro");
     }
 
-    fn restart_agent(&self) {
+    pub(crate) fn restart_agent(&self) {
         let status: serde_json::Value = serde_json::from_str(&self.ok(&["agent", "status", "--json"])).unwrap();
         self.home.kill(status["pid"].as_i64().unwrap().try_into().unwrap());
     }
@@ -114,9 +122,9 @@ impl Drop for SmallDisk {
 }
 
 /// How long a refresh may take to get to its server on a busy machine.
-const LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const LIMIT: Duration = Duration::from_secs(60);
 
-fn none_reused(server: &Server) -> bool {
+pub(crate) fn none_reused(server: &Server) -> bool {
     server.families().iter().all(|family| family.ended.is_none())
 }
 

@@ -19,6 +19,8 @@ mod certificates;
 mod crashes;
 #[cfg(target_os = "linux")]
 mod disks;
+#[cfg(target_os = "linux")]
+mod failing_disk;
 mod faults;
 #[cfg(target_os = "linux")]
 mod handovers;
