@@ -2,10 +2,11 @@
 //! refuses or hangs, and whoever asks is told which file it is and what to do.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
-use cred_helper::demo::server::Server;
+use cred_helper::demo::server::{Behaviour, Entry, Server};
 
-use super::home::{Home, lasting_server};
+use super::home::{Home, ended, lasting_server};
 
 impl Home {
     /// The files of its records.
@@ -215,4 +216,41 @@ fn a_damaged_header_is_a_failure_of_storage() {
     home.ok(&["agent", "stop"]);
     std::fs::write(&header, good).unwrap();
     assert!(server.is_live(&home.token()));
+}
+
+/// What becomes of the file that opens the machine's slot while the server thinks about a refresh.
+#[test]
+fn whatever_becomes_of_the_machines_key_in_the_middle_of_a_refresh_its_answer_is_kept() {
+    type Fate = fn(&Path);
+    let fates: [(&str, Fate); 3] = [
+        ("gone", |key| std::fs::remove_file(key).unwrap()),
+        ("another", |key| std::fs::write(key, [7; 32]).unwrap()),
+        ("cut short", |key| std::fs::write(key, [7; 5]).unwrap()),
+    ];
+    for (name, fate) in fates {
+        let server = lasting_server();
+        let home = Home::signed_in(&server);
+        let before = home.token();
+        let entries = std::fs::read_dir(home.state()).unwrap().map(|entry| entry.unwrap().path());
+        let key = { entries }.find(|path| path.to_str().unwrap().contains("machine-key-")).unwrap();
+        let kept = std::fs::read(&key).unwrap();
+        server.set_behaviour(Behaviour::DelayAnswer(Duration::from_secs(2)), 1);
+        let refresh = home.start(&["refresh"]);
+        let sent = |log: &[Entry]| log.iter().any(|entry| entry.is_grant("refresh_token"));
+        assert!(server.wait_for(Duration::from_secs(60), sent));
+        fate(&key);
+        let refreshed = ended(refresh.wait_with_output().unwrap());
+        assert_eq!(refreshed.code, 0, "{name}: {}", refreshed.stderr);
+        let after = home.token();
+        assert!(server.is_live(&after) && after != before, "{name}");
+        assert_eq!(home.json(&["status", "--json"])["accounts"][0]["persisted"], true, "{name}");
+        home.kill_agent();
+        let refused = home.run(&["get-token"]);
+        assert!(refused.code != 0 && refused.stdout.is_empty(), "{name}: {refused:?}");
+        assert_eq!(refused.stderr.trim_end().lines().count(), 1, "{name}: {}", refused.stderr);
+        std::fs::write(&key, &kept).unwrap();
+        assert_eq!(home.token(), after, "{name}: it was on the disk");
+        home.ok(&["refresh"]);
+        assert!(none_reused(&server), "{name}");
+    }
 }

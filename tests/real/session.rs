@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use cred_helper::demo::server::{Behaviour, Entry, Server};
+use cred_helper::ipc::message::vault::LOCK_PATIENCE;
 
 use crate::home::{Ended, Home, ended, lasting_server};
 use crate::keyring::Session;
@@ -195,6 +196,42 @@ fn whatever_becomes_of_the_keyring_in_the_middle_of_a_refresh_its_answer_is_kept
         }
         assert!(server.families().iter().all(|family| family.ended.is_none()), "{name}");
     }
+}
+
+/// A server that takes longer than a lock waits: the vault is locked, its dialog is shown and dismissed, and then the answer comes.
+#[test]
+fn a_dialog_dismissed_in_the_middle_of_a_refresh_costs_no_login() {
+    if std::env::var_os("CRED_HELPER_TESTS_LONG").is_none() {
+        eprintln!("skipped: it takes as long as a lock waits for a server");
+        return;
+    }
+    let Some((mut session, server, home)) = signed_in() else { return };
+    if missing(&["tmux"]) {
+        return;
+    }
+    let before = home.token();
+    server.set_behaviour(Behaviour::DelayAnswer(LOCK_PATIENCE + Duration::from_secs(20)), 1);
+    let refresh = home.start(&["refresh", "--no-start"]);
+    assert!(server.wait_for(LIMIT, |log| log.iter().any(|entry| entry.is_grant("refresh_token"))));
+    home.ok(&["lock"]);
+    session.lock_keyring();
+    let prompter = Prompter::start(&session.address);
+    let terminal = Terminal::start(&home, 100, 30);
+    let (screen, code) = terminal.ended("cred-helper unlock");
+    assert_eq!((code, prompter.asked()), (29, 1), "{screen}");
+    let under_way = || home.json(&["agent", "status", "--json"])["exchanges"].as_u64().unwrap();
+    assert_eq!(under_way(), 1, "in its middle");
+    assert_eq!(ended(refresh.wait_with_output().unwrap()).code, 14, "whoever waited was told of the lock");
+    while under_way() > 0 {}
+    drop(prompter);
+    restart_keyring(&mut session);
+    home.ok(&["agent", "stop"]);
+    home.ok(&["unlock"]);
+    let after = home.token();
+    assert!(server.is_live(&after) && after != before, "what came is there");
+    assert_eq!(server.count_grant("refresh_token"), 1);
+    home.ok(&["refresh"]);
+    assert!(server.families().iter().all(|family| family.ended.is_none()));
 }
 
 fn restart_keyring(session: &mut Session) {

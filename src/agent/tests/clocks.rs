@@ -41,6 +41,23 @@ async fn a_token_that_ended_while_the_machine_slept_is_refreshed_once() {
     assert!(world.due("one") > world.clock.now(), "the next one is planned");
 }
 
+/// What its rules guard is what is handed out: a program gets nothing here without a yes, and nobody could give one.
+#[tokio::test]
+async fn a_refresh_ahead_asks_nobody() {
+    let rules =
+        "pinentry = '/nonexistent/pinentry'\n[accounts.\"*\"]\nallow = []\nconfirm = true\nrate_limit = \"2/h\"\n";
+    let world = World::configured(Config::parse(rules, "config.toml").unwrap(), Options::default()).await;
+    world.log_in("one").await.unwrap();
+    assert_eq!(world.get("one").await.unwrap_err().kind(), ErrorKind::NotConfirmed);
+    for times in 1..=3 {
+        world.clock.pass(world.due("one").since(world.clock.now()) + Duration::from_secs(1));
+        world.agent.woken(Wake::Due);
+        world.landed().await;
+        assert_eq!(world.refreshes(), times);
+    }
+    assert_eq!(world.get("one").await.unwrap_err().kind(), ErrorKind::NotConfirmed);
+}
+
 const DAYS: i64 = 3 * 24 * 3600;
 
 #[tokio::test]
