@@ -6,6 +6,8 @@
 
 mod accounts;
 pub mod alarm;
+mod apart;
+mod arrival;
 mod audit;
 mod auto_lock;
 mod beginning;

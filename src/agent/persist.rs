@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
-use tracing::{debug, warn};
+use tracing::warn;
 
 use super::tokens::gone;
 use super::{Agent, blocking};
@@ -44,21 +44,6 @@ pub(super) enum Kept<T> {
 }
 
 impl Agent {
-    /// Writes an answer down before anything else is waited for: other writes, this record's turn, a disk that is slow.
-    pub(super) async fn arrive(&self, mut prepared: Prepared, mut record: Record) -> Result<Prepared, Error> {
-        if let Some(account) = self.table().get(record.incarnation) {
-            record.used_at = account.used_at();
-        }
-        let written = self.with_vault(move |_| {
-            if let Err(error) = prepared.arrive(&record) {
-                // Keeping it says so, if that fails too.
-                debug!(account = %record.account, "not written ahead: {error}");
-            }
-            Ok(prepared)
-        });
-        written.await
-    }
-
     /// Keeps the outcome of an exchange that began with the login `asked`.
     pub(super) async fn keep<T>(
         self: &Arc<Self>,

@@ -4,6 +4,7 @@
 //! the request goes out; otherwise it doesn't. A refresh never opens a browser, and only a dead grant asks a person to
 //! log in.
 
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,18 +12,19 @@ use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tracing::info;
 
 use super::accounts::{Narrowed, Variant, login_hint};
+use super::apart::Apart;
+use super::arrival::{Redeemed, apply};
 use super::failures::{barred_error, dead_error, lasting};
 use super::gate::{Closed, Pass};
 use super::persist::Kept;
 use super::{Agent, fingerprint, single_flight};
 use crate::clock::Moment;
 use crate::fault;
-use crate::grant::{self, Client, Granted, RefreshRequest};
+use crate::grant::{Client, Granted};
 use crate::ipc::message::event::Change;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::provider::Provider;
 use crate::secret::Secret;
-use crate::token::TokenSet;
 use crate::vault::record::Record;
 use crate::vault::{Mark, Prepared, RecordId};
 
@@ -46,9 +48,9 @@ pub(super) struct Job {
     pub(super) variant: Variant,
     stored: (RecordId, u64),
     pub(super) record: Arc<Record>,
-    provider: Arc<Provider>,
-    client: Client,
-    refresh: Secret,
+    pub(super) provider: Arc<Provider>,
+    pub(super) client: Client,
+    pub(super) refresh: Secret,
 }
 
 impl Agent {
@@ -120,21 +122,18 @@ impl Agent {
         let job = self.job(incarnation, variant).map_err(Stop::Final)?;
         let (id, version) = job.stored.clone();
         let mark = Mark { rotation: job.record.rotation, at: self.clock.now() };
+        let apart = Apart::new().map_err(|error| self.no_thread(&job, &error))?;
         let prepared = self.with_vault(move |vault| vault.prepare(&id, version, mark)).await;
         drop(writing);
         let prepared = prepared.map_err(|error| self.not_prepared(incarnation, error))?;
-        let request = RefreshRequest {
-            provider: &job.provider,
-            token_endpoint: &job.record.token_endpoint,
-            client: &job.client,
-            refresh_token: &job.refresh,
-            scope: &job.variant.scope,
-            audience: job.variant.audience.as_deref(),
-            issuer: job.record.issuer.as_deref(),
-        };
-        fault::point("refresh.send");
-        match grant::refresh(&self.http, &*self.clock, request).await {
-            Ok(granted) => self.succeeded(job, prepared, granted).await,
+        let agent = Arc::clone(self);
+        let redeemed = apart.run(move || agent.redeem(job, prepared)).await;
+        let Redeemed { job, prepared, answer } = redeemed.ok_or_else(|| {
+            let message = "the agent failed in the middle of a refresh; see its log";
+            Stop::Final(Error::new(ErrorKind::Internal, message))
+        })?;
+        match answer {
+            Ok((granted, at)) => self.succeeded(job, prepared, granted, at).await,
             Err(failure) => Err(self.failed(&job, prepared, failure).await),
         }
     }
@@ -191,15 +190,23 @@ impl Agent {
         Stop::Again(error, DISK_PAUSE)
     }
 
-    async fn succeeded(self: &Arc<Self>, job: Job, prepared: Prepared, granted: Granted) -> Result<(), Stop> {
+    /// Nothing was sent.
+    fn no_thread(&self, job: &Job, error: &io::Error) -> Stop {
+        let name = &job.record.account;
+        let message = format!("{name}: the machine gave no thread for its refresh: {error}");
+        Stop::Again(Error::new(ErrorKind::TemporarilyUnavailable, message).account(name), DISK_PAUSE)
+    }
+
+    async fn succeeded(
+        self: &Arc<Self>,
+        job: Job,
+        prepared: Prepared,
+        granted: Granted,
+        now: Moment,
+    ) -> Result<(), Stop> {
         let rotated = granted.tokens.refresh.is_some();
         let late = granted.tokens.refresh.as_ref().unwrap_or(&granted.tokens.access).duplicate();
-        let now = self.clock.moment();
         let id_came = granted.tokens.id.is_some();
-        fault::point("refresh.keep");
-        let mut arrived = job.record.duplicate();
-        apply(&mut arrived, &job.variant, granted.tokens.duplicate(), now);
-        let prepared = self.arrive(prepared, arrived).await.map_err(Stop::Final)?;
         let kept = self.keep(&job.record, prepared, |record| apply(record, &job.variant, granted.tokens, now)).await;
         fault::point("refresh.answer");
         let narrowed = match kept {
@@ -252,44 +259,4 @@ pub(super) fn client(record: &Record, provider: &Provider) -> Client {
         secret: secret.map(Secret::duplicate),
         authentication: record.client_authentication,
     }
-}
-
-/// Puts an answer into a record. What the server left out stays as it was (RFC 6749 sections 5.1 and 6). The token of
-/// another scope or audience is no part of the record and is given back.
-fn apply(record: &mut Record, variant: &Variant, answer: TokenSet, now: Moment) -> Option<Narrowed> {
-    let obtained = answer.obtained();
-    let TokenSet { access, refresh, id, token_type, expires_at, id_expires_at, obtained_at, obtained_boot, scope } =
-        answer;
-    record.refreshed_at = Some(now.wall);
-    record.dead = None;
-    // The token just redeemed has proven itself, so what came before it is of no more use.
-    record.previous_refresh = None;
-    if let Some(refresh) = refresh {
-        record.previous_refresh = record.tokens.refresh.replace(refresh);
-        record.rotation += 1;
-    }
-    if !variant.is_plain() {
-        let scope = if scope.is_empty() { variant.scope.clone() } else { scope };
-        let lifetime = expires_at.map(|end| end.since(obtained_at));
-        let fingerprint = fingerprint(&access);
-        return Some(Narrowed { access, fingerprint, token_type, obtained, lifetime, scope });
-    }
-    if let Some(id) = id {
-        record.tokens.id = Some(id);
-        record.tokens.id_expires_at = id_expires_at;
-    } else if let Some(end) = record.tokens.id_expires_at {
-        // It ends when it ends, told by the clock as it is now: where nobody knows its age, at once.
-        let lifetime = end.since(record.tokens.obtained_at);
-        let age = obtained.since(record.tokens.obtained()).most().unwrap_or(lifetime);
-        record.tokens.id_expires_at = Some(obtained_at + lifetime.saturating_sub(age));
-    }
-    if !scope.is_empty() {
-        record.tokens.scope = scope;
-    }
-    record.tokens.access = access;
-    record.tokens.token_type = token_type;
-    record.tokens.expires_at = expires_at;
-    record.tokens.obtained_at = obtained_at;
-    record.tokens.obtained_boot = obtained_boot;
-    None
 }

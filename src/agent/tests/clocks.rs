@@ -149,11 +149,13 @@ async fn two_hundred_accounts_after_a_sleep_or_a_set_clock_are_refreshed_once_ea
         let token = world.get("a0").await.unwrap();
         assert!(world.server.is_live(&token.token.expose()), "whoever asks does not wait for a turn");
         for _ in 0..25 {
+            let (began, before) = (world.clock.boot(), world.refreshes());
             world.clock.pass(Duration::from_secs(1));
-            let before = world.refreshes();
             world.agent.woken(Wake::Due);
             world.landed().await;
-            assert!(world.refreshes() - before < 40, "spread over seconds");
+            // A busy machine takes time of its own, in which others fall due.
+            let seconds = (world.clock.boot() - began).as_secs() as usize;
+            assert!(world.refreshes() - before < 40 * seconds.max(1), "spread over seconds");
         }
         assert_eq!(world.refreshes(), 200 * round, "one for each");
     }
