@@ -55,7 +55,7 @@ use self::ledger::Ledger;
 pub use self::machine::MachineId;
 use self::ownership::Ownership;
 #[cfg(unix)]
-pub use self::passing::Passed;
+pub use self::passing::{Handing, Passed};
 pub use self::prepared::{Mark, Prepared};
 pub use self::records::{Loaded, RecordId, Stored, Written};
 pub use self::restored::Barred;
@@ -154,7 +154,7 @@ impl Shared {
 impl Vault {
     /// Becomes the vault's owner and reads what can be read without its key.
     pub fn open(options: OpenOptions) -> Result<Self, VaultError> {
-        let disk = Disk { faults: options.faults.clone() };
+        let disk = Disk { faults: options.faults.clone(), ..Disk::default() };
         disk.make_directory(&options.vault_dir)?;
         let ownership = Ownership::take(&options)?;
         let records = options.vault_dir.join("records");

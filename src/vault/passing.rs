@@ -1,7 +1,8 @@
 //! What an owner knows of its vault, handed to the agent that succeeds it: the key, and what is in memory alone.
 //!
-//! The lock goes along as the same open file, so that it is never free in between. Nothing here writes: until the successor
-//! owns the vault, all it does is read.
+//! The lock goes along as the same open file, so that it is never free in between. Only the owner writes: from before the
+//! owner tells what it knows until the other one goes on it does not, nor does the successor until it owns the vault. The
+//! disk itself refuses, see [`super::disk::Writers`]: whatever anybody began before.
 
 use std::collections::HashMap;
 use std::fs::File;
@@ -13,7 +14,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde::{Deserialize, Serialize};
 
-use super::disk::Disk;
+use super::disk::{Disk, Writers};
 use super::error::VaultError;
 use super::header::Header;
 use super::ledger::Entry;
@@ -53,8 +54,44 @@ struct Memory {
 
 const ODD: VaultError = VaultError::Internal("what was handed over does not open the vault");
 
+/// Nobody writes here. Dropped, this one is the owner as before.
+#[derive(Debug)]
+pub struct Handing {
+    vault: Vault,
+    for_good: bool,
+}
+
+impl Handing {
+    /// The successor is the owner: whose it is to remove the owner's file, and to write anything else.
+    pub fn for_good(mut self) {
+        self.for_good = true;
+        self.vault.shared.ownership.passed_on.store(true, Ordering::Relaxed);
+    }
+}
+
+impl Drop for Handing {
+    fn drop(&mut self) {
+        if !self.for_good {
+            self.vault.shared.disk.writers.open();
+        }
+    }
+}
+
 impl Vault {
-    /// What a successor needs, and the lock. Waits for whatever writes.
+    /// Begins to hand over: nothing is written from here on. Waits so long for whatever is being written.
+    pub fn begin_handing(&self, limit: Duration) -> Result<Handing, VaultError> {
+        if !self.shared.disk.writers.close(limit) {
+            return Err(VaultError::Storage("the disk does not answer".to_owned()));
+        }
+        Ok(Handing { vault: self.clone(), for_good: false })
+    }
+
+    /// Is the owner, after [`Vault::take_over`].
+    pub fn own(&self) {
+        self.shared.disk.writers.open();
+    }
+
+    /// What a successor needs, and the lock.
     pub fn pass_on(&self) -> Result<(Passed, File), VaultError> {
         let _admin = hold(&self.shared.admin);
         let _writes = hold(&self.shared.writes);
@@ -79,14 +116,9 @@ impl Vault {
         Ok((passed, self.shared.ownership.duplicate_lock()?))
     }
 
-    /// A successor has it now, or doesn't after all: whose it is to remove the owner's file.
-    pub fn passed_on(&self, passed_on: bool) {
-        self.shared.ownership.passed_on.store(passed_on, Ordering::Relaxed);
-    }
-
-    /// Becomes the owner that another one hands over to.
+    /// Becomes the owner that another one hands over to, which it is from [`Vault::own`] on.
     pub fn take_over(options: OpenOptions, passed: Passed, lock: File) -> Result<Self, VaultError> {
-        let disk = Disk { faults: options.faults.clone() };
+        let disk = Disk { faults: options.faults.clone(), writers: Arc::new(Writers::closed()) };
         let ownership = Ownership::inherit(&options, lock)?;
         let vault = Self { shared: Arc::new(Shared::new(options, disk, ownership)) };
         *vault.inner() = vault.read_header();

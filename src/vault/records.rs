@@ -198,7 +198,7 @@ impl Vault {
         self.inner().arrived.remove(id);
         self.enter(&keys, &vault, id, Entry::of(Kind::Written, version, record));
         // It names a version that is gone, so it means nothing any more, whether or not it can be removed.
-        let _ = fs::remove_file(self.mark_file(id));
+        self.shared.disk.forget(&self.mark_file(id));
         Ok(version)
     }
 

@@ -119,7 +119,9 @@ impl Agent {
         let opening = timeout(HOLD, self.opening.lock()).await;
         let _opening = opening.map_err(|_| unavailable("the vault is being opened: ask again"))?;
         self.persist_all().await?;
-        let (vault, lock) = self.with_vault(|vault| vault.pass_on()).await?;
+        let handing = self.with_vault(|vault| vault.begin_handing(HOLD)).await?;
+        let passing = timeout(HOLD, self.with_vault(|vault| vault.pass_on())).await;
+        let (vault, lock) = passing.map_err(|_| unavailable("the vault is in use: ask again"))??;
         fault::point("handover.take");
         let (socket, vault_dir) = (self.paths.socket.clone(), self.paths.vault_dir.clone());
         let take = FromOld::Take(Box::new(Take { socket, vault_dir, vault }));
@@ -129,14 +131,9 @@ impl Agent {
             other => return Err(unexpected(other)),
         }
         let paused = seat.mover.pause().await.ok_or_else(|| unavailable("the agent is stopping: ask again"))?;
-        self.vault.passed_on(true);
-        match successor.go(&paused).await {
-            Ok(()) => Ok(self.leave(seat, successor, paused, drained, version)),
-            Err(error) => {
-                self.vault.passed_on(false);
-                Err(error)
-            }
-        }
+        successor.go(&paused).await?;
+        handing.for_good();
+        Ok(self.leave(seat, successor, paused, drained, version))
     }
 
     fn begin(&self, seat: &Seat) -> Result<Successor, Error> {

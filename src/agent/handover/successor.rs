@@ -105,6 +105,9 @@ impl Line {
         };
         let listener = Listener::inherit(listener, &agent.paths.socket, moved, reception);
         let listener = listener.map_err(|_| odd())?;
+        agent.vault.own();
+        // What was due before could not be written.
+        agent.settle_soon();
         fault::point("successor.serving");
         // Whether or not the other one is still there to hear it.
         let _ = self.0.send(&FromNew::Serving, &[]).await;

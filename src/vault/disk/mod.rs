@@ -7,6 +7,7 @@
 mod unix;
 #[cfg(windows)]
 mod windows;
+mod writers;
 
 use std::fs::{self, File};
 use std::io::{self, Read as _, Seek as _, SeekFrom, Write as _};
@@ -18,6 +19,8 @@ use unix as system;
 #[cfg(windows)]
 use windows as system;
 
+pub(crate) use self::writers::Writers;
+use self::writers::Writing;
 use super::error::VaultError;
 use super::seal::random_name;
 use crate::fault::{self, Faults};
@@ -29,6 +32,7 @@ const TEMPORARY: &str = ".new-";
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Disk {
     pub(crate) faults: Option<Arc<Faults>>,
+    pub(crate) writers: Arc<Writers>,
 }
 
 /// A temporary file with its space in hand.
@@ -55,7 +59,7 @@ impl Disk {
         let is_new = !path.exists();
         for directory in missing.into_iter().rev().chain([path]) {
             self.step("disk.make_directory")
-                .and_then(|()| system::make_directory(directory))
+                .and_then(|_writing| system::make_directory(directory))
                 .map_err(VaultError::disk("make the directory", directory))?;
             if is_new {
                 self.sync_directory(directory)?;
@@ -80,9 +84,9 @@ impl Disk {
     pub(crate) fn prepare_named(&self, directory: &Path, name: &str, size: u64) -> Result<Temporary, VaultError> {
         let path = directory.join(name);
         let failed = || VaultError::disk("make a file in", directory);
-        self.step("disk.create").map_err(failed())?;
-        let temporary = Temporary { file: system::create(&path).map_err(failed())?, path, written: None };
-        let room = self.step("disk.allocate").and_then(|()| match size {
+        let created = self.step("disk.create").and_then(|_writing| system::create(&path));
+        let temporary = Temporary { file: created.map_err(failed())?, path, written: None };
+        let room = self.step("disk.allocate").and_then(|_writing| match size {
             0 => Ok(()),
             size => system::allocate(&temporary.file, size),
         });
@@ -108,12 +112,9 @@ impl Disk {
             Some(written) if written == bytes => Ok(()),
             _ => self.write(&mut temporary.file, bytes),
         };
-        let placed = written.and_then(|()| {
-            self.step("disk.sync")?;
-            temporary.file.sync_all()?;
-            self.step("disk.rename")?;
-            place(&temporary.path, path)
-        });
+        let synced = || self.step("disk.sync").and_then(|_writing| temporary.file.sync_all());
+        let placed = || self.step("disk.rename").and_then(|_writing| place(&temporary.path, path));
+        let placed = written.and_then(|()| synced()).and_then(|()| placed());
         if let Err(error) = placed {
             if temporary.written.is_none() {
                 self.discard(temporary);
@@ -124,10 +125,15 @@ impl Disk {
     }
 
     fn write(&self, file: &mut File, bytes: &[u8]) -> io::Result<()> {
-        self.step("disk.write")?;
+        let _writing = self.step("disk.write")?;
         file.seek(SeekFrom::Start(0))?;
         file.write_all(bytes)?;
         file.set_len(bytes.len() as u64)
+    }
+
+    /// Removes a file that means nothing any more, whether or not that works.
+    pub(crate) fn forget(&self, path: &Path) {
+        let _ = self.writers.begin().and_then(|_writing| fs::remove_file(path));
     }
 
     /// Gives the temporary file up.
@@ -140,7 +146,7 @@ impl Disk {
 
     /// Removes a file that need not be there.
     pub(crate) fn remove(&self, path: &Path) -> Result<(), VaultError> {
-        let removed = self.step("disk.remove").and_then(|()| match fs::remove_file(path) {
+        let removed = self.step("disk.remove").and_then(|_writing| match fs::remove_file(path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             other => other,
         });
@@ -150,19 +156,18 @@ impl Disk {
 
     /// Puts a file that was found whole in the place of `path`, as [`Disk::finish`] would have.
     pub(crate) fn adopt(&self, found: &Path, path: &Path) -> Result<(), VaultError> {
-        let synced = || {
-            self.step("disk.sync")?;
-            // Windows syncs what is open for writing, and renames what is open no more.
-            File::options().write(true).open(found)?.sync_all()?;
-            self.step("disk.rename")
-        };
-        synced().and_then(|()| fs::rename(found, path)).map_err(VaultError::disk("write", path))?;
+        // Windows syncs what is open for writing, and renames what is open no more.
+        let sync = |_writing| File::options().write(true).open(found)?.sync_all();
+        let synced = self.step("disk.sync").and_then(sync);
+        let placed = synced.and_then(|()| self.step("disk.rename").and_then(|_writing| fs::rename(found, path)));
+        placed.map_err(VaultError::disk("write", path))?;
         self.sync_directory(path)
     }
 
     /// Moves a file or directory; both ends are in this vault.
     pub(crate) fn rename(&self, from: &Path, to: &Path) -> Result<(), VaultError> {
-        self.step("disk.rename").and_then(|()| fs::rename(from, to)).map_err(VaultError::disk("move", from))?;
+        let moved = self.step("disk.rename").and_then(|_writing| fs::rename(from, to));
+        moved.map_err(VaultError::disk("move", from))?;
         self.sync_directory(from)?;
         self.sync_directory(to)
     }
@@ -178,7 +183,7 @@ impl Disk {
 
     /// Writes `bytes` from `at` on into a file; not synced. False if the file is not that long: it is not the one meant.
     pub(crate) fn append(&self, path: &Path, at: u64, bytes: &[u8]) -> Result<bool, VaultError> {
-        let written = self.step("disk.append").and_then(|()| {
+        let written = self.step("disk.append").and_then(|_writing| {
             let mut file = match File::options().write(true).open(path) {
                 Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(false),
                 file => file?,
@@ -194,7 +199,7 @@ impl Disk {
 
     /// Syncs a file that is there.
     pub(crate) fn sync(&self, path: &Path) -> Result<(), VaultError> {
-        let synced = self.step("disk.sync").and_then(|()| File::options().write(true).open(path)?.sync_all());
+        let synced = self.step("disk.sync").and_then(|_writing| File::options().write(true).open(path)?.sync_all());
         synced.map_err(VaultError::disk("write", path))
     }
 
@@ -206,14 +211,16 @@ impl Disk {
     fn sync_directory(&self, of: &Path) -> Result<(), VaultError> {
         let directory = of.parent().unwrap_or(of);
         self.step("disk.sync_directory")
-            .and_then(|()| system::sync_directory(directory))
+            .and_then(|_writing| system::sync_directory(directory))
             .map_err(VaultError::disk("write", directory))
     }
 
-    /// What tests do to the whole process happens, then what they do to this disk.
-    fn step(&self, point: &str) -> io::Result<()> {
+    /// A write begins, if this process may write. What tests do to the whole process happens, then what they do to this disk.
+    fn step(&self, point: &str) -> io::Result<Writing<'_>> {
+        let writing = self.writers.begin()?;
         fault::step(point)?;
-        self.faults.as_ref().map_or(Ok(()), |faults| faults.reach(point))
+        self.faults.as_ref().map_or(Ok(()), |faults| faults.reach(point))?;
+        Ok(writing)
     }
 }
 

@@ -167,3 +167,51 @@ fn directories_and_files_are_the_users_alone() {
         assert_eq!(mode(&file), 0o600, "{}", file.display());
     }
 }
+
+/// Whatever an agent had begun: what it wrote once its successor serves would undo what that has written since.
+#[cfg(unix)]
+#[test]
+fn only_the_owner_writes_whoever_hands_over() {
+    let home = Home::new();
+    let old = home.ready();
+    let id = old.create(&record("one")).expect("created").id;
+    let write = |vault: &Vault, version| vault.replace(&id, version, &record("two"));
+    for _ in 0..2 {
+        let handing = old.begin_handing(Duration::ZERO).expect("nobody writes");
+        assert!(write(&old, 1).is_err() && old.settle().is_err() && old.lock().is_err());
+        drop(handing);
+        old.unlock(None, false).expect("it goes on");
+    }
+    let handing = old.begin_handing(Duration::ZERO).expect("nobody writes");
+    let (passed, lock) = old.pass_on().expect("handed over");
+    let new = Vault::take_over(home.options(), passed, lock).expect("taken over");
+    assert_eq!(tokens(&new), ["one"]);
+    assert!(write(&new, 1).is_err() && new.settle().is_err(), "it is not the owner yet");
+    new.own();
+    handing.for_good();
+    assert_eq!(write(&new, 1).expect("it is"), 2);
+    // The old one finds a record and a header that are not what it wrote.
+    assert_eq!(old.displaced(vec![(id.clone(), 1)]), std::slice::from_ref(&id));
+    new.lock().expect("locked");
+    assert!(write(&old, 1).is_err() && old.mend_header().is_err() && old.remove(&id).is_err());
+    drop(old);
+    new.unlock(None, false).expect("opens");
+    assert_eq!((tokens(&new), write(&new, 2).expect("still the newest")), (vec!["two".to_owned()], 3));
+}
+
+#[cfg(unix)]
+#[test]
+fn a_write_that_hangs_stops_the_handover_and_nothing_else() {
+    let home = Home::new();
+    let vault = home.ready();
+    let id = vault.create(&record("one")).expect("created").id;
+    home.faults.plan("disk.sync 1 delay:300");
+    std::thread::scope(|scope| {
+        let writing = scope.spawn(|| vault.replace(&id, 1, &record("two")));
+        while vault.begin_handing(Duration::ZERO).is_ok() {
+            std::thread::yield_now();
+        }
+        assert_eq!(writing.join().expect("joined").expect("written"), 2);
+    });
+    vault.begin_handing(Duration::from_secs(60)).expect("now nobody writes");
+}
