@@ -163,7 +163,11 @@ impl Vault {
         disk.sweep(&options.vault_dir);
         disk.sweep(&records);
         let vault = Self { shared: Arc::new(Shared::new(options, disk, ownership)) };
-        *vault.inner() = vault.read_header();
+        let begun = vault.finish_reset();
+        *vault.inner() = match begun {
+            Ok(()) => vault.read_header(),
+            Err(error) => Inner { trouble: Some(Trouble::from(&error)), ..Inner::default() },
+        };
         Ok(vault)
     }
 

@@ -1,7 +1,8 @@
 //! Making a vault, adding slots, binding it to this machine, setting one aside.
 
 use std::collections::BTreeMap;
-use std::path::PathBuf;
+use std::fs;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use sha2::{Digest as _, Sha256};
@@ -14,6 +15,10 @@ use super::slot::{self, Person, Slot, SlotKey};
 use super::{Inner, Vault, disk, hold};
 use crate::ipc::message::vault::{SlotKind, SlotReport, VaultState};
 use crate::secret::Secret;
+
+/// Begins the name of a directory that a vault is being set aside in, and of one where that is done.
+const RESETTING: &str = "resetting-";
+const SET_ASIDE: &str = "set-aside-";
 
 impl Vault {
     /// Another way to open the vault; makes the vault if there is none. One weaker than those there are has to be
@@ -113,29 +118,66 @@ impl Vault {
         Ok((slot, slot_id, made))
     }
 
-    /// Sets the vault aside, so that a new one can be made. Deletes nothing; the answer is where it went.
+    /// Sets the vault aside, so that a new one can be made. Deletes nothing; the answer is where it went. Once begun, it is
+    /// finished by whoever opens the vault next: half of it would look like a vault from a backup.
     pub fn reset(&self) -> Result<PathBuf, VaultError> {
         let _admin = hold(&self.shared.admin);
         let _writes = hold(&self.shared.writes);
         let _turn = hold(&self.shared.header);
-        let disk = &self.shared.disk;
-        let name = format!("set-aside-{}-{}", self.shared.options.clock.now().0, &random_name()?[..8]);
-        let aside = self.shared.options.vault_dir.join(name);
-        disk.make_directory(&aside)?;
-        let records = self.records_directory();
-        disk.rename(&records, &aside.join("records"))?;
-        disk.make_directory(&records)?;
-        for (file, name) in [(self.ledger_file(), "ledger"), (self.header_file(), "vault.json")] {
-            // Whatever it is, if it is there.
-            if file.symlink_metadata().is_ok() {
-                disk.rename(&file, &aside.join(name))?;
-            }
-        }
+        let name = format!("{RESETTING}{}-{}", self.shared.options.clock.now().0, &random_name()?[..8]);
+        let resetting = self.shared.options.vault_dir.join(name);
+        self.shared.disk.make_directory(&resetting)?;
+        let aside = self.set_aside(&resetting).inspect_err(|_| self.put_back(&resetting))?;
         *hold(&self.shared.ledger) = Ledger::default();
         *hold(&self.shared.counted) = Default::default();
         let mut inner = self.inner();
         *inner = Inner { locks: inner.locks + 1, ..Inner::default() };
         Ok(aside)
+    }
+
+    /// Finishes a reset that was begun.
+    pub(super) fn finish_reset(&self) -> Result<(), VaultError> {
+        for entry in fs::read_dir(&self.shared.options.vault_dir).into_iter().flatten().flatten() {
+            if entry.file_name().to_string_lossy().starts_with(RESETTING) {
+                self.set_aside(&entry.path())?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Moves everything there that is not there yet, and gives that its last name.
+    fn set_aside(&self, resetting: &Path) -> Result<PathBuf, VaultError> {
+        let disk = &self.shared.disk;
+        for (file, name) in self.everything() {
+            let aside = resetting.join(name);
+            // Whatever it is, if it is there.
+            if file.symlink_metadata().is_ok() && aside.symlink_metadata().is_err() {
+                disk.rename(&file, &aside)?;
+            }
+        }
+        disk.make_directory(&self.records_directory())?;
+        let name = resetting.file_name().unwrap_or_default().to_string_lossy().replacen(RESETTING, SET_ASIDE, 1);
+        let aside = resetting.with_file_name(name);
+        disk.rename(resetting, &aside)?;
+        Ok(aside)
+    }
+
+    /// The disk refused some of it: the vault goes on as it was.
+    fn put_back(&self, resetting: &Path) {
+        // The one for the next vault.
+        let _ = fs::remove_dir(self.records_directory());
+        for (file, name) in self.everything() {
+            if file.symlink_metadata().is_err() {
+                // What can't be put back is set aside when the vault is opened next.
+                let _ = self.shared.disk.rename(&resetting.join(name), &file);
+            }
+        }
+        let _ = fs::remove_dir(resetting);
+    }
+
+    /// What makes a vault, and its name where that is set aside.
+    fn everything(&self) -> [(PathBuf, &'static str); 3] {
+        [(self.records_directory(), "records"), (self.ledger_file(), "ledger"), (self.header_file(), "vault.json")]
     }
 
     /// What binds a vault to this machine and installation; `None` before the installation has an id.

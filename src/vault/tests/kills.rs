@@ -250,18 +250,55 @@ fn a_new_epoch_loses_no_record_wherever_it_stops() {
 }
 
 #[test]
-fn a_reset_loses_nothing_wherever_it_stops() {
-    for steps in 0..20 {
+fn a_reset_loses_nothing_and_is_done_or_not_wherever_it_stops() {
+    let mut done = 0;
+    for steps in 0..30 {
         let home = Home::new();
         let vault = home.ready();
         vault.create(&record("old")).expect("created");
+        vault.settle().expect("settled");
         home.faults.stop_after(steps);
-        let _ = vault.reset();
+        let reset = vault.reset().is_ok();
         drop(vault);
         let files = super::records::files(home.directory.path());
         for name in [".rec", "vault.json"] {
             assert!(files.iter().any(|path| path.to_string_lossy().ends_with(name)), "{name} after {steps} steps");
         }
-        Home { faults: Arc::default(), ..home }.open();
+        let found = Home { faults: Arc::default(), ..home };
+        let vault = found.open();
+        let is_reset = vault.state() == VaultState::Absent;
+        if !is_reset {
+            assert!(!reset && vault.unlock_at_start().is_ok(), "after {steps} steps: {:?}", vault.state());
+            assert_eq!((tokens(&vault), vault.state()), (vec!["old".to_owned()], VaultState::Unlocked), "{steps}");
+        }
+        done += u32::from(is_reset);
+        // Another vault can be made in its place, and comes from nowhere.
+        if is_reset {
+            vault.add_slot(SlotKind::Machine, None, true).expect("a slot");
+            vault.create(&record("new")).expect("created");
+            vault.settle().expect("settled");
+            drop(vault);
+            let vault = found.ready();
+            assert_eq!((tokens(&vault), vault.state()), (vec!["new".to_owned()], VaultState::Unlocked), "{steps}");
+        }
+    }
+    assert!(done > 5, "{done}");
+}
+
+#[test]
+fn a_reset_that_the_disk_refuses_leaves_the_vault_as_it_was() {
+    for nth in 1..6 {
+        let home = Home::new();
+        let vault = home.ready();
+        let id = vault.create(&record("old")).expect("created").id;
+        home.faults.plan(&format!("disk.rename {nth} error:io"));
+        if vault.reset().is_ok() {
+            assert!(nth > 3);
+            return;
+        }
+        vault.replace(&id, 1, &record("newer")).expect("written");
+        drop(vault);
+        let vault = home.ready();
+        assert_eq!((tokens(&vault), vault.state()), (vec!["newer".to_owned()], VaultState::Unlocked), "{nth}");
     }
 }
