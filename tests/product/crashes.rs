@@ -1,5 +1,7 @@
 //! The agent killed without warning, against a server that ends a login whose refresh token is used twice.
 
+#[cfg(all(debug_assertions, target_os = "linux"))]
+mod endings;
 #[cfg(target_os = "linux")]
 mod fell;
 #[cfg(target_os = "linux")]
@@ -39,6 +41,29 @@ fn an_agent_dies_at_the_point_where_it_is_told_to() {
     home.disarm();
     home.ok(&["refresh"]);
     assert!(server.is_live(&home.token()));
+}
+
+/// The server has rotated, its answer was on its way, and now the server is down.
+#[cfg(all(debug_assertions, target_os = "linux"))]
+#[test]
+fn an_answer_that_a_kill_has_lost_is_told_while_the_server_is_down() {
+    let server = lasting_server();
+    let home = Home::new().with_faults();
+    home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
+    home.log_in(&server, &[]);
+    home.arm("http.read 1 kill");
+    assert_eq!(home.run(&["refresh", "--no-start"]).code, 18);
+    assert_eq!(server.count_grant("refresh_token"), 1);
+    assert!(server.listen(false));
+    for _ in 0..2 {
+        let account = &home.json(&["status", "--json"])["accounts"][0];
+        assert_eq!(account["answer_lost"], true, "{account}");
+        assert!(home.ok(&["status"]).contains("The answer to a refresh was lost"));
+        home.kill_agent();
+    }
+    assert!(server.listen(true));
+    assert_eq!(home.run(&["refresh"]).code, 10, "the same token, once more: the server takes it for theft");
+    assert!(home.ok(&["status"]).contains("was lost"));
 }
 
 #[cfg(target_os = "linux")]

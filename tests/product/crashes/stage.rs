@@ -22,6 +22,8 @@ pub(crate) struct Stage {
     seen: RefCell<HashMap<RecordId, (u64, u64, u64)>>,
     /// The slot that is to be removed.
     pub(crate) slot: RefCell<String>,
+    /// The token that is to be rejected.
+    pub(crate) token: RefCell<String>,
     /// How many records were looked at.
     pub(crate) looked_at: Cell<usize>,
 }
@@ -30,12 +32,21 @@ impl Stage {
     pub(crate) fn new(rotation: RotationMode) -> Self {
         let server = Server::start(Options { rotation, ..Options::default() }).unwrap();
         let home = Home::new().with_faults();
-        home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
-        home.log_in(&server, &[]);
-        let provider = crate::tokens::account_of(&home, &server);
-        home.log_in(&server, &["--account", "work"]);
-        home.ok(&["account", "default", &provider]);
-        Self { server, home, provider, seen: RefCell::default(), slot: RefCell::default(), looked_at: Cell::new(0) }
+        let seen = RefCell::default();
+        let (slot, token, looked_at) = (RefCell::default(), RefCell::default(), Cell::new(0));
+        let mut stage = Self { server, home, provider: String::new(), seen, slot, token, looked_at };
+        stage.provider = stage.sign_in();
+        stage
+    }
+
+    /// Makes the vault and both logins; the provider's name.
+    pub(crate) fn sign_in(&self) -> String {
+        self.home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
+        self.home.log_in(&self.server, &[]);
+        let provider = crate::tokens::account_of(&self.home, &self.server);
+        self.home.log_in(&self.server, &["--account", "work"]);
+        self.home.ok(&["account", "default", &provider]);
+        provider
     }
 
     pub(crate) fn named(&self, label: &str) -> String {

@@ -10,6 +10,7 @@ use std::sync::Mutex;
 use cred_helper::demo::server::{Behaviour, RotationMode};
 use cred_helper::fault::POINTS;
 
+use super::endings;
 use super::stage::Stage;
 use crate::home::Ended;
 
@@ -28,8 +29,8 @@ struct Operation {
 }
 
 /// What came of it.
-struct Asked {
-    ended: Ended,
+pub(super) struct Asked {
+    pub(super) ended: Ended,
     /// The fault points that were reached, the last one killing the agent.
     trace: Vec<String>,
 }
@@ -70,6 +71,9 @@ fn operations() -> Vec<Operation> {
         Operation { points: "successor.*", ..operation("restarted", restart, |stage, _| all_is_well(stage)) },
         operation("lock", |stage| quietly(stage, &["lock"]), unlocked_again),
         Operation { begin: locked, ..operation("unlock", |stage| quietly(stage, &["unlock"]), unlocked_again) },
+        Operation { begin: endings::refused_for_good, ..operation("refused for good", refresh, endings::buried) },
+        Operation { begin: endings::handed_out, ..operation("reject", endings::reject, refreshed) },
+        Operation { begin: endings::made, ..operation("reset", endings::reset, endings::was_reset) },
         Operation { begin: arrived, ..operation("start", start, |stage, _| all_is_well(stage)) },
     ]
 }
@@ -124,19 +128,19 @@ fn kill_at_every_step(operation: &Operation) -> Vec<String> {
 }
 
 /// By the agent that runs.
-fn quietly(stage: &Stage, arguments: &[&str]) -> Ended {
+pub(super) fn quietly(stage: &Stage, arguments: &[&str]) -> Ended {
     let mut arguments = arguments.to_vec();
     arguments.push("--no-start");
     stage.home.run(&arguments)
 }
 
-fn all_is_well(stage: &Stage) {
+pub(super) fn all_is_well(stage: &Stage) {
     for account in [stage.provider.clone(), stage.named("work")] {
         assert!(stage.works(&account), "{account} is lost");
     }
 }
 
-fn refresh(stage: &Stage) -> Ended {
+pub(super) fn refresh(stage: &Stage) -> Ended {
     quietly(stage, &["refresh", &stage.provider])
 }
 
@@ -161,7 +165,7 @@ fn refreshed(stage: &Stage, asked: &Asked) {
 }
 
 /// An agent runs, and has nothing left to do.
-fn awake(stage: &Stage) {
+pub(super) fn awake(stage: &Stage) {
     stage.home.run(&["refresh", &stage.provider]);
 }
 
