@@ -6,6 +6,7 @@
 
 mod connection;
 mod dispatch;
+mod door;
 mod guests;
 mod http;
 mod moving;
@@ -39,6 +40,8 @@ pub(crate) use peer::Stranger;
 
 /// After a failed accept that nothing could be done about: long enough not to spin, short enough not to be noticed.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
+/// So many callers are let in before those who are in take a turn.
+const AT_ONCE: usize = 16;
 /// How long requests under way may take once the agent is to stop; exchanges with servers are waited for elsewhere.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long the connections of a server that is moved have to settle; a caller that takes its answers more slowly stays.
@@ -179,16 +182,19 @@ pub async fn serve(listener: Listener, service: Arc<dyn Service>, stop: impl Fut
     let mut open = Open { service, connections, phase: watch::channel(Phase::Serving).0, report, guests };
     moved.into_iter().for_each(|moved| open.serve(moved));
     let mut stop = pin!(stop);
-    let mut failed = false;
+    let (mut failed, mut let_in) = (false, 0);
     loop {
         tokio::select! {
             _ = &mut stop => break,
             accepted = socket.accept() => match accepted {
                 Ok(stream) if open.guests.has_place().await => {
-                    failed = false;
+                    (failed, let_in) = (false, let_in + 1);
                     open.serve(Moved::new(stream));
+                    if let_in % AT_ONCE == 0 {
+                        open.guests.look().await;
+                    }
                 }
-                Ok(stream) => connection::turn_away(&stream),
+                Ok(stream) => door::turn_away(&stream),
                 Err(error) => {
                     // Once for each time, not five times a second.
                     if !std::mem::replace(&mut failed, true) {
@@ -227,8 +233,8 @@ impl Open {
         let (service, entered) = (self.service.clone(), self.connections.enter());
         let phase = self.phase.subscribe();
         let settling = Settling::new(phase.clone(), self.report.clone());
-        self.guests.admit(|guest| async move {
-            connection::run(connection, service, guest, phase, settling).await;
+        self.guests.admit(|guest, unseen| async move {
+            connection::run(connection, service, (guest, unseen), phase, settling).await;
             drop(entered);
         });
     }

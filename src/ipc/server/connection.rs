@@ -13,12 +13,13 @@ use tokio::time::{Instant, timeout, timeout_at};
 use zeroize::Zeroizing;
 
 use super::dispatch::{self, Owed};
+use super::door::{READ_ROOM, first_bytes, refuse};
 use super::moving::{Moved, Phase, Settling};
 use super::outbox::{CloseOnDrop, Outbox};
-use super::room::Guest;
+use super::room::{Expected, Guest};
 use super::{Peer, Service, http};
 use crate::fault;
-use crate::ipc::frame::{Decoder, Detected, Framing, detect, encode};
+use crate::ipc::frame::{Decoder, Detected, Framing};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::ipc::transport::AgentStream;
 use crate::secret::Secret;
@@ -31,14 +32,12 @@ pub(super) const WRITE_DEADLINE: Duration = Duration::from_secs(30);
 const MAX_UNDER_WAY: usize = 64;
 /// Said to who sends much while others do, too.
 pub(super) const FULL: &str = "the agent holds too much of unfinished messages; ask again";
-/// What one read takes.
-const READ_ROOM: usize = 4096;
 
 /// Serves one caller from where it stands to its end, or until it is moved.
 pub(super) async fn run(
     mut connection: Moved,
     service: Arc<dyn Service>,
-    guest: Arc<Guest>,
+    (guest, unseen): (Arc<Guest>, Expected),
     mut phase: watch::Receiver<Phase>,
     settling: Settling,
 ) {
@@ -53,7 +52,7 @@ pub(super) async fn run(
     connection.met = Some(peer.met());
     if connection.framing.is_none() {
         let first = tokio::select! {
-            first = first_bytes(&connection.stream, &mut connection.unread) => Some(first),
+            first = first_bytes(&connection.stream, &mut connection.unread, &guest, unseen) => Some(first),
             _ = phase.wait_for(|phase| *phase != Phase::Serving) => None,
         };
         match first {
@@ -68,64 +67,11 @@ pub(super) async fn run(
             Some(Err(_)) => return,
             None => return settling.goes(connection),
         }
+    } else {
+        drop(unseen);
     }
     // On the heap, so that a silent connection's task stays small.
     Box::pin(converse(connection, service, peer, guest, phase, settling)).await;
-}
-
-/// Reads until the protocol can be told. Waits for the first byte without a buffer or a timer, and for the rest with a
-/// deadline.
-async fn first_bytes(stream: &AgentStream, bytes: &mut Zeroizing<Vec<u8>>) -> io::Result<Detected> {
-    while bytes.is_empty() {
-        match read_more(stream, bytes)? {
-            // A hint, no promise: a connection that was just accepted is taken to be readable.
-            None => stream.readable().await?,
-            // A connection that was closed without a word needs none back.
-            Some(0) => return Err(io::ErrorKind::UnexpectedEof.into()),
-            Some(_) => {}
-        }
-    }
-    let deadline = Instant::now() + READ_DEADLINE;
-    let mut ended = false;
-    loop {
-        match detect(bytes) {
-            Detected::Undecided if !ended && bytes.len() < READ_ROOM => {}
-            detected => return Ok(detected),
-        }
-        timeout_at(deadline, stream.readable()).await??;
-        ended = read_more(stream, bytes)? == Some(0);
-    }
-}
-
-/// Adds what there is to read, without waiting; `None` if there is nothing yet.
-fn read_more(stream: &AgentStream, bytes: &mut Zeroizing<Vec<u8>>) -> io::Result<Option<usize>> {
-    let mut buffer = Zeroizing::new([0; READ_ROOM]);
-    let length = match stream.try_read(&mut buffer[..]) {
-        Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::Interrupted) => {
-            return Ok(None);
-        }
-        result => result?,
-    };
-    // At once, because a growing Vec leaves its old block unwiped.
-    if bytes.capacity() == 0 {
-        bytes.reserve_exact(2 * READ_ROOM);
-    }
-    bytes.extend_from_slice(&buffer[..length]);
-    Ok(Some(length))
-}
-
-/// There is no place for it: every other connection waits for an answer.
-pub(super) fn turn_away(stream: &AgentStream) {
-    refuse(
-        stream,
-        &Error::new(ErrorKind::TemporarilyUnavailable, "the agent has no room for another caller; ask again"),
-    );
-}
-
-/// One line, if it fits: whoever is refused is not waited for.
-fn refuse(stream: &AgentStream, error: &Error) {
-    let line = dispatch::respond(&dispatch::Id::default(), &Err(error.clone()), |parts| encode(Framing::Lines, parts));
-    let _ = stream.try_write(&line);
 }
 
 async fn converse(
@@ -182,6 +128,10 @@ async fn write_out(stream: &AgentStream, outbox: &Outbox) {
             }
         }
         fault::point("answer.written");
+        drop(entry);
+        if outbox.has_more() {
+            outbox.guest().turn().await;
+        }
     }
 }
 
@@ -264,8 +214,6 @@ impl Reader<'_> {
                 deadline.get_or_insert_with(|| Instant::now() + READ_DEADLINE);
             }
             match self.more(deadline).await {
-                // Whoever sends much takes turns with everybody else, a read at a time.
-                Ok(More::Bytes) if self.decoder.held() > READ_ROOM => tokio::task::yield_now().await,
                 Ok(More::Bytes) => {}
                 Ok(More::Phase) => return self.phase_end(),
                 Ok(More::End) => {
@@ -291,6 +239,10 @@ impl Reader<'_> {
     async fn answer_what_is_here(&mut self) -> Result<bool, End> {
         let mut any = false;
         loop {
+            // One question is answered at once; who asks the next one before it has its answer waits for its turn.
+            if (any || self.under_way.available_permits() < MAX_UNDER_WAY) && self.decoder.is_partial() {
+                self.outbox.guest().turn().await;
+            }
             let (read, message) = match self.decoder.next_message() {
                 Ok(Some(message)) => {
                     (dispatch::read(message), Secret::from(String::from_utf8_lossy(message).into_owned()))
@@ -317,11 +269,7 @@ impl Reader<'_> {
                 }
             };
             match read {
-                Ok(Some(asked)) => {
-                    self.start(asked, message, permit);
-                    // It may answer at once, and what it answers counts before the next one is begun.
-                    tokio::task::yield_now().await;
-                }
+                Ok(Some(asked)) => self.start(asked, message, permit),
                 Ok(None) => {}
                 Err((id, error)) => Owed::new(self.outbox.clone(), id, message, permit).pay(&Err(error)),
             }
@@ -378,6 +326,10 @@ impl Reader<'_> {
                 ready = readable => ready?,
                 _ = self.phase.wait_for(|phase| *phase != Phase::Serving) => return Ok(More::Phase),
                 Some(_) = self.calls.join_next(), if !self.calls.is_empty() => continue,
+            }
+            // A small request comes in one piece.
+            if self.decoder.is_partial() {
+                self.outbox.guest().turn().await;
             }
             let mut buffer = Zeroizing::new([0; READ_ROOM]);
             match self.stream.try_read(&mut buffer[..]) {

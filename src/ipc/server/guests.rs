@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 use tokio::task::{AbortHandle, Id, JoinSet};
 
-use super::room::{Guest, Room};
+use super::room::{Expected, Guest, Room};
 
 /// One of so many goes at once, so that looking for them is not done for each newcomer.
 const AT_ONCE: usize = 64;
@@ -61,10 +61,14 @@ impl Guests {
         true
     }
 
-    /// Serves another one.
-    pub(super) fn admit<F: Future<Output = ()> + Send + 'static>(&mut self, serve: impl FnOnce(Arc<Guest>) -> F) {
+    /// Serves another one. The second argument of `serve` is to be held until the connection was looked at: before that it
+    /// may have asked for something.
+    pub(super) fn admit<F: Future<Output = ()> + Send + 'static>(
+        &mut self,
+        serve: impl FnOnce(Arc<Guest>, Expected) -> F,
+    ) {
         let guest = self.room.enter();
-        let task = self.tasks.spawn(serve(Arc::clone(&guest)));
+        let task = self.tasks.spawn(serve(Arc::clone(&guest), Expected::by(&guest)));
         self.known.insert(task.id(), (task, guest));
     }
 
@@ -77,6 +81,13 @@ impl Guests {
         };
         self.known.remove(&id);
         true
+    }
+
+    /// Lets those that were admitted look at what their callers have sent already. Accepting needs no task's turn and would
+    /// run ahead of all of them, until thousands had been let in of whom nobody has read a word.
+    pub(super) async fn look(&mut self) {
+        turn().await;
+        self.reap();
     }
 
     /// How many are open now.
@@ -112,14 +123,12 @@ mod tests {
     use tokio::sync::watch;
 
     use super::*;
-    use crate::ipc::server::room::Expected;
 
     /// Waits for something until its caller hangs up, and so does what it told.
-    async fn waits(guest: Arc<Guest>, caller: UnixStream) {
+    async fn waits(expected: Expected, caller: UnixStream) {
         caller.set_nonblocking(true).expect("set");
         let caller = tokio::net::UnixStream::from_std(caller).expect("registered");
         let (gone, mut told) = watch::channel(());
-        let expected = Expected::by(&guest);
         tokio::spawn(async move {
             let _ = told.changed().await;
             drop(expected);
@@ -135,7 +144,7 @@ mod tests {
         for _ in 0..40 {
             let (caller, own) = UnixStream::pair().expect("a pair");
             callers.push(caller);
-            guests.admit(|guest| waits(guest, own));
+            guests.admit(|_, expected| waits(expected, own));
         }
         assert!(!guests.has_place().await, "each of them waits for something");
         drop(callers);

@@ -102,6 +102,11 @@ impl Outbox {
         }
     }
 
+    /// Whether another message waits.
+    pub(super) fn has_more(&self) -> bool {
+        !self.state().queue.is_empty()
+    }
+
     /// As [`Self::next`], without waiting.
     pub(super) fn pop(&self) -> Option<Entry> {
         let mut state = self.state();

@@ -1,5 +1,7 @@
 //! How much room callers may take: connections, and bytes that are held for them.
 //!
+//! Room is also the agent's one thread: who wants more of it than a small request takes goes through the turnstile.
+//!
 //! Each connection has limits of its own, but a thousand of them at their limits would take the machine's memory. So what is
 //! held for all is counted: as long as there is plenty, nobody notices; when there isn't, whoever holds more than a small
 //! request needs is cut off. A caller that asks for a token is served all the same.
@@ -7,6 +9,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use tokio::sync::Mutex;
 use tokio::time::Instant;
 
 /// Bytes held for all connections before large holders are cut off.
@@ -22,12 +25,20 @@ pub(super) struct Room {
     descriptors: AtomicUsize,
     /// Descriptors that connections may have; the rest is for files and servers.
     limit: usize,
+    /// Held by whoever is next to do more than its first small step.
+    turnstile: Mutex<()>,
 }
 
 impl Room {
     /// With room for connections of so many descriptors. Needs a runtime.
     pub(super) fn new(limit: usize) -> Arc<Self> {
-        Arc::new(Self { opened: Instant::now(), held: AtomicUsize::new(0), descriptors: AtomicUsize::new(0), limit })
+        Arc::new(Self {
+            opened: Instant::now(),
+            held: AtomicUsize::new(0),
+            descriptors: AtomicUsize::new(0),
+            limit,
+            turnstile: Mutex::default(),
+        })
     }
 
     /// Whether another connection takes a descriptor that is needed otherwise.
@@ -84,6 +95,14 @@ impl Guest {
         let all = self.room.held.fetch_add(more, Ordering::Relaxed).wrapping_add(more);
         let own = self.reading.load(Ordering::Relaxed) + self.waiting.load(Ordering::Relaxed);
         all <= PLENTY || own <= SHARE
+    }
+
+    /// Waits for its turn to do more than a small request takes: one connection at a time, and between two of them
+    /// everybody who wants little, whatever the system has to say of them included. So a crowd that sends without end costs
+    /// a caller with one question a step or two of theirs, not one of each.
+    pub(super) async fn turn(&self) {
+        let _next = self.room.turnstile.lock().await;
+        tokio::task::yield_now().await;
     }
 
     /// It takes another descriptor as long as it lives.
