@@ -14,6 +14,7 @@
 
 mod asked;
 mod attack;
+mod attackers;
 #[path = "../../tests/product/servers/faults.rs"]
 mod faults;
 #[path = "../../tests/product/crashes/fell.rs"]
@@ -41,6 +42,7 @@ const FIGURES: &[(&str, fn())] = &[
 fn main() {
     // cargo bench adds arguments of its own.
     let asked: Vec<String> = std::env::args().skip(1).filter(|argument| !argument.starts_with('-')).collect();
+    attackers::play(&asked);
     for (name, measure) in FIGURES {
         if asked.is_empty() || asked.iter().any(|asked| asked == name) {
             measure();
