@@ -8,10 +8,12 @@ use super::connect::{self, Connect};
 use super::exit::Failure;
 use super::table::{self, Cell};
 use super::{output, vault, when};
-use crate::ipc::client::{CallError, Client};
-use crate::ipc::message::ErrorKind;
+use crate::ipc::client::CallError;
 use crate::ipc::message::agent::{AgentReport, AgentStatus, RestartAgent, Restarted, StopAgent};
-use crate::ipc::start;
+use crate::ipc::message::{Error, ErrorKind, Method};
+use crate::ipc::owner::Holder;
+use crate::ipc::start::{self, Start};
+use crate::paths::Paths;
 
 /// An exchange under way is seen to its end before the agent stops.
 const PATIENCE: Duration = Duration::from_secs(90);
@@ -22,7 +24,7 @@ pub(super) fn run(connect: &Connect, command: &AgentCommand) -> Result<(), Failu
         AgentCommand::Stop => stop(),
         AgentCommand::Restart => restart(connect),
         AgentCommand::Status { json } => {
-            let report = connect::call(&mut Connect::existing()?, &AgentStatus {})?;
+            let report = put(connect::DEADLINE, &AgentStatus {})?;
             if *json { output::json(&report) } else { output::data(&shown(&report)) }
         }
         AgentCommand::Run => become_agent(),
@@ -35,43 +37,50 @@ fn start(connect: &Connect) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The agent that runs, if one does.
-fn running() -> Result<Option<Client>, Failure> {
-    match Connect::existing() {
-        Ok(mut client) => {
-            client.set_deadline(PATIENCE);
-            Ok(Some(client))
-        }
-        Err(failure) if failure.code() == ErrorKind::AgentUnreachable.exit_code() => Ok(None),
-        Err(failure) => Err(failure),
-    }
+/// Asks an agent that runs, about itself: starts none, and tells it nothing else.
+fn put<M: Method>(deadline: Duration, params: &M) -> Result<M::Answer, CallError> {
+    let paths = Paths::from_env().map_err(|error| Error::new(ErrorKind::Misconfigured, error.to_string()))?;
+    start::put(&paths, Start::Never, deadline, params).map(|(_, answer)| answer)
+}
+
+/// Whether none runs.
+fn is_gone(error: &CallError) -> bool {
+    matches!(error, CallError::Agent(error) if error.kind() == ErrorKind::AgentUnreachable)
 }
 
 fn restart(connect: &Connect) -> Result<(), Failure> {
-    let Some(mut client) = running()? else { return start(connect) };
-    match client.call(&RestartAgent {}) {
+    match put(PATIENCE, &RestartAgent {}) {
         Ok(Restarted { pid, version }) => {
             output::tell(&format!("Version {version} has taken over (pid {pid})."));
             Ok(())
         }
         // An older agent, or a system without handover: requests under way are finished, and others start the new one.
         Err(CallError::Agent(error)) if error.kind() == ErrorKind::MethodNotFound => {
-            drop(client);
             stop()?;
             start(connect)
         }
+        Err(error) if is_gone(&error) => start(connect),
+        // It ended meanwhile, by somebody else's doing.
+        Err(CallError::Io(error)) if error.kind() != std::io::ErrorKind::TimedOut => start(connect),
         Err(error) => Err(error.into()),
     }
 }
 
 fn stop() -> Result<(), Failure> {
-    let Some(mut client) = running()? else {
-        output::tell("No agent runs.");
-        return Ok(());
-    };
-    connect::call(&mut client, &StopAgent {})?;
+    let paths = connect::paths()?;
+    let holder = Holder::of(&paths.owner_file());
+    match put(PATIENCE, &StopAgent {}) {
+        Err(error) if is_gone(&error) => {
+            output::tell("No agent runs.");
+            return Ok(());
+        }
+        // It was ending already.
+        Err(CallError::Io(error)) if error.kind() != std::io::ErrorKind::TimedOut => {}
+        told => drop(told?),
+    }
     // It answers before it ends: whoever comes next must find it gone, not ending.
-    if !start::wait_until_gone(&connect::paths()?, PATIENCE) {
+    // What a forwarded agent holds can't be seen from here.
+    if !paths.socket_given && !holder.wait_for_end(PATIENCE) {
         let message = "the agent was told to stop and has not ended yet: see `cred-helper agent status`";
         return Err(Failure::new(ErrorKind::TemporarilyUnavailable, message));
     }

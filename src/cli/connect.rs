@@ -51,13 +51,6 @@ impl Connect {
         client.set_deadline(deadline);
         Ok(client)
     }
-
-    /// Connects to an agent that runs; starts none.
-    pub(super) fn existing() -> Result<Client, Failure> {
-        let mut client = start::connect_or_start(&paths()?, Start::Never, DEADLINE)?;
-        client.set_deadline(DEADLINE);
-        Ok(client)
-    }
 }
 
 /// Where things are.

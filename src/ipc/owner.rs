@@ -59,29 +59,54 @@ pub fn is_locked(owner_file: &Path) -> bool {
 
 /// Waits until the agent that holds the vault holds it no more; `false` if that takes longer. Another one may hold it then.
 pub fn wait_until_free(owner_file: &Path, limit: Duration) -> bool {
-    let Ok(file) = File::open(lock_file(owner_file)) else { return true };
-    let (sender, free) = mpsc::channel();
-    #[cfg(target_os = "linux")]
-    watch_process(owner_file, sender.clone());
-    // Waiting for a lock has no time limit of its own; the lock goes with the file.
-    thread::spawn(move || sender.send(file.lock_shared().is_ok()));
-    free.recv_timeout(limit).unwrap_or(false)
+    Holder::of(owner_file).wait_for_end(limit)
 }
 
-/// Says when the owner's process has ended: a successor that waits for the lock too may get it first.
-#[cfg(target_os = "linux")]
-fn watch_process(owner_file: &Path, gone: mpsc::Sender<bool>) {
-    use rustix::event::{PollFd, PollFlags, poll};
-    use rustix::process::{Pid, PidfdFlags, pidfd_open};
-    let owner = read_owner(owner_file).filter(Owner::is_here);
-    let pid = owner.and_then(|owner| Pid::from_raw(owner.pid.try_into().ok()?));
-    // One that is not seen from here is told from its lock alone.
-    let Some(Ok(process)) = pid.map(|pid| pidfd_open(pid, PidfdFlags::empty())) else { return };
-    thread::spawn(move || {
-        if poll(&mut [PollFd::new(&process, PollFlags::IN)], None) == Ok(1) {
-            let _ = gone.send(true);
+/// The agent that holds a vault at this moment: whoever tells it to end looks first, because the next one may be there before
+/// it is told.
+pub struct Holder {
+    lock: Option<File>,
+    #[cfg(target_os = "linux")]
+    process: Option<std::os::fd::OwnedFd>,
+}
+
+impl Holder {
+    /// Now.
+    pub fn of(owner_file: &Path) -> Self {
+        Self {
+            lock: File::open(lock_file(owner_file)).ok(),
+            #[cfg(target_os = "linux")]
+            process: process(owner_file),
         }
-    });
+    }
+
+    /// Waits until it holds the vault no more; `false` if that takes longer than `limit`.
+    pub fn wait_for_end(self, limit: Duration) -> bool {
+        let Some(lock) = self.lock else { return true };
+        let (sender, free) = mpsc::channel();
+        // A successor that waits for the lock too may get it first.
+        #[cfg(target_os = "linux")]
+        if let Some(process) = self.process {
+            use rustix::event::{PollFd, PollFlags, poll};
+            let gone = sender.clone();
+            thread::spawn(move || {
+                if poll(&mut [PollFd::new(&process, PollFlags::IN)], None) == Ok(1) {
+                    let _ = gone.send(true);
+                }
+            });
+        }
+        // Waiting for a lock has no time limit of its own; the lock goes with the file.
+        thread::spawn(move || sender.send(lock.lock_shared().is_ok()));
+        free.recv_timeout(limit).unwrap_or(false)
+    }
+}
+
+/// The owner's process. One that is not seen from here is told from its lock alone.
+#[cfg(target_os = "linux")]
+fn process(owner_file: &Path) -> Option<std::os::fd::OwnedFd> {
+    use rustix::process::{Pid, PidfdFlags, pidfd_open};
+    let owner = read_owner(owner_file).filter(Owner::is_here)?;
+    pidfd_open(Pid::from_raw(owner.pid.try_into().ok()?)?, PidfdFlags::empty()).ok()
 }
 
 /// This machine's name.

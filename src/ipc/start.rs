@@ -22,11 +22,14 @@ use super::message::{Error, ErrorKind};
 use super::owner;
 use crate::paths::Paths;
 
-pub use asking::ask;
+pub use asking::{ask, put};
 pub use launch::{Readiness, agent_executable};
 
 /// How long an agent has to say whose it is.
 const GREETING: Duration = Duration::from_secs(5);
+
+/// How often an agent is started that ends at once: somebody else may stop or kill it.
+const BEGINNINGS: usize = 4;
 
 /// Whether an agent may be started.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -58,10 +61,29 @@ pub fn connect_or_start(paths: &Paths, start: Start, deadline: Duration) -> Resu
         }));
     }
     let _turn = take_turn(paths, until)?;
-    match find(paths)? {
-        Some(client) => Ok(client),
-        None => begin(paths, until),
+    for _ in 0..BEGINNINGS {
+        if let Some(client) = find(paths)? {
+            return Ok(client);
+        }
+        see_off(paths, until)?;
+        if let Some(client) = begin(paths, until)? {
+            return Ok(client);
+        }
     }
+    Err(unreachable("the agent started and ended at once: `cred-helper-agent run` says why".to_owned()))
+}
+
+/// Waits for the end of an agent that has closed its socket and not yet let go of the vault: an exchange may be under way.
+fn see_off(paths: &Paths, until: Instant) -> Result<(), Error> {
+    let file = paths.owner_file();
+    if !owner::is_locked(&file) || owner::read_owner(&file).is_some_and(|owner| !owner.is_here()) {
+        return Ok(());
+    }
+    if owner::wait_until_free(&file, until.saturating_duration_since(Instant::now())) {
+        return Ok(());
+    }
+    let what = "the agent that has the vault neither answers nor ends: try again, or see `cred-helper doctor`";
+    Err(unreachable(what.to_owned()))
 }
 
 /// Waits until the agent that was told to stop has let go of the vault; `false` if that takes longer. What a forwarded
@@ -163,22 +185,24 @@ fn is_disk_shut(error: &std::io::Error) -> bool {
     matches!(error.kind(), QuotaExceeded | ReadOnlyFilesystem | StorageFull)
 }
 
-fn begin(paths: &Paths, until: Instant) -> Result<Client, Error> {
+/// Starts an agent; `None` if it has ended before anybody could speak with it.
+fn begin(paths: &Paths, until: Instant) -> Result<Option<Client>, Error> {
     #[cfg(target_os = "linux")]
     if service::is_installed(paths)
         && service::start(until)
         && let Some(client) = find(paths)?
     {
-        return Ok(client);
+        return Ok(Some(client));
     }
     let executable = agent_executable(paths).map_err(|error| elsewhere(paths).unwrap_or(error))?;
     match launch::launch(&executable, until) {
-        Ok(socket) => match reach(&socket)? {
-            Some(client) => Ok(client),
-            None => Err(unreachable("the agent started and ended at once: see `cred-helper doctor`".to_owned())),
-        },
+        Ok(Some(socket)) => reach(&socket),
+        Ok(None) => Ok(None),
         // Started meanwhile by somebody with another state directory: theirs is as good.
-        Err(error) if error.kind() == ErrorKind::VaultInUse => find(paths)?.ok_or(error),
+        Err(error) if error.kind() == ErrorKind::VaultInUse => match find(paths)? {
+            None if elsewhere(paths).is_some() => Err(error),
+            found => Ok(found),
+        },
         Err(error) => Err(error),
     }
 }

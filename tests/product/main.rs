@@ -45,6 +45,8 @@ mod services;
 #[cfg(target_os = "linux")]
 mod starts;
 #[cfg(target_os = "linux")]
+mod stops;
+#[cfg(target_os = "linux")]
 mod storage;
 #[cfg(target_os = "linux")]
 mod strangers;

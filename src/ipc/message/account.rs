@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::ErrorKind;
-use super::{Done, Method};
+use super::{Done, Method, Repeated};
 use crate::clock::Timestamp;
 use crate::token::Identity;
 
@@ -14,6 +14,7 @@ pub struct ListAccounts {}
 impl Method for ListAccounts {
     const NAME: &'static str = "account.list";
     type Answer = Accounts;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 /// Every account, sorted by name.
@@ -37,6 +38,7 @@ pub struct ShowAccount {
 impl Method for ShowAccount {
     const NAME: &'static str = "account.show";
     type Answer = AccountStatus;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 /// Everything that may be told of an account. No token is among it.
@@ -133,6 +135,7 @@ pub struct SetDefault {
 impl Method for SetDefault {
     const NAME: &'static str = "account.default";
     type Answer = Done;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 /// `account.trust`: a person says that a project's file may name an account.
@@ -147,6 +150,7 @@ pub struct TrustProject {
 impl Method for TrustProject {
     const NAME: &'static str = "account.trust";
     type Answer = Done;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 /// `account.rename`.

@@ -3,7 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::vault::VaultState;
-use super::{Done, Method, PROTOCOL, spoken};
+use super::{Done, Method, PROTOCOL, Repeated, spoken};
 use crate::version;
 
 /// `agent.hello`: who is there; may be left out.
@@ -20,6 +20,7 @@ pub struct Hello {
 impl Method for Hello {
     const NAME: &'static str = "agent.hello";
     type Answer = Welcome;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 impl Hello {
@@ -45,6 +46,7 @@ pub struct AgentStatus {}
 impl Method for AgentStatus {
     const NAME: &'static str = "agent.status";
     type Answer = AgentReport;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 /// What `agent status` shows.
@@ -94,6 +96,7 @@ pub struct StopAgent {}
 impl Method for StopAgent {
     const NAME: &'static str = "agent.stop";
     type Answer = Done;
+    const REPEATED: Repeated = Repeated::Never;
 }
 
 /// `agent.restart`: the executable in the agent's place takes over, which may be another version. No request fails by it; an
@@ -104,6 +107,7 @@ pub struct RestartAgent {}
 impl Method for RestartAgent {
     const NAME: &'static str = "agent.restart";
     type Answer = Restarted;
+    const REPEATED: Repeated = Repeated::Never;
 }
 
 /// Who serves now.
@@ -122,6 +126,7 @@ pub struct Doctor {}
 impl Method for Doctor {
     const NAME: &'static str = "agent.doctor";
     type Answer = Checks;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 /// What was checked.

@@ -4,7 +4,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{ErrorKind, Method, Notification};
+use super::{ErrorKind, Method, Notification, Repeated};
 use crate::clock::Timestamp;
 
 /// `audit.read`: the newest entries that fit, oldest first.
@@ -33,6 +33,7 @@ pub struct ReadAudit {
 impl Method for ReadAudit {
     const NAME: &'static str = "audit.read";
     type Answer = AuditLog;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 /// What the log holds.

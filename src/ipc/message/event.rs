@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::account::AccountState;
 use super::vault::VaultState;
-use super::{Done, Method, Notification};
+use super::{Done, Method, Notification, Repeated};
 use crate::clock::Timestamp;
 
 /// `events.subscribe`.
@@ -14,6 +14,7 @@ pub struct Subscribe {}
 impl Method for Subscribe {
     const NAME: &'static str = "events.subscribe";
     type Answer = Done;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 /// `event`: something changed.

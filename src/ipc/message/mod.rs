@@ -46,6 +46,19 @@ pub trait Method: Serialize + DeserializeOwned {
     const NAME: &'static str;
     /// What it answers.
     type Answer: Serialize + DeserializeOwned;
+    /// What a caller does whose connection breaks before the answer.
+    const REPEATED: Repeated = Repeated::Once;
+}
+
+/// How often a request is made again whose answer didn't come, because an agent ended: it may have done what it was asked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Repeated {
+    /// What was asked for has happened with that end, or is worth a look first.
+    Never,
+    /// It was most likely not read.
+    Once,
+    /// Asking twice is as good as once.
+    UntilAnswered,
 }
 
 /// A message sent by the agent unasked, e.g. progress of a login.

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Method;
 use super::login::Notice;
+use super::{Method, Repeated};
 
 /// `provider.list`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
@@ -14,6 +14,7 @@ pub struct ListProviders {}
 impl Method for ListProviders {
     const NAME: &'static str = "provider.list";
     type Answer = Providers;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 /// Presets and the user's own, sorted by name.
@@ -33,6 +34,7 @@ pub struct ShowProvider {
 impl Method for ShowProvider {
     const NAME: &'static str = "provider.show";
     type Answer = ProviderSummary;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 /// What may be told of a provider; no client secret is among it.

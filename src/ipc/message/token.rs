@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::Method;
+use super::{Method, Repeated};
 use crate::clock::Timestamp;
 use crate::secret::{self, Secret};
 use crate::token::TokenKind;
@@ -47,6 +47,7 @@ pub struct ProjectAccount {
 impl Method for GetToken {
     const NAME: &'static str = "token.get";
     type Answer = Token;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 /// A token, and what a caller may need beside it.

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Done, Method};
+use super::{Done, Method, Repeated};
 use crate::clock::Timestamp;
 use crate::secret::{self, Secret};
 
@@ -15,6 +15,7 @@ pub struct VaultStatus {}
 impl Method for VaultStatus {
     const NAME: &'static str = "vault.status";
     type Answer = VaultReport;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 /// What is known of the vault without its key.
@@ -162,6 +163,7 @@ pub struct Lock {}
 impl Method for Lock {
     const NAME: &'static str = "vault.lock";
     type Answer = Done;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 
 /// `vault.unlock`.

@@ -7,43 +7,57 @@ use std::iter;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use super::{Start, connect_or_start};
+use super::{Start, connect_or_start, wait_until_gone};
 use crate::ipc::client::{CallError, Client, hung_up};
-use crate::ipc::message::Method;
 use crate::ipc::message::agent::Hello;
+use crate::ipc::message::{Method, Repeated};
 use crate::paths::Paths;
 use crate::version;
 
-/// Before an agent that had no room is asked again, for the first time.
+/// Before an agent that had no room, or broke the connection, is asked again for the first time.
 const FIRST_PAUSE: Duration = Duration::from_millis(10);
 /// The longest of such pauses.
 const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
-/// Connects and asks, in at most `deadline`. If the agent ends meanwhile, the question is put once more, to the one that is
-/// started next; if it has no room, again after pauses that grow.
+/// Connects and asks, in at most `deadline`, until there is an answer: see [`put`]. An agent that is older than this program
+/// is told so.
 pub fn ask<M: Method>(
     paths: &Paths,
     start: Start,
     deadline: Duration,
     params: &M,
 ) -> Result<(Client, M::Answer), CallError> {
+    let (mut client, answer) = put(paths, start, deadline, params)?;
+    meet(&mut client);
+    Ok((client, answer))
+}
+
+/// Connects and asks, in at most `deadline`. If the agent has no room, again; if it ends meanwhile, the next one, as often as
+/// the question may be [repeated](Method::REPEATED). In between it waits for the end of the agent that broke off, and if that
+/// doesn't end, for pauses that grow.
+pub fn put<M: Method>(
+    paths: &Paths,
+    start: Start,
+    deadline: Duration,
+    params: &M,
+) -> Result<(Client, M::Answer), CallError> {
     let until = Instant::now() + deadline;
-    let mut again = true;
+    let mut again = M::REPEATED != Repeated::Never;
     let mut pauses = pauses();
     loop {
         let mut client = connect_or_start(paths, start, left(until))?;
         client.set_deadline(left(until));
-        match client.call(params) {
-            Err(CallError::Io(error)) if again && hung_up(&error) => again = false,
-            Err(CallError::TurnedAway(error)) => {
-                let pause = pauses.next().filter(|pause| *pause < left(until));
-                thread::sleep(pause.ok_or(CallError::TurnedAway(error))?);
-            }
-            answer => {
-                let answer = answer?;
-                meet(&mut client);
-                return Ok((client, answer));
-            }
+        let (failed, broken) = match client.call(params) {
+            Err(CallError::Io(error)) if again && hung_up(&error) => (CallError::Io(error), true),
+            Err(CallError::TurnedAway(error)) => (CallError::TurnedAway(error), false),
+            answer => return answer.map(|answer| (client, answer)),
+        };
+        let Some(pause) = pauses.next().filter(|pause| *pause < left(until)) else { return Err(failed) };
+        again &= M::REPEATED == Repeated::UntilAnswered || !broken;
+        if !broken || paths.socket_given {
+            thread::sleep(pause);
+        } else {
+            wait_until_gone(paths, pause);
         }
     }
 }

@@ -104,8 +104,8 @@ pub fn agent_executable(_paths: &Paths) -> Result<PathBuf, Error> {
     })
 }
 
-/// Starts it and waits for its word; where it listens.
-pub(super) fn launch(executable: &Path, until: Instant) -> Result<PathBuf, Error> {
+/// Starts it and waits for its word; where it listens, or `None` if it has ended without a word.
+pub(super) fn launch(executable: &Path, until: Instant) -> Result<Option<PathBuf>, Error> {
     let mut command = Command::new(executable);
     command.args(["run", "--detach"]).env_clear().envs(passed_on(env::vars_os()));
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
@@ -113,11 +113,9 @@ pub(super) fn launch(executable: &Path, until: Instant) -> Result<PathBuf, Error
     let child = command.spawn().map_err(|error| unreachable(format!("{}: {error}", executable.display())))?;
     match first_line(child, until) {
         Some(line) => match serde_json::from_slice(&line) {
-            Ok(Readiness::Ready { socket, .. }) => Ok(socket),
+            Ok(Readiness::Ready { socket, .. }) => Ok(Some(socket)),
             Ok(Readiness::Failed { error }) => Err(error),
-            Err(_) => {
-                Err(unreachable("the agent ended before it was ready: `cred-helper-agent run` says why".to_owned()))
-            }
+            Err(_) => Ok(None),
         },
         None => Err(unreachable("the agent was started and is not ready yet: try again in a moment".to_owned())),
     }
