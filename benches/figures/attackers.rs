@@ -82,7 +82,11 @@ fn sink(socket: &Path) {
         let listener = tokio::net::UnixListener::bind(socket).unwrap();
         println!("begun");
         loop {
-            let (caller, _) = listener.accept().await.unwrap();
+            // Out of descriptors, until those who have gone were noticed.
+            let Ok((caller, _)) = listener.accept().await else {
+                tokio::task::yield_now().await;
+                continue;
+            };
             tokio::spawn(async move {
                 let mut taken = [0; 4096];
                 loop {
