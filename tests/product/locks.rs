@@ -20,7 +20,9 @@ fn a_lock_under_load_loses_no_login_and_lets_nobody_through_afterwards() {
     let expired = all.iter().map(|account| account["account"].as_str().unwrap()).find(|name| *name != fresh);
     let expired = expired.unwrap().to_owned();
     wait_for_expiry_of(&home, &expired);
-    slow.set_behaviour(Behaviour::DelayAnswer(Duration::from_secs(1)), 1);
+    // Long enough for the lock to come meanwhile, where programs take their time to start.
+    let answers_after = Duration::from_secs(if cfg!(windows) { 10 } else { 1 });
+    slow.set_behaviour(Behaviour::DelayAnswer(answers_after), 1);
     let waiting: Vec<_> = (0..8).map(|_| home.start(&["get-token", &expired])).collect();
     let sent = |log: &[cred_helper::demo::server::Entry]| log.iter().any(|entry| entry.is_grant("refresh_token"));
     assert!(slow.wait_for(Duration::from_secs(30), sent));

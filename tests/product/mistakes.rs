@@ -1,8 +1,6 @@
 //! Bad input and bad luck: a clear line, the right exit code, and nothing half-written.
 
-use std::process::Stdio;
-
-use super::home::{Home, ended, first_line, lasting_server};
+use super::home::{Home, first_line, lasting_server};
 
 #[test]
 fn every_mistake_has_its_own_answer() {
@@ -98,6 +96,8 @@ fn a_redirect_port_in_use_is_named() {
     assert!(ended.stderr.contains(&port), "{}", ended.stderr);
 }
 
+/// Windows always has a place: DPAPI.
+#[cfg(not(windows))]
 #[test]
 fn without_a_place_for_the_key_a_login_does_not_start() {
     let server = lasting_server();
@@ -116,6 +116,7 @@ fn no_agent_is_started_where_none_may_be() {
     assert!(!home.path().join("run/cred-helper/agent.sock").exists());
 }
 
+#[cfg(unix)]
 #[test]
 fn the_shells_substitution_returns_although_it_started_an_agent() {
     let server = lasting_server();
@@ -126,7 +127,7 @@ fn the_shells_substitution_returns_although_it_started_an_agent() {
     // What cron gives: hardly anything.
     shell.arg("-c").arg(script).env_clear().env("HOME", home.path()).env("PATH", "/usr/bin:/bin");
     shell.env("CRED_HELPER_AGENT", env!("CARGO_BIN_EXE_cred-helper-agent")).current_dir("/");
-    let ended = ended(shell.stdin(Stdio::null()).stderr(Stdio::piped()).stdout(Stdio::piped()).output().unwrap());
+    let ended = super::home::ended(shell.output().unwrap());
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     assert!(server.is_live(&ended.stdout));
 }

