@@ -188,7 +188,7 @@ pub async fn serve(listener: Listener, service: Arc<dyn Service>, stop: impl Fut
             _ = &mut stop => break,
             accepted = socket.accept() => match accepted {
                 // A crowd that comes and goes must not keep the next caller waiting until each of them was served.
-                Ok(stream) if stream.is_gone() => {}
+                Ok(stream) if stream.came_and_went() => {}
                 Ok(stream) if open.guests.has_place().await => {
                     (failed, let_in) = (false, let_in + 1);
                     open.serve(Moved::new(stream));

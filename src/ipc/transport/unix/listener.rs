@@ -202,6 +202,11 @@ impl AgentStream {
         result.is_err() || polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
     }
 
+    /// Just accepted: whether the peer didn't wait for that.
+    pub(crate) fn came_and_went(&self) -> bool {
+        self.is_gone()
+    }
+
     /// Waits until the peer is gone. By a descriptor of its own, because the other one's readiness belongs to those
     /// who read and write; so it is for the rare times when nobody reads.
     pub(crate) fn gone(&self) -> impl Future<Output = ()> + Send + use<> {

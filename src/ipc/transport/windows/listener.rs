@@ -143,6 +143,11 @@ impl AgentStream {
         true
     }
 
+    /// The first read tells.
+    pub(crate) fn came_and_went(&self) -> bool {
+        false
+    }
+
     /// Waits until the peer is gone. Nothing but a read or a write is told of that, so it is looked for; it is for the rare
     /// times when nobody reads.
     pub(crate) fn gone(&self) -> impl Future<Output = ()> + Send + use<> {
