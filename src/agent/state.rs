@@ -120,9 +120,9 @@ pub(super) fn next_attempt(failure: &Failure, failures: u32, disowned: bool, age
         let step = Duration::from_millis(500) * 2u32.saturating_pow(failures.saturating_sub(1).min(7));
         step.min(if failure.unsent { MAX_UNSENT_BACKOFF } else { MAX_BACKOFF }).mul_f64(0.75 + 0.5 * jitter)
     };
-    if failure.invalid_grant && age < YOUNG_GRANT {
+    if failure.invalid_grant && age < YOUNG_GRANT && !disowned {
         // Once more; a second refusal is believed.
-        return if !disowned { Next::Again(Duration::from_secs(3)) } else { Next::Dead };
+        return Next::Again(Duration::from_secs(3));
     }
     match failure.class {
         ErrorClass::Dead => Next::Dead,
@@ -227,6 +227,8 @@ mod tests {
         assert_eq!(next(&busy, 9, old), Next::Again(Duration::from_secs(7)));
         let at_once = Failure { retry_after: Some(Duration::ZERO), ..failure(ErrorClass::Transient) };
         assert_eq!(next(&at_once, 9, old), Next::Again(LEAST_RETRY_AFTER));
+        let policy = Failure { invalid_grant: true, ..failure(ErrorClass::Denied) };
+        assert_eq!(next_attempt(&policy, 2, true, young, 0.5), Next::GiveUp, "then the provider's table counts");
         let refused = Failure { invalid_grant: true, ..failure(ErrorClass::Dead) };
         assert_eq!(next(&refused, 1, old), Next::Dead);
         assert_eq!(next(&refused, 1, young), Next::Again(Duration::from_secs(3)));
