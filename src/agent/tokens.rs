@@ -25,6 +25,8 @@ use crate::token::TokenKind;
 pub(super) const DEADLINE: Duration = Duration::from_secs(30);
 /// The longest a caller may wait.
 const MAX_DEADLINE: Duration = Duration::from_secs(600);
+/// How long a token lasts that has no end: longer than any machine.
+const UNENDING: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 const VAULT_TOO_SLOW: &str = "the vault has not opened yet, perhaps its keyring does not answer; ask again";
 
 /// What the table says to a request.
@@ -226,6 +228,10 @@ pub(super) fn times(account: &Account, variant: &Variant, kind: TokenKind) -> Op
     let until = |end: Option<Timestamp>| made(tokens.obtained(), end.map(|end| end.since(tokens.obtained_at)));
     match kind {
         TokenKind::Id => tokens.id.as_ref().map(|_| until(tokens.id_expires_at)),
+        // Nothing renews it, and its server names no end: it is good until it is refused.
+        TokenKind::Access if variant.is_plain() && tokens.refresh.is_none() && tokens.expires_at.is_none() => {
+            Some(made(tokens.obtained(), Some(UNENDING)))
+        }
         TokenKind::Access if variant.is_plain() => Some(until(tokens.expires_at)),
         TokenKind::Access => account.narrowed.get(variant).map(|token| made(token.obtained, token.lifetime)),
     }

@@ -58,7 +58,12 @@ pub(super) fn overview(accounts: &Accounts, now: Timestamp, style: Style) -> Str
 
 fn row(account: &AccountStatus, now: Timestamp) -> Vec<Cell> {
     let name = if account.default { format!("{} *", account.account) } else { account.account.clone() };
-    let who = account.identity.display().unwrap_or("-");
+    let who = match (account.identity.display(), &account.identity.organization) {
+        (Some(who), Some(organization)) => format!("{who} ({organization})"),
+        (Some(who), None) => who.to_owned(),
+        (None, Some(organization)) => organization.clone(),
+        (None, None) => "-".to_owned(),
+    };
     vec![Cell::new(name, Tone::Strong), who.into(), state(account.state), expiry(account, now)]
 }
 
@@ -128,7 +133,9 @@ mod tests {
     fn the_overview_says_who_and_how_long_and_what_to_do() {
         let accounts = Accounts {
             accounts: vec![
-                account(r#"{"account":"a","default":true,"expires_at":28900,"identity":{"email":"me@x.example"}}"#),
+                account(
+                    r#"{"account":"a","default":true,"expires_at":28900,"identity":{"email":"me@x.example","organization":"X Ltd"}}"#,
+                ),
                 account(
                     r#"{"account":"b/work","state":"reauthorization_required",
                         "problem":{"kind":"login_required","message":"the grant is gone.","since":0}}"#,
@@ -138,8 +145,8 @@ mod tests {
         };
         let text = overview(&accounts, Timestamp(100), Style { on: false });
         let lines: Vec<&str> = text.lines().collect();
-        assert!(lines[1].starts_with("a *      me@x.example  signed in     8 h left (until "), "{text}");
-        assert!(lines[2].starts_with("b/work   -             login needed  -"), "{text}");
+        assert!(lines[1].starts_with("a *      me@x.example (X Ltd)  signed in     8 h left (until "), "{text}");
+        assert!(lines[2].starts_with("b/work   -                     login needed  -"), "{text}");
         assert!(lines[4].starts_with("b/work: the grant is gone (since "), "{text}");
         assert_eq!(lines[5], "b/work: To sign in again: cred-helper login b/work");
         assert_eq!(lines[6], "vault: /v/1.rec is damaged");

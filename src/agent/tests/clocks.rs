@@ -58,6 +58,20 @@ async fn a_refresh_ahead_asks_nobody() {
     assert_eq!(world.get("one").await.unwrap_err().kind(), ErrorKind::NotConfirmed);
 }
 
+#[tokio::test]
+async fn a_token_without_an_end_that_nothing_renews_is_served_for_good() {
+    let mut extra = serde_json::Map::new();
+    extra.insert("refresh_token".to_owned(), serde_json::Value::Null);
+    let world = World::new(Options { token_answer_extra: extra, ..Options::default() }).await;
+    world.server.set_behaviour(Behaviour::MissingExpiresIn, 1);
+    let signed_in = world.log_in("one").await.unwrap();
+    assert_eq!((signed_in.expires_at, signed_in.refreshable), (None, false));
+    let first = world.get("one").await.unwrap();
+    world.clock.pass(1000 * HOUR);
+    let later = world.get("one").await.unwrap();
+    assert!(later.token.matches(&first.token) && later.expires_at.is_none());
+}
+
 const DAYS: i64 = 3 * 24 * 3600;
 
 #[tokio::test]
