@@ -67,7 +67,11 @@ impl Agent {
             return LoggedOutAccount { account: name, revocation: Revocation::Unsupported, message };
         }
         let Some(endpoint) = &record.revocation_endpoint else {
-            let message = Some("the server has no revocation endpoint: its tokens work until they expire".to_owned());
+            let message = match &account.provider.revocation_page {
+                Some(page) => format!("its server can't be told by a program: end the login at {page}"),
+                None => "its server has no revocation endpoint: tokens handed out work until they expire".to_owned(),
+            };
+            let message = Some(message);
             return LoggedOutAccount { account: name, revocation: Revocation::Unsupported, message };
         };
         let client = refresher::client(record, &account.provider);

@@ -81,14 +81,25 @@ impl Agent {
         let id = id.or_else(|| before.as_ref().map(|record| record.client_id.clone())).ok_or_else(|| {
             let how = named.provider.registration.as_deref();
             let how = how.unwrap_or("register a native application there and give its identifier with --client-id");
-            Error::new(ErrorKind::Misconfigured, format!("{}: no client identifier: {how}", named.name))
+            let name = named.provider_name.as_ref().unwrap_or(&named.name);
+            let give = match (named.by_issuer, &named.provider.registration) {
+                (false, Some(_)) => format!(". Give it with --client-id ID, or as client.id in [providers.{name}]"),
+                _ => String::new(),
+            };
+            Error::new(ErrorKind::Misconfigured, format!("{}: no client identifier: {how}{give}", named.name))
         })?;
         let kept = before.filter(|record| record.client_id == id);
         let secret = start.client_secret.as_ref();
         let secret = secret.or(configured.secret.as_ref().filter(|_| configured.id.as_deref() == Some(id.as_str())));
         let secret = secret.or(kept.as_ref().and_then(|record| record.client_secret.as_ref())).map(Secret::duplicate);
-        let default = if secret.is_some() { ClientAuthentication::Basic } else { ClientAuthentication::None };
-        Ok(Client { id, secret, authentication: configured.authentication.unwrap_or(default) })
+        // How a secret would be shown says nothing of a client that has none.
+        let shows_secret =
+            |way: &ClientAuthentication| matches!(way, ClientAuthentication::Basic | ClientAuthentication::Post);
+        let authentication = match &secret {
+            Some(_) => configured.authentication.unwrap_or(ClientAuthentication::Basic),
+            None => configured.authentication.filter(|way| !shows_secret(way)).unwrap_or_default(),
+        };
+        Ok(Client { id, secret, authentication })
     }
 
     pub(super) async fn sign_in(

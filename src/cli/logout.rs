@@ -24,9 +24,12 @@ fn sentence(account: &LoggedOutAccount) -> String {
     let reason = account.message.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
     match account.revocation {
         Revocation::Revoked => format!("Signed out of {name}; the server has revoked the login."),
-        Revocation::Unsupported => {
-            format!("Signed out of {name}; its server has no revocation, so tokens handed out work until they expire.")
-        }
+        Revocation::Unsupported => match &account.message {
+            Some(why) => format!("Signed out of {name}; {why}."),
+            None => {
+                format!("Signed out of {name}; its server can't be told, so tokens handed out work until they expire.")
+            }
+        },
         Revocation::Failed => {
             format!(
                 "Signed out of {name}, but the server could not be told{reason}. Tokens handed out work until they \

@@ -253,7 +253,8 @@ pub(super) async fn authorized(
         tokens.scope.dedup();
     }
     if let Some(userinfo) = endpoints.userinfo.as_deref().filter(|_| is_anonymous(&identity)) {
-        let found = identity::from_userinfo(http, userinfo, &tokens.access, identity.subject.as_deref()).await;
+        let (subject, pointers) = (identity.subject.as_deref(), &request.provider.identity);
+        let found = identity::from_userinfo(http, userinfo, &tokens.access, subject, pointers).await;
         identity = identity::or(identity, found);
     }
     Authorized { tokens, identity, endpoints, client: request.client, page: None }

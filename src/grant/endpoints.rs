@@ -15,7 +15,7 @@ use crate::redact;
 pub async fn endpoints(http: &Http, provider: &Provider) -> Result<Endpoints, Failure> {
     let complete = provider.token_endpoint.is_some()
         && (provider.authorization_endpoint.is_some() || provider.device_authorization_endpoint.is_some());
-    let found = match provider.issuer.as_deref() {
+    let found = match provider.issuer.as_deref().filter(|_| provider.discovery) {
         Some(issuer) => discover(http, issuer, complete).await?,
         None => None,
     };

@@ -90,7 +90,8 @@ impl Exchange<'_> {
         let asked = Asked { url: token_endpoint, what, rules: &provider.errors };
         let extra = provider.token.parameters.iter();
         let parameters = extra.fold(parameters, |parameters, (name, value)| parameters.with(name, value));
-        let json = provider.token.body == Body::Json;
+        let refreshes = parameters.get("grant_type") == Some("refresh_token");
+        let json = provider.refresh.body.filter(|_| refreshes).unwrap_or(provider.token.body) == Body::Json;
         let mut request = token_request::request(token_endpoint, client.credentials(), parameters, json);
         request.repeatable = repeatable;
         request.headers = provider.token.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
@@ -123,7 +124,10 @@ impl Exchange<'_> {
             _ => (None, None),
         };
         let identity = identity::from_pointers(&provider.identity, &answer.document);
-        let identity = identity::or(identity, claims.as_ref().map(identity::from_claims).unwrap_or_default());
+        let identity = identity::or(
+            identity,
+            claims.as_ref().map(|claims| identity::from_claims(&provider.identity, claims)).unwrap_or_default(),
+        );
         let tokens = TokenSet {
             access: answer.access,
             refresh: answer.refresh,

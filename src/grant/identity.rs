@@ -1,4 +1,5 @@
-//! Who signed in: from the token answer itself, the ID token, or the userinfo endpoint, in this order.
+//! Who signed in: from the token answer itself, the ID token, or the userinfo endpoint, in this order. In each, the
+//! provider's own pointers go before the standard's names.
 
 use std::time::Duration;
 
@@ -28,8 +29,8 @@ pub(super) fn from_pointers(pointers: &IdentityPointers, document: &Value) -> Id
 }
 
 /// The ID token's claims (OpenID Connect Core section 5.1).
-pub(super) fn from_claims(claims: &Claims) -> Identity {
-    from_names(|name| claims.text(name))
+pub(super) fn from_claims(pointers: &IdentityPointers, claims: &Claims) -> Identity {
+    or(from_pointers(pointers, &claims.document()), from_names(|name| claims.text(name)))
 }
 
 fn from_names<'a>(text: impl Fn(&str) -> Option<&'a str>) -> Identity {
@@ -53,7 +54,13 @@ pub(super) fn or(first: Identity, second: Identity) -> Identity {
 }
 
 /// Asks the userinfo endpoint (OpenID Connect Core section 5.3). A name is worth one short question and no failure.
-pub(super) async fn from_userinfo(http: &Http, url: &str, access: &Secret, subject: Option<&str>) -> Identity {
+pub(super) async fn from_userinfo(
+    http: &Http,
+    url: &str,
+    access: &Secret,
+    subject: Option<&str>,
+    pointers: &IdentityPointers,
+) -> Identity {
     let authorization = Some(Secret::from(format!("Bearer {}", &*access.expose())));
     let timeout = Some(USERINFO_TIMEOUT);
     let request = Request { url: url.to_owned(), authorization, timeout, ..Request::default() };
@@ -61,13 +68,14 @@ pub(super) async fn from_userinfo(http: &Http, url: &str, access: &Secret, subje
     if response.status != 200 {
         return Identity::default();
     }
-    userinfo(&response.body, subject)
+    userinfo(&response.body, subject, pointers)
 }
 
 /// Section 5.3.2: an answer about somebody else than the ID token is not used.
-fn userinfo(body: &[u8], subject: Option<&str>) -> Identity {
-    let Ok(Value::Object(claims)) = serde_json::from_slice(body) else { return Identity::default() };
-    let identity = from_names(|name| claims.get(name).and_then(Value::as_str));
+fn userinfo(body: &[u8], subject: Option<&str>, pointers: &IdentityPointers) -> Identity {
+    let Ok(document @ Value::Object(_)) = serde_json::from_slice(body) else { return Identity::default() };
+    let named = from_names(|name| document.get(name).and_then(Value::as_str));
+    let identity = or(from_pointers(pointers, &document), named);
     match subject {
         Some(subject) if identity.subject.as_deref() != Some(subject) => Identity::default(),
         _ => identity,
@@ -102,6 +110,7 @@ mod tests {
     #[test]
     fn userinfo_about_somebody_else_is_not_used() {
         let body = br#"{"sub":"s","email":"a@b.example","preferred_username":"ab"}"#;
+        let userinfo = |body: &[u8], subject| super::userinfo(body, subject, &IdentityPointers::default());
         assert_eq!(userinfo(body, Some("s")).display(), Some("a@b.example"));
         assert_eq!(userinfo(body, None).name.as_deref(), Some("ab"));
         assert_eq!(userinfo(body, Some("t")), Identity::default());

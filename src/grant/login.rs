@@ -24,7 +24,7 @@ pub async fn log_in(
         let _ = channel.events.send(LoginEvent::Stage(Stage::Discovering));
     }
     let endpoints = endpoints(http, &request.provider).await?;
-    let chosen = choose(request.flow, request.browser, &request.provider, &endpoints);
+    let chosen = choose(request.flow, request.browser, &request.provider, &endpoints, request.client.secret.is_some());
     match chosen.map_err(|why| LoginError::Impossible(format!("{}: {why}", request.provider.title)))? {
         Chosen::Device => device_code::log_in(http, clock, request, endpoints, channel).await,
         Chosen::Code(redirect) => {
@@ -54,10 +54,22 @@ pub(super) enum Redirect {
     Page,
 }
 
-fn choose(flow: Flow, browser: bool, provider: &Provider, endpoints: &Endpoints) -> Result<Chosen, &'static str> {
+fn choose(
+    flow: Flow,
+    browser: bool,
+    provider: &Provider,
+    endpoints: &Endpoints,
+    secret: bool,
+) -> Result<Chosen, &'static str> {
     let device = endpoints.device_authorization.is_some();
     let code = endpoints.authorization.is_some();
     let (loopback, page) = (provider.redirect.loopback, provider.redirect.page.is_some());
+    if provider.redirect.needs_secret && !secret {
+        return match flow {
+            Flow::Auto | Flow::Device if device => Ok(Chosen::Device),
+            _ => Err("without a client secret it takes only the device login: --device, or --client-secret-stdin"),
+        };
+    }
     let by_loopback = match (code, loopback, page) {
         (false, ..) => Err("it has no authorization endpoint, so there is no login by browser: try --device"),
         (true, true, _) => Ok(Chosen::Code(Redirect::Loopback)),
@@ -112,8 +124,20 @@ mod tests {
             let some = |there: bool| there.then(|| "https://i.example/x".to_owned());
             let endpoints =
                 Endpoints { authorization: some(code), device_authorization: some(device), ..Endpoints::default() };
-            let chosen = choose(flow, browser, &provider, &endpoints);
+            let chosen = choose(flow, browser, &provider, &endpoints, false);
             assert_eq!(chosen.ok(), expected, "{flow:?} {browser} {code} {device} {loopback} {page}");
         }
+    }
+
+    #[test]
+    fn a_code_that_takes_a_secret_is_not_asked_for_without_one() {
+        let mut provider = Provider::from_issuer("https://i.example");
+        provider.redirect.needs_secret = true;
+        let some = || Some("https://i.example/x".to_owned());
+        let endpoints = Endpoints { authorization: some(), device_authorization: some(), ..Endpoints::default() };
+        let by = |flow, secret| choose(flow, true, &provider, &endpoints, secret).ok();
+        assert_eq!((by(Flow::Auto, false), by(Flow::Device, false)), (Some(Chosen::Device), Some(Chosen::Device)));
+        assert_eq!((by(Flow::Browser, false), by(Flow::Paste, false)), (None, None));
+        assert_eq!(by(Flow::Auto, true), Some(Chosen::Code(Redirect::Loopback)));
     }
 }

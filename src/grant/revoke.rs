@@ -4,6 +4,7 @@ use super::failure::Asked;
 use super::{Client, Failure, TokenHint};
 use crate::clock::{Clock as _, SystemClock};
 use crate::oauth::http::Http;
+use crate::oauth::token_error;
 use crate::oauth::token_request::{self, Parameters};
 use crate::provider::Provider;
 use crate::provider::schema::Body;
@@ -31,9 +32,15 @@ pub async fn revoke(
     let response = http.send(request).await.map_err(|error| asked.unanswered(error))?;
     match response.status {
         200..300 => Ok(()),
+        // Section 2.2 wants 200 for a token that isn't there any more; Google says so in an error.
+        400 if says_unknown(&response.body) => Ok(()),
         // Only a Retry-After in the form of a date needs the time.
         _ => Err(asked.refused(&response, SystemClock.now())),
     }
+}
+
+fn says_unknown(body: &[u8]) -> bool {
+    token_error::decode(body).is_some_and(|answer| answer.error.as_deref() == Some("invalid_token"))
 }
 
 #[cfg(test)]
@@ -59,6 +66,7 @@ mod tests {
         let (result, token, hint) = ask(answer(200, "")).await;
         assert_eq!((result, token.as_deref(), hint.as_deref()), (Ok(()), Some("t"), Some("refresh_token")));
         assert_eq!(ask(answer(204, "")).await.0, Ok(()));
+        assert_eq!(ask(answer(400, r#"{"error":"invalid_token"}"#)).await.0, Ok(()));
     }
 
     #[tokio::test]

@@ -68,6 +68,11 @@ pub fn decode(token: &str) -> Result<Claims, IdTokenError> {
 }
 
 impl Claims {
+    /// All of them, for a provider's own pointers.
+    pub fn document(&self) -> Value {
+        Value::Object(self.0.clone())
+    }
+
     /// Section 3.1.3.7, without the signature.
     pub fn check(&self, expected: Expected<'_>) -> Result<(), IdTokenError> {
         if expected.issuer.is_some_and(|issuer| self.text("iss") != Some(issuer)) {

@@ -44,6 +44,11 @@ impl Parameters {
         }
     }
 
+    /// The value of one.
+    pub fn get(&self, name: &str) -> Option<&str> {
+        self.0.iter().find(|(there, _)| there == name).map(|(_, value)| value.as_str())
+    }
+
     /// Those that nobody may see, for who has to know them again.
     pub fn secrets(&self) -> Vec<Secret> {
         const SECRETS: &[&str] = &["refresh_token", "code", "code_verifier", "device_code", "client_secret"];

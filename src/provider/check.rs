@@ -26,7 +26,7 @@ impl Provider {
     pub fn check(&self) -> Result<(), ProviderError> {
         let complete = self.token_endpoint.is_some()
             && (self.authorization_endpoint.is_some() || self.device_authorization_endpoint.is_some());
-        if self.issuer.is_none() && !complete {
+        if (self.issuer.is_none() || !self.discovery) && !complete {
             return Err(ProviderError::NoEndpoints);
         }
         let urls = [
@@ -34,6 +34,7 @@ impl Provider {
             ("authorization_endpoint", &self.authorization_endpoint),
             ("token_endpoint", &self.token_endpoint),
             ("revocation_endpoint", &self.revocation_endpoint),
+            ("revocation_page", &self.revocation_page),
             ("device_authorization_endpoint", &self.device_authorization_endpoint),
             ("userinfo_endpoint", &self.userinfo_endpoint),
             ("redirect.page", &self.redirect.page),

@@ -10,7 +10,15 @@ pub struct Preset {
 }
 
 /// Every preset, sorted by name.
-pub const PRESETS: &[Preset] = &[Preset { name: "anthropic", text: include_str!("presets/anthropic.toml") }];
+pub const PRESETS: &[Preset] = &[
+    Preset { name: "anthropic", text: include_str!("presets/anthropic.toml") },
+    Preset { name: "github", text: include_str!("presets/github.toml") },
+    Preset { name: "gitlab", text: include_str!("presets/gitlab.toml") },
+    Preset { name: "google", text: include_str!("presets/google.toml") },
+    Preset { name: "huggingface", text: include_str!("presets/huggingface.toml") },
+    Preset { name: "microsoft", text: include_str!("presets/microsoft.toml") },
+    Preset { name: "openai", text: include_str!("presets/openai.toml") },
+];
 
 #[cfg(test)]
 mod tests {

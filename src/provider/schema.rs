@@ -26,6 +26,9 @@ pub struct Provider {
     /// The issuer: endpoints that are not given below come from its metadata (RFC 8414, OpenID Connect Discovery).
     #[serde(default)]
     pub issuer: Option<String>,
+    /// Whether the issuer is asked for its metadata.
+    #[serde(default = "yes")]
+    pub discovery: bool,
     /// RFC 6749 section 3.1.
     #[serde(default)]
     pub authorization_endpoint: Option<String>,
@@ -38,6 +41,9 @@ pub struct Provider {
     /// RFC 7009.
     #[serde(default)]
     pub revocation_endpoint: Option<String>,
+    /// Where a person ends a login at the provider, for one that has no revocation endpoint.
+    #[serde(default)]
+    pub revocation_page: Option<String>,
     /// RFC 8628 section 3.1.
     #[serde(default)]
     pub device_authorization_endpoint: Option<String>,
@@ -65,7 +71,7 @@ pub struct Provider {
     /// What the token endpoint's errors mean, where it is not what RFC 6749 section 5.2 says; the first that fits counts.
     #[serde(default)]
     pub errors: Vec<ErrorRule>,
-    /// Where the token answer says who signed in: JSON pointers (RFC 6901).
+    /// Where the token answer, the ID token or the userinfo say who signed in: JSON pointers (RFC 6901).
     #[serde(default)]
     pub identity: IdentityPointers,
     /// Environment variables that other programs of this provider use.
@@ -116,6 +122,9 @@ pub struct Redirect {
     /// A page of the provider's that shows the code for pasting.
     #[serde(default)]
     pub page: Option<String>,
+    /// Whether a code is exchanged only for a client that has a secret.
+    #[serde(default)]
+    pub needs_secret: bool,
 }
 
 /// The authorization request (RFC 6749 section 4.1.1).
@@ -180,6 +189,9 @@ pub struct Refresh {
     /// How long before its expiry a token is refreshed ahead; at most half its lifetime is used.
     #[serde(default = "five_minutes", deserialize_with = "duration")]
     pub margin: Duration,
+    /// How the parameters of a refresh are sent, if not as those of other token requests.
+    #[serde(default)]
+    pub body: Option<Body>,
     /// How long a token lasts where the server doesn't say.
     #[serde(default = "one_hour", deserialize_with = "duration")]
     pub assumed_lifetime: Duration,
@@ -229,7 +241,7 @@ pub enum ErrorClass {
     Misconfigured,
 }
 
-/// JSON pointers into the token answer.
+/// JSON pointers into what the provider says of a person.
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct IdentityPointers {
@@ -305,13 +317,20 @@ impl Provider {
 
 impl Default for Redirect {
     fn default() -> Self {
-        Self { loopback: true, host: loopback_host(), path: callback_path(), ports: Vec::new(), page: None }
+        Self {
+            loopback: true,
+            host: loopback_host(),
+            path: callback_path(),
+            ports: Vec::new(),
+            page: None,
+            needs_secret: false,
+        }
     }
 }
 
 impl Default for Refresh {
     fn default() -> Self {
-        Self { rotation: Rotation::default(), margin: five_minutes(), assumed_lifetime: one_hour() }
+        Self { rotation: Rotation::default(), margin: five_minutes(), body: None, assumed_lifetime: one_hour() }
     }
 }
 

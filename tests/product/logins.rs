@@ -255,8 +255,8 @@ fn a_claude_login_works_as_its_preset_says() {
     let toml = preset
         .text
         .replace("https://claude.ai/oauth/authorize", &server.url("/authorize"))
-        .replace("https://console.anthropic.com/v1/oauth/token", &server.url("/token"))
-        .replace("https://console.anthropic.com/oauth/code/callback", &server.url("/code"));
+        .replace("https://platform.claude.com/v1/oauth/token", &server.url("/token"))
+        .replace("https://platform.claude.com/oauth/code/callback", &server.url("/code"));
     // Its tables become those of `[providers.anthropic]`.
     let toml = toml.replace("\n[", "\n[providers.anthropic.");
     home.configure(&format!("[providers.anthropic]\n{toml}"));
@@ -297,7 +297,7 @@ fn the_anthropic_preset_asks_for_what_its_documents_say() {
     for part in [
         "code=true",
         "client_id=9d1c250a-e61b-44d9-88ed-5944d1962f5e",
-        "redirect_uri=https%3A%2F%2Fconsole.anthropic.com%2Foauth%2Fcode%2Fcallback",
+        "redirect_uri=https%3A%2F%2Fplatform.claude.com%2Foauth%2Fcode%2Fcallback",
         "code_challenge_method=S256",
         "response_type=code",
     ] {

@@ -1,4 +1,12 @@
 //! Every preset at a server on this machine that behaves as its provider documents, quirks included, and checks what it is
 //! sent. One file per provider.
 
+mod github;
+mod gitlab;
+mod google;
+mod huggingface;
 mod inheritance;
+mod microsoft;
+mod openai;
+mod play;
+mod site;

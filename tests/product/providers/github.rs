@@ -1,0 +1,144 @@
+//! GitHub: errors with status 200, tokens as a form unless JSON is asked for, a device login without a secret, a code that
+//! takes one, and a page of its own for who signed in.
+
+use std::sync::Mutex;
+
+use serde_json::{Value, json};
+
+use super::super::home::Home;
+use super::play::Play;
+use super::site::{Asked, Desk, Reply, Site, reply};
+
+/// An OAuth App's tokens have no end; a GitHub App's last eight hours.
+fn github(expiring: bool) -> Site {
+    let newest = Mutex::new(String::new());
+    Site::start(move |desk, asked| match asked.path.as_str() {
+        "/authorize" => desk.agree(asked),
+        "/device" => device(desk, asked),
+        "/token" if asked.header("accept") != "application/json" || asked.is_json() => {
+            Reply(200, vec![], "error=bad_verification_code".into())
+        }
+        "/token" => token(desk, asked, expiring, &newest),
+        "/userinfo"
+            if asked.header("authorization").starts_with("Bearer gh") && !asked.header("user-agent").is_empty() =>
+        {
+            reply(200, &json!({"login": "octocat", "id": 583_231, "name": null, "email": null}))
+        }
+        _ => reply(404, &json!({"message": "Not Found"})),
+    })
+}
+
+fn device(desk: &Desk, asked: &Asked) -> Reply {
+    assert_eq!((asked.get("client_id"), asked.get("scope")), ("app", "read:user"));
+    let page = format!("{}/login/device", desk.origin.lock().unwrap());
+    let codes = json!({"device_code": "d", "user_code": "WDJB-MJHT", "verification_uri": page, "expires_in": 899, "interval": 1});
+    reply(200, &codes)
+}
+
+/// Every refusal is an error with status 200.
+fn token(desk: &Desk, asked: &Asked, expiring: bool, newest: &Mutex<String>) -> Reply {
+    let error = |word: &str| {
+        reply(
+            200,
+            &json!({"error": word, "error_description": format!("{word}."), "error_uri": "https://docs.github.com"}),
+        )
+    };
+    match asked.get("grant_type") {
+        "urn:ietf:params:oauth:grant-type:device_code" => {
+            if !desk.approved.swap(true, std::sync::atomic::Ordering::Relaxed) {
+                return error("authorization_pending");
+            }
+        }
+        "authorization_code" if asked.get("client_secret") != "hush" => return error("incorrect_client_credentials"),
+        "authorization_code" if desk.redeem(asked).is_err() => return error("bad_verification_code"),
+        "authorization_code" => {}
+        "refresh_token" => {
+            if let Some(instead) = desk.take_instead() {
+                return instead;
+            }
+            if *newest.lock().unwrap() != asked.get("refresh_token") {
+                return error("bad_refresh_token");
+            }
+        }
+        _ => return error("unsupported_grant_type"),
+    }
+    let mut answer = json!({"access_token": desk.next("gho_"), "token_type": "bearer", "scope": "read:user"});
+    if expiring {
+        let refresh = desk.next("ghr_");
+        newest.lock().unwrap().clone_from(&refresh);
+        answer["access_token"] = desk.next("ghu_").into();
+        answer["expires_in"] = 28_800.into();
+        answer["refresh_token"] = refresh.into();
+        answer["refresh_token_expires_in"] = 15_897_600.into();
+        answer["scope"] = "".into();
+    }
+    reply(200, &answer)
+}
+
+#[test]
+fn a_github_app_signs_in_by_device_and_its_tokens_rotate() {
+    let site = github(true);
+    let play = Play::new("github", &site, "client.id = 'app'\n");
+    let login = play.home.run(&["login", "github"]);
+    assert_eq!(login.code, 0, "{}", login.stderr);
+    assert!(login.stderr.contains("WDJB-MJHT"), "{}", login.stderr);
+    assert_eq!(play.identity("github"), json!({"subject": "583231", "name": "octocat"}));
+    let first = play.home.ok(&["get-token", "github"]);
+    assert!(first.starts_with("ghu_"));
+    play.home.ok(&["refresh", "github"]);
+    play.home.kill_agent();
+    play.home.ok(&["refresh", "github"]);
+    assert_ne!(play.home.ok(&["get-token", "github"]), first);
+    assert!(site.asked("/token").iter().all(|asked| !asked.parameters.contains_key("client_secret")), "there is none");
+    let headers = play.home.json(&["get-token", "github", "--format", "headers-json"]);
+    assert_eq!(headers["x-github-api-version"], "2022-11-28");
+
+    site.instead(200, &json!({"error": "bad_refresh_token", "error_description": "The refresh token is expired."}));
+    play.refused("github", 10, "bad_refresh_token");
+    assert_eq!(play.home.json(&["status", "--json"])["accounts"][0]["state"], "reauthorization_required");
+    let logout = play.home.run(&["logout", "github"]);
+    assert!(logout.stderr.contains("end the login at https://github.com/settings/applications"), "{}", logout.stderr);
+}
+
+#[test]
+fn an_oauth_app_with_a_secret_signs_in_by_browser_and_its_token_has_no_end() {
+    let site = github(false);
+    let play = Play::new("github", &site, "client = { id = 'app', secret = 'hush' }\n");
+    play.log_in(&["github"]);
+    let asked = &site.asked("/token")[0];
+    assert_eq!((asked.get("client_id"), asked.header("authorization")), ("app", ""));
+    let status = play.home.json(&["status", "--json"]);
+    assert_eq!(
+        (&status["accounts"][0]["expires_at"], &status["accounts"][0]["refreshable"]),
+        (&Value::Null, &false.into())
+    );
+    assert!(play.home.ok(&["get-token", "github"]).starts_with("gho_"));
+    // What the caller's own environment says comes first.
+    let mut own = play.home.command(&["get-token", "github"]);
+    let own = own.env("GH_TOKEN", "ghp_of_the_caller").output().unwrap();
+    assert_eq!(String::from_utf8(own.stdout).unwrap().trim_end(), "ghp_of_the_caller");
+}
+
+#[test]
+fn a_wrong_secret_is_the_registrations_fault() {
+    let site = github(false);
+    let play = Play::new("github", &site, "client = { id = 'app', secret = 'wrong' }\n");
+    let login = play.home.log_in_with(&["login", "github", "--no-browser"]);
+    assert_eq!(login.code, 19, "{}", login.stderr);
+    assert!(login.stderr.contains("incorrect_client_credentials"), "{}", login.stderr);
+}
+
+#[test]
+fn without_a_client_the_way_to_one_is_told() {
+    let home = Home::with_vault();
+    let login = home.run(&["login", "github"]);
+    assert_eq!(login.code, 19, "{}", login.stderr);
+    for words in
+        ["https://github.com/settings/developers", "Enable Device Flow", "--client-id ID", "[providers.github]"]
+    {
+        assert!(login.stderr.contains(words), "{words}: {}", login.stderr);
+    }
+    let paste = home.run(&["login", "github", "--client-id", "app", "--paste"]);
+    assert_eq!(paste.code, 19, "{}", paste.stderr);
+    assert!(paste.stderr.contains("--device, or --client-secret-stdin"), "{}", paste.stderr);
+}
