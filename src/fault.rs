@@ -46,6 +46,9 @@ pub const POINTS: &[&str] = &[
     "login.answer",
     // The record is gone; the server does not know yet.
     "logout.revoke",
+    // The HTTP door's file is written, and put in its place.
+    "door.write",
+    "door.rename",
     // An answer goes to its caller; it is on its way.
     "answer.write",
     "answer.written",

@@ -77,6 +77,11 @@ impl Paths {
         system::socket(None, &self.state_dir, &self.vault_dir)
     }
 
+    /// The file that says where the HTTP door is, and with which secret: beside the socket, which nobody else may read.
+    pub fn door_file(&self) -> PathBuf {
+        system::beside_socket(&self.socket, &self.state_dir).join("http.json")
+    }
+
     /// The file that names the vault's owner, which holds the lock beside it (`ipc::owner`).
     pub fn owner_file(&self) -> PathBuf {
         self.vault_dir.join("owner.json")
@@ -128,6 +133,10 @@ mod system {
         directory.is_dir().then_some(directory)
     }
 
+    pub(super) fn beside_socket(socket: &Path, state_dir: &Path) -> PathBuf {
+        socket.parent().unwrap_or(state_dir).to_owned()
+    }
+
     pub(super) fn socket(runtime: Option<&Path>, state_dir: &Path, _vault_dir: &Path) -> PathBuf {
         let base = runtime.map_or_else(|| state_dir.join("run"), |runtime| runtime.join("cred-helper"));
         base.join("agent.sock")
@@ -149,6 +158,11 @@ mod system {
     /// The socket is a pipe, which no directory holds.
     pub(super) fn unfit(_directory: &Path) -> Option<String> {
         None
+    }
+
+    /// A pipe is in no directory; LOCALAPPDATA is the user's own.
+    pub(super) fn beside_socket(_socket: &Path, state_dir: &Path) -> PathBuf {
+        state_dir.to_owned()
     }
 
     /// Pipes have one flat name space for the machine: the vault's path makes the name this vault's own (FNV-1a).

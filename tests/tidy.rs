@@ -23,6 +23,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "config",
             "demo::run",
             "grant",
+            "ipc::door",
             "ipc::message",
             "ipc::request",
             "ipc::server",

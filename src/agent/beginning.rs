@@ -14,6 +14,7 @@ use tracing::{error, warn};
 use tracing_subscriber::EnvFilter;
 
 use super::alarm::Alarm;
+use super::door::Opened;
 #[cfg(unix)]
 use super::handover::successor::{Ended, Line};
 use super::harden::Refused;
@@ -41,6 +42,7 @@ pub(super) struct Started {
     pub(super) agent: Arc<Agent>,
     pub(super) listener: Listener,
     pub(super) alarm: Alarm,
+    pub(super) door: Opened,
 }
 
 /// Begins anew.
@@ -61,7 +63,8 @@ pub(super) fn start(detached: bool) -> Result<(Runtime, Started), Error> {
         .map_err(|error| Error::new(ErrorKind::AgentUnreachable, format!("the socket cannot be made: {error}")))?;
     let (agent, alarm) = grounds.build(vault, &listener.reception, detached)?;
     drop(inside);
-    Ok((runtime, Started { agent, listener, alarm }))
+    let door = runtime.block_on(agent.open_door());
+    Ok((runtime, Started { agent, listener, alarm, door }))
 }
 
 /// Takes over. Needs a runtime.
@@ -73,7 +76,8 @@ pub(super) async fn take_over(line: &Line, detached: bool) -> Result<Started, En
     let reception = Reception::default();
     let (agent, alarm) = grounds.build(vault, &reception, detached)?;
     let listener = line.become_owner(&agent, reception).await?;
-    Ok(Started { agent, listener, alarm })
+    let door = agent.open_door().await;
+    Ok(Started { agent, listener, alarm, door })
 }
 
 /// What everything that waits runs in.

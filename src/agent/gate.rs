@@ -88,6 +88,11 @@ impl Drop for Pass {
 }
 
 impl Gate {
+    /// Waits until the agent stops, or a successor serves.
+    pub(super) async fn stopping(&self) {
+        let _ = self.0.subscribe().wait_for(|state| state.closed.contains(&Closed::Stopping)).await;
+    }
+
     /// Waits while a handover is under way; holds nothing back, so that [`Self::try_enter`] has to look again.
     pub(super) async fn no_handover(&self) {
         // The sender is ours, so this ends with what is waited for.

@@ -163,7 +163,7 @@ fn fail(error: &Error) -> ExitCode {
 
 impl Started {
     async fn serve(self) {
-        let Self { agent, listener, alarm } = self;
+        let Self { agent, listener, alarm, door } = self;
         info!(version = version::own(), "started");
         let opening = Arc::clone(&agent);
         tokio::spawn(async move {
@@ -174,8 +174,11 @@ impl Started {
         tokio::spawn(Arc::clone(&agent).refresh_ahead(alarm));
         tokio::spawn(Arc::clone(&agent).heed_sleep());
         tokio::spawn(Arc::clone(&agent).announce_until_written());
+        let door = tokio::spawn(door.serve(Arc::clone(&agent)));
         let service = Arc::clone(&agent);
         serve(listener, service, agent.told_to_stop()).await;
+        // It ends by the same sign, and bounds itself.
+        let _ = door.await;
         if agent.seat.as_ref().is_some_and(Seat::is_left) {
             // The vault is a successor's: nothing of it is written here any more.
             return;

@@ -30,6 +30,8 @@ pub(super) struct Share {
     pub(super) browser: bool,
     pub(super) redirect_port: Option<u16>,
     pub(super) replace: bool,
+    /// Whether its redirect may come to the HTTP door.
+    pub(super) callbacks: bool,
 }
 
 /// The logins under way.

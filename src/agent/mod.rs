@@ -14,6 +14,7 @@ mod beginning;
 mod consents;
 pub mod detach;
 mod dispatch;
+mod door;
 mod failures;
 mod gate;
 mod handover;
@@ -100,6 +101,7 @@ pub struct Agent {
     stop: watch::Sender<bool>,
     connections: Connections,
     audit: Arc<audit::Audit>,
+    door: door::Door,
     rules: rules::Rules,
     /// `None` where it can't be succeeded.
     seat: Option<Seat>,
@@ -137,6 +139,7 @@ impl Agent {
             started: clock.boot(),
             audit: Arc::new(audit::Audit::new(&config.audit, &paths.state_dir)),
             rules: rules::Rules::default(),
+            door: door::Door::default(),
             paths,
             config,
             config_error,

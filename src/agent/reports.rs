@@ -124,6 +124,7 @@ impl Agent {
             connections: self.connections.count(),
             exchanges: self.gate.exchanges(),
             memory: memory::own(),
+            http: self.door_report(),
             configuration_error: self.config_error.as_ref().map(ToString::to_string),
         }
     }
@@ -147,6 +148,7 @@ impl Agent {
             checks.push(check("automatic lock", CheckResult::Warning, trouble));
         }
         checks.extend(self.check_rules());
+        checks.extend(self.check_door());
         for missing in &self.unprotected {
             checks.push(check("protection", CheckResult::Warning, missing.clone()));
         }

@@ -22,6 +22,7 @@ use crate::ipc::message::login::{SignedIn, Stage, StartLogin};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::ipc::server::Notifier;
 use crate::provider::schema::ErrorClass;
+use crate::redact;
 use crate::secret::Secret;
 use crate::token::ClientAuthentication;
 use crate::vault::record::Record;
@@ -41,11 +42,14 @@ impl Agent {
         let named = self.named_provider(&start)?;
         let account = AccountName::new(&named.name, start.label.as_deref())
             .map_err(|error| Error::new(ErrorKind::InvalidParams, format!("the label: {error}")))?;
-        asking.about(&account);
+        // A token given for a label by mistake is not written down.
+        asking.about(redact::server_text(&account.to_string()));
         self.check_notice(providers::notice(&named.provider), start.accept_notice.as_deref())?;
         self.ensure_ready(start.browser).await?;
         let client = self.login_client(&start, &named, &account)?;
         let scope = sorted(if start.scope.is_empty() { &named.provider.scopes } else { &start.scope });
+        // Whoever has the socket gets a listener of the login's own, which closes with it.
+        let callbacks = asking.peer().is_at_door().then(|| self.door.callbacks()).flatten();
         let share = Share {
             account: account.clone(),
             parameters: named.parameters.clone(),
@@ -55,6 +59,7 @@ impl Agent {
             browser: start.browser,
             redirect_port: start.redirect_port,
             replace: start.replace,
+            callbacks: callbacks.is_some(),
         };
         let request = LoginRequest {
             provider: Arc::clone(&named.provider),
@@ -64,6 +69,7 @@ impl Agent {
             flow: start.flow,
             browser: start.browser,
             redirect_port: start.redirect_port,
+            callbacks,
             time_limit: TIME_LIMIT,
         };
         let title = named.provider.title.clone();

@@ -1,5 +1,7 @@
 //! `agent`: starts, ends and shows the agent itself.
 
+mod http;
+
 use std::process::Command;
 use std::time::Duration;
 
@@ -9,7 +11,7 @@ use super::exit::Failure;
 use super::table::{self, Cell};
 use super::{output, vault, when};
 use crate::ipc::client::CallError;
-use crate::ipc::message::agent::{AgentReport, AgentStatus, RestartAgent, Restarted, StopAgent};
+use crate::ipc::message::agent::{AgentReport, AgentStatus, HttpDoor, RestartAgent, Restarted, StopAgent};
 use crate::ipc::message::{Error, ErrorKind, Method};
 use crate::ipc::owner::Holder;
 use crate::ipc::start::{self, Start};
@@ -27,6 +29,7 @@ pub(super) fn run(connect: &Connect, command: &AgentCommand) -> Result<(), Failu
             let report = put(connect::DEADLINE, &AgentStatus {})?;
             if *json { output::json(&report) } else { output::data(&shown(&report)) }
         }
+        AgentCommand::Http { json, secret } => http::run(connect, *json, *secret),
         AgentCommand::Run => become_agent(),
     }
 }
@@ -105,9 +108,17 @@ fn shown(report: &AgentReport) -> String {
             ("accounts", Some(report.accounts.to_string().into())),
             ("connections", Some(report.connections.to_string().into())),
             ("memory", (memory.rss_kib > 0).then(|| kib.into())),
+            ("HTTP door", report.http.as_ref().map(door)),
             ("configuration", fault),
         ],
     )
+}
+
+fn door(door: &HttpDoor) -> Cell {
+    match (&door.url, &door.problem) {
+        (_, Some(problem)) => Cell::new(problem, output::Tone::Bad),
+        (url, None) => url.as_deref().unwrap_or_default().into(),
+    }
 }
 
 /// Runs it here, in the foreground, as the service manager's child.

@@ -16,6 +16,7 @@ use super::output;
 /// Pages written by hand.
 const WRITTEN: &[(&str, &str)] = &[
     ("cred-helper.toml.5", include_str!("../../man/cred-helper.toml.5")),
+    ("cred-helper-http.7", include_str!("../../man/cred-helper-http.7")),
     ("cred-helper-protocol.7", include_str!("../../man/cred-helper-protocol.7")),
 ];
 
@@ -26,6 +27,7 @@ const FILES: &[(&str, &str)] = &[
     ("$XDG_STATE_HOME/cred-helper/", "What this installation remembers beside the vault."),
     ("$XDG_STATE_HOME/cred-helper/audit.jsonl", "Who asked for which token, see cred-helper-log(1)."),
     ("$XDG_RUNTIME_DIR/cred-helper/agent.sock", "The agent's socket."),
+    ("$XDG_RUNTIME_DIR/cred-helper/http.json", "Where the HTTP door is, and its secret, see cred-helper-http(7)."),
 ];
 
 const ENVIRONMENT: &[(&str, &str)] = &[

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{AccountSettings, AuditSettings, AutoLock, Config, ConfigError};
+use super::{AccountSettings, AuditSettings, AutoLock, Config, ConfigError, HttpSettings};
 use crate::provider::Provider;
 use crate::provider::schema;
 
@@ -25,6 +25,8 @@ pub(super) struct File {
     log: Level,
     #[serde(default)]
     audit: AuditSettings,
+    #[serde(default)]
+    http: HttpSettings,
     #[serde(default)]
     vault: VaultTable,
     #[serde(default)]
@@ -81,6 +83,7 @@ impl Default for File {
             hide_memory_key: None,
             log: info(),
             audit: AuditSettings::default(),
+            http: HttpSettings::default(),
             vault: VaultTable::default(),
             accounts: BTreeMap::new(),
             pinentry: None,
@@ -91,7 +94,8 @@ impl Default for File {
 
 impl From<File> for Config {
     fn from(file: File) -> Self {
-        let File { ca_file, http_timeout, hide_memory_key, log, audit, vault, accounts, pinentry, providers } = file;
+        let File { ca_file, http_timeout, hide_memory_key, log, audit, http, vault, accounts, pinentry, providers } =
+            file;
         let VaultTable { lock_after_idle, lock_on_suspend, lock_on_screen_lock } = vault;
         let log = match log {
             Level::Error => "error",
@@ -110,6 +114,7 @@ impl From<File> for Config {
             hide_memory_key,
             log: log.to_owned(),
             audit,
+            http,
             auto_lock,
             accounts,
             rules_unread: false,

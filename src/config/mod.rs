@@ -5,6 +5,7 @@
 mod accounts;
 mod audit;
 mod file;
+mod http;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -17,6 +18,7 @@ use crate::provider::{Provider, Template};
 
 pub use accounts::{Access, AccountSettings, RateLimit};
 pub use audit::AuditSettings;
+pub use http::HttpSettings;
 
 /// The agent's configuration.
 #[derive(Debug)]
@@ -31,6 +33,8 @@ pub struct Config {
     pub log: String,
     /// The log of requests.
     pub audit: AuditSettings,
+    /// The HTTP door.
+    pub http: HttpSettings,
     /// When the vault locks itself.
     pub auto_lock: AutoLock,
     /// Who may have which account's tokens: tables by account, provider or `*`.

@@ -5,6 +5,7 @@
 //! function and a line in [`DECODERS`].
 
 mod answers;
+mod door;
 mod files;
 mod login;
 mod wire;
@@ -19,6 +20,7 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("account_names", login::account_names),
     ("configuration", files::configuration),
     ("device_answers", answers::device_answers),
+    ("door_requests", door::door_requests),
     ("frames", wire::frames),
     ("id_tokens", answers::id_tokens),
     ("metadata", answers::metadata),

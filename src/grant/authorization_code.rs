@@ -1,10 +1,12 @@
 //! The authorization code grant with PKCE (RFC 6749 section 4.1, RFC 7636, RFC 8252): by redirect, by paste, or both at
 //! once, whichever comes first.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
+use super::callbacks::{Address, Callbacks};
 use super::exchange::{Exchange, is_anonymous, no_failure};
 use super::login::Redirect;
 use super::loopback::{Arrived, Expected, Loopback, Serving};
@@ -44,29 +46,57 @@ pub(super) async fn log_in(
     channel: LoginChannel,
 ) -> Result<Authorized, LoginError> {
     let provider = &login.request.provider;
-    let (loopback, redirect_uri) = match (login.redirect, &provider.redirect.page) {
-        (Redirect::Page, Some(page)) => (None, page.clone()),
-        _ => {
-            let bound = Loopback::bind(&provider.redirect, login.request.redirect_port).await;
-            let loopback = bound.map_err(LoginError::Impossible)?;
-            let redirect_uri = loopback.redirect_uri().to_owned();
-            (Some(loopback), redirect_uri)
-        }
+    let arrival = Arrival::find(&login).await.map_err(LoginError::Impossible)?;
+    let ties = Ties::new(arrival.redirect_uri(), &login.request.scope).map_err(no_random)?;
+    let expected = Expected {
+        state: ties.state.duplicate(),
+        issuer: login.endpoints.issuer.clone(),
+        iss_promised: login.endpoints.iss_parameter,
+        provider: provider.title.clone(),
     };
-    let ties = Ties::new(redirect_uri, &login.request.scope).map_err(no_random)?;
-    let mut serving = loopback.map(|loopback| {
-        loopback.serve(Expected {
-            state: ties.state.duplicate(),
-            issuer: login.endpoints.issuer.clone(),
-            iss_promised: login.endpoints.iss_parameter,
-            provider: provider.title.clone(),
-        })
-    });
+    let mut serving = match arrival {
+        Arrival::Page(_) => None,
+        Arrival::Here(loopback) => Some(loopback.serve(expected)),
+        Arrival::Callback(callbacks, address) => Some(callbacks.expect(address, expected)),
+    };
     let LoginChannel { events, mut pastes } = channel;
     announce(clock, &login, &ties, serving.is_some(), &events)?;
     let arrived = wait(&login, &ties, &mut serving, &mut pastes).await?;
     let _ = events.send(LoginEvent::Stage(Stage::Exchanging));
     finish(http, clock, login, ties, arrived, serving).await
+}
+
+/// Where the person comes back to.
+enum Arrival {
+    /// The provider's page, which shows the code.
+    Page(String),
+    /// A listener of this login's own.
+    Here(Loopback),
+    /// A listener of all logins.
+    Callback(Arc<Callbacks>, Address),
+}
+
+impl Arrival {
+    async fn find(login: &CodeLogin) -> Result<Self, String> {
+        let LoginRequest { provider, account, redirect_port, callbacks, .. } = &login.request;
+        if let (Redirect::Page, Some(page)) = (login.redirect, &provider.redirect.page) {
+            return Ok(Self::Page(page.clone()));
+        }
+        let name = account.split('/').next().unwrap_or_default();
+        let callbacks = callbacks.as_ref().filter(|_| redirect_port.is_none());
+        if let Some((callbacks, address)) = callbacks.and_then(|c| Some((c, c.address(provider, name)?))) {
+            return Ok(Self::Callback(Arc::clone(callbacks), address));
+        }
+        Loopback::bind(&provider.redirect, *redirect_port).await.map(Self::Here)
+    }
+
+    fn redirect_uri(&self) -> String {
+        match self {
+            Self::Page(page) => page.clone(),
+            Self::Here(loopback) => loopback.redirect_uri().to_owned(),
+            Self::Callback(_, address) => address.redirect_uri(),
+        }
+    }
 }
 
 fn no_random(error: getrandom::Error) -> LoginError {

@@ -6,12 +6,8 @@
 
 use std::collections::VecDeque;
 use std::convert::Infallible;
-use std::future::poll_fn;
-use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
 use std::time::Duration;
 
 use hyper::Request;
@@ -25,6 +21,7 @@ use tokio::task::AbortHandle;
 
 use super::WaitingPage;
 use super::page::Page;
+use super::sockets::{accept, bind, is_taken};
 use crate::oauth::authorization::{self, Outcome, Redirected};
 use crate::oauth::redirect::{Knock, Refused, judge};
 use crate::provider::schema::Redirect;
@@ -32,8 +29,6 @@ use crate::secret::Secret;
 
 /// Connections at once; when it is full, the oldest that hasn't brought the redirect makes room.
 const MAX_CONNECTIONS: usize = 256;
-/// Where any port will do: how many are tried until both addresses of `localhost` are free.
-const ANY_PORT_TRIES: usize = 16;
 /// How long a request may take to arrive.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
 /// A redirect with a long code fits; more is nobody's redirect.
@@ -104,31 +99,12 @@ impl Loopback {
     }
 }
 
-/// A port that others have: Windows and hardened systems say "access denied" for reserved ones.
-fn is_taken(error: &io::Error) -> bool {
-    matches!(error.kind(), io::ErrorKind::AddrInUse | io::ErrorKind::PermissionDenied)
-}
-
-/// `localhost` is both addresses: which one a browser tries first is its own affair.
-async fn bind(host: &str, port: u16) -> io::Result<(Vec<TcpListener>, u16)> {
-    let v4 = IpAddr::V4(Ipv4Addr::LOCALHOST);
-    let v6 = IpAddr::V6(Ipv6Addr::LOCALHOST);
-    let mut tries = if port == 0 { ANY_PORT_TRIES } else { 1 };
-    loop {
-        tries -= 1;
-        let first = TcpListener::bind((if host == "[::1]" { v6 } else { v4 }, port)).await?;
-        let port = first.local_addr()?.port();
-        if host != "localhost" {
-            return Ok((vec![first], port));
-        }
-        match TcpListener::bind((v6, port)).await {
-            Ok(second) => return Ok((vec![first, second], port)),
-            // Another program there would get our redirect; of any ports, another one will do.
-            Err(error) if is_taken(&error) && tries == 0 => return Err(error),
-            Err(error) if is_taken(&error) => {}
-            // No IPv6 on this machine.
-            Err(_) => return Ok((vec![first], port)),
-        }
+impl Serving {
+    /// Without a listener of its own: whoever has one brings the requests to the door.
+    pub(super) fn elsewhere(authority: String, path: String, expected: Expected) -> (Self, Arc<Door>) {
+        let (arrivals, arrived) = mpsc::channel(1);
+        let door = Arc::new(Door { authority, path, expected, taken: AtomicBool::new(false), arrivals });
+        (Self { sockets: Vec::new(), door: Arc::clone(&door), arrived, open: VecDeque::new() }, door)
     }
 }
 
@@ -152,7 +128,7 @@ impl Serving {
             tokio::select! {
                 Some(arrived) = self.arrived.recv() => return arrived,
                 accepted = accept(&self.sockets) => match accepted {
-                    Ok(stream) => self.admit(stream).await,
+                    Ok((stream, _)) => self.admit(stream).await,
                     // Out of descriptors, most likely: not a reason to spin.
                     Err(_) => tokio::time::sleep(Duration::from_millis(100)).await,
                 },
@@ -205,29 +181,18 @@ impl Drop for Serving {
     }
 }
 
-async fn accept(sockets: &[TcpListener]) -> io::Result<TcpStream> {
-    poll_fn(|context| {
-        for socket in sockets {
-            if let Poll::Ready(accepted) = socket.poll_accept(context) {
-                return Poll::Ready(accepted.map(|(stream, _)| stream));
-            }
-        }
-        Poll::Pending
-    })
-    .await
-}
-
 /// What every connection is judged by.
-struct Door {
+pub(super) struct Door {
     authority: String,
-    path: String,
+    pub(super) path: String,
     expected: Expected,
     taken: AtomicBool,
     arrivals: mpsc::Sender<Arrived>,
 }
 
 impl Door {
-    async fn page(&self, request: &Request<Incoming>, brought: &AtomicBool) -> Page {
+    /// Judges a request; nothing comes of it.
+    pub(super) fn judge(&self, request: &Request<Incoming>) -> Result<Redirected, Refused> {
         let uri = request.uri();
         let mut hosts = request.headers().get_all(hyper::header::HOST).iter();
         let host = match (hosts.next(), hosts.next(), uri.authority()) {
@@ -235,7 +200,12 @@ impl Door {
             _ => None,
         };
         let knock = Knock { method: request.method().as_str(), host, path: uri.path(), query: uri.query() };
-        let redirected = match judge(knock, &self.authority, &self.path, &self.expected.state) {
+        judge(knock, &self.authority, &self.path, &self.expected.state)
+    }
+
+    /// The page for a request, which may be the redirect that ends the login.
+    pub(super) async fn page(&self, request: &Request<Incoming>, brought: &AtomicBool) -> Page {
+        let redirected = match self.judge(request) {
             Ok(redirected) => redirected,
             Err(reason) => return turned_away(reason),
         };
@@ -275,7 +245,7 @@ impl Door {
     }
 }
 
-fn turned_away(reason: Refused) -> Page {
+pub(super) fn turned_away(reason: Refused) -> Page {
     match reason {
         Refused::NotFound => Page::NotFound,
         Refused::Method => Page::MethodNotAllowed,

@@ -4,6 +4,7 @@
 //! and what to do about a failure is decided in `agent`.
 
 mod authorization_code;
+mod callbacks;
 mod device_code;
 mod endpoints;
 mod exchange;
@@ -14,6 +15,7 @@ mod loopback;
 mod page;
 mod refresh_token;
 mod revoke;
+pub(crate) mod sockets;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +29,7 @@ use crate::provider::schema::ErrorClass;
 use crate::secret::Secret;
 use crate::token::{ClientAuthentication, Identity, TokenSet};
 
+pub use callbacks::Callbacks;
 pub use endpoints::endpoints;
 pub use login::log_in;
 pub use refresh_token::refresh;
@@ -134,6 +137,8 @@ pub struct LoginRequest {
     pub browser: bool,
     /// The loopback redirect's port, where the caller fixes one.
     pub redirect_port: Option<u16>,
+    /// Where redirects arrive without a listener of the login's own, at providers that take any.
+    pub callbacks: Option<Arc<Callbacks>>,
     /// How long the person has.
     pub time_limit: Duration,
 }

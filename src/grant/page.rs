@@ -30,6 +30,8 @@ pub(super) enum Page {
     TimedOut,
     /// A redirect with another login's state, or with none.
     OtherLogin,
+    /// A redirect with a state of no login that is known.
+    NoSuchLogin,
     /// A redirect that was used before.
     AlreadyUsed,
     /// No redirect at all.
@@ -89,6 +91,9 @@ impl Page {
             Page::TimedOut => bad(504, "This took too long", "Whether the login was saved is not known here.", AGAIN),
             Page::OtherLogin => {
                 bad(400, "This belongs to another login", "Nothing was done with it. Use the newest tab.", WAITS)
+            }
+            Page::NoSuchLogin => {
+                bad(400, "This belongs to no login here", "Nothing was done with it. Use the newest tab.", CLOSE)
             }
             Page::AlreadyUsed => bad(410, "This was already used", "A sign-in redirect works only once.", CLOSE),
             Page::NotARedirect => bad(400, "This is no sign-in redirect", "There is nothing to do here.", WAITS),
@@ -189,6 +194,7 @@ mod tests {
             Page::NotCompleted,
             Page::TimedOut,
             Page::OtherLogin,
+            Page::NoSuchLogin,
             Page::AlreadyUsed,
             Page::NotARedirect,
             Page::NotFound,

@@ -31,9 +31,11 @@ use crate::secret::Secret;
 use guests::Guests;
 use room::Room;
 
+pub(crate) use http::status;
 pub use moving::{Bytes, Moved, Mover, Paused};
 use moving::{Phase, Settling};
 pub use origin::Origin;
+pub(crate) use outbox::Inbox;
 pub use outbox::Notifier;
 pub use peer::Peer;
 pub(crate) use peer::Stranger;

@@ -119,6 +119,9 @@ pub struct Redirect {
     /// The ports that are registered; none: any port.
     #[serde(default)]
     pub ports: Vec<u16>,
+    /// Whether any path will do, as for a native app's loopback redirect at some servers.
+    #[serde(default)]
+    pub any_path: bool,
     /// A page of the provider's that shows the code for pasting.
     #[serde(default)]
     pub page: Option<String>,
@@ -322,6 +325,7 @@ impl Default for Redirect {
             host: loopback_host(),
             path: callback_path(),
             ports: Vec::new(),
+            any_path: false,
             page: None,
             needs_secret: false,
         }

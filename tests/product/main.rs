@@ -20,6 +20,8 @@ mod crashes;
 #[cfg(target_os = "linux")]
 mod disks;
 #[cfg(target_os = "linux")]
+mod door;
+#[cfg(target_os = "linux")]
 mod failing_disk;
 mod faults;
 #[cfg(target_os = "linux")]

@@ -127,6 +127,7 @@ impl World {
             flow: Flow::Browser,
             browser: true,
             redirect_port: None,
+            callbacks: None,
             time_limit: Duration::from_secs(30),
         };
         let (events, mut event) = mpsc::unbounded_channel();

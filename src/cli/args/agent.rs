@@ -17,6 +17,15 @@ pub enum AgentCommand {
         #[arg(long)]
         json: bool,
     },
+    /// Show where the HTTP door is, for programs that cannot open a Unix socket
+    Http {
+        /// Print it as JSON; the secret is not in it
+        #[arg(long)]
+        json: bool,
+        /// Print the secret that opens it, and nothing else
+        #[arg(long, conflicts_with = "json")]
+        secret: bool,
+    },
     /// Run the agent in the foreground, for a service manager
     Run,
 }

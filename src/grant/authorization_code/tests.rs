@@ -50,6 +50,7 @@ async fn start(
         flow: Flow::Auto,
         browser: true,
         redirect_port: None,
+        callbacks: None,
         time_limit: limit,
     };
     let channel = LoginChannel { events: event, pastes: paste };
@@ -203,6 +204,7 @@ async fn a_login_without_a_client_says_what_to_do() {
         flow: Flow::Auto,
         browser: true,
         redirect_port: None,
+        callbacks: None,
         time_limit: LONG,
     };
     let http = Http::new(HttpOptions::default()).expect("HTTP");
@@ -238,6 +240,7 @@ async fn a_redirect_has_to_name_its_issuer_where_the_server_promises_it() {
             flow: Flow::Auto,
             browser: true,
             redirect_port: None,
+            callbacks: None,
             time_limit: LONG,
         };
         let endpoints = Endpoints {

@@ -42,6 +42,7 @@ async fn run(device: &str, answers: &'static [(u16, &'static str)]) -> Result<Au
         flow: Flow::Device,
         browser: false,
         redirect_port: None,
+        callbacks: None,
         time_limit: Duration::from_secs(120),
     };
     let http = Http::new(HttpOptions::default()).expect("HTTP");

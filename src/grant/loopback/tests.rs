@@ -160,5 +160,5 @@ async fn a_port_that_others_have_is_passed_over_and_named() {
     assert_eq!(bound.redirect_uri(), format!("http://127.0.0.1:{spare}/callback"));
     let error = Loopback::bind(&redirect, Some(port)).await.err().expect("taken");
     assert!(error.contains(&format!("port {port} of this machine")), "{error}");
-    assert!(is_taken(&io::ErrorKind::PermissionDenied.into()));
+    assert!(is_taken(&std::io::ErrorKind::PermissionDenied.into()));
 }

@@ -73,9 +73,25 @@ pub struct AgentReport {
     pub exchanges: usize,
     /// Its own memory: it is not dumpable, so nobody else can read it.
     pub memory: Memory,
+    /// The HTTP door, where the configuration wishes for one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub http: Option<HttpDoor>,
     /// The configuration's fault, if it has one; the agent then runs on its defaults.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub configuration_error: Option<String>,
+}
+
+/// Where the HTTP door is. Its secret is in the file.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct HttpDoor {
+    /// Its base URL.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub url: Option<String>,
+    /// The file that holds the URL and the secret; only its owner may read it.
+    pub file: String,
+    /// Why it isn't open.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<String>,
 }
 
 /// Memory in KiB, from /proc/self/smaps_rollup; zero where the system doesn't say.

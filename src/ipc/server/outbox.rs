@@ -236,6 +236,26 @@ impl Drop for CloseOnDrop {
     }
 }
 
+/// What a caller within this process is told unasked. Dropping it is hanging up.
+pub(crate) struct Inbox(CloseOnDrop);
+
+impl Inbox {
+    /// One that nothing was put in yet. Needs a runtime.
+    pub(crate) fn new() -> Self {
+        Self(CloseOnDrop(Outbox::new(Framing::Lines, super::room::Room::new(1).enter())))
+    }
+
+    /// For the call whose notifications are to come here.
+    pub(crate) fn notifier(&self) -> Notifier {
+        Notifier::new(Arc::clone(&self.0.0))
+    }
+
+    /// The next notification, a JSON text; `None` if so many were waiting that it was given up.
+    pub(crate) async fn next(&self) -> Option<Zeroizing<Vec<u8>>> {
+        self.0.0.next().await.map(|entry| entry.bytes)
+    }
+}
+
 /// Sends notifications to one caller.
 #[derive(Clone)]
 pub struct Notifier(Arc<Outbox>, #[expect(dead_code, reason = "held, not used")] Expected);

@@ -19,6 +19,8 @@ pub struct Peer {
     pub pid: Option<u32>,
     /// When it was met, on the boot clock: a process that began later is another one with its number.
     met: Duration,
+    /// Whether it came to the HTTP door rather than the socket.
+    at_door: bool,
     /// Boxed: most connections never need it.
     origin: Arc<OnceLock<Box<Origin>>>,
 }
@@ -28,7 +30,17 @@ impl Peer {
     pub fn new(uid: Option<u32>, pid: Option<u32>) -> Self {
         // Zero is how another namespace's process looks from here.
         let pid = pid.filter(|pid| *pid != 0);
-        Self { uid, pid, met: SystemClock.boot(), origin: Arc::default() }
+        Self { uid, pid, met: SystemClock.boot(), at_door: false, origin: Arc::default() }
+    }
+
+    /// The same, at the HTTP door.
+    pub(crate) fn at_door(uid: Option<u32>, pid: Option<u32>) -> Self {
+        Self { at_door: true, ..Self::new(uid, pid) }
+    }
+
+    /// Whether it came to the HTTP door.
+    pub(crate) fn is_at_door(&self) -> bool {
+        self.at_door
     }
 
     /// When it was met, on the boot clock.

@@ -20,6 +20,8 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["provider", "show", "anthropic"],
     &["agent", "start"],
     &["agent", "status", "--json"],
+    &["agent", "http"],
+    &["agent", "http", "--json"],
     &["config", "path"],
     &["config", "check"],
     &["doctor"],

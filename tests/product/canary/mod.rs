@@ -3,6 +3,7 @@
 //! and server.
 
 mod commands;
+mod door;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -94,7 +95,10 @@ fn secrets_are_nowhere_but_where_they_are_the_answer() {
     home.set("CRED_HELPER_LOG", "trace");
     // What a person is asked is written down in the home, too.
     let person = Person::new(&home, YES);
-    home.configure(&format!("{}[accounts.'*']\nconfirm = true\nconfirm_for = '0s'\n", person.pinentry()));
+    home.configure(&format!(
+        "{}[accounts.'*']\nconfirm = true\nconfirm_for = '0s'\n[http]\nenabled = true\n",
+        person.pinentry()
+    ));
     said.keep_both("slot add", with_passphrase(&home, &["vault", "slot", "add", "passphrase"], PASSPHRASE));
     home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
     said.keep("login", home.log_in(&server, &[]));
@@ -110,6 +114,7 @@ fn secrets_are_nowhere_but_where_they_are_the_answer() {
     }
     tokens_in_the_wrong_place(&home, &first, &mut said);
     wire::misuse(&home, &first, &mut said);
+    let opens_the_door = door::misuse(&home, &first, &mut said);
     server.set_redirect(RedirectBehaviour::Error("server_error".into(), format!("about {first}")));
     let refused = home.log_in_with(&["login", &server.issuer(), "--client-id", "demo-native", "--no-browser"]);
     said.keep("standard error of a refused login", refused.stderr);
@@ -127,6 +132,7 @@ fn secrets_are_nowhere_but_where_they_are_the_answer() {
     assert!(log.contains("internal error at src/fault"), "the panic was told");
     said.keep_files(home.path());
     said.check(&server);
+    said.check_for(&[opens_the_door]);
 }
 
 fn log_in_with_secret(home: &Home, server: &Server, said: &mut Said) {

@@ -32,6 +32,8 @@ impl Stage {
     pub(crate) fn new(rotation: RotationMode) -> Self {
         let server = Server::start(Options { rotation, ..Options::default() }).unwrap();
         let home = Home::new().with_faults();
+        // Every start opens it, and writes where it is.
+        home.configure("[http]\nenabled = true\n");
         let seen = RefCell::default();
         let (slot, token, looked_at) = (RefCell::default(), RefCell::default(), Cell::new(0));
         let mut stage = Self { server, home, provider: String::new(), seen, slot, token, looked_at };
