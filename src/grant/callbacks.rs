@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use http_body_util::Full;
 use hyper::body::{Bytes, Incoming};
-use hyper::{Request, Response};
+use hyper::{Method, Request, Response};
 
 use super::loopback::{Door, Expected, Serving, turned_away};
 use super::page::Page;
@@ -68,6 +68,9 @@ impl Callbacks {
 
     /// The page for a request. It waits for the login whose redirect this is, which is said by `brought`.
     pub async fn page(&self, request: &Request<Incoming>, brought: &AtomicBool) -> Response<Full<Bytes>> {
+        if request.method() != Method::GET {
+            return Page::MethodNotAllowed.response();
+        }
         let found = {
             let doors = self.doors();
             let here = || doors.iter().filter(|door| door.path == request.uri().path());

@@ -126,7 +126,8 @@ pub(crate) fn route(method: &str, path: &str, query: Option<&str>) -> Result<Rou
         ["auth", provider, "cancel"] => only("POST").and_then(|()| labelled(provider, query).map(Route::Cancel)),
         ["auth", provider, "logout"] => only("POST").and_then(|()| labelled(provider, query).map(Route::Logout)),
         ["auth", provider, "refresh"] => only("POST").and_then(|()| labelled(provider, query).map(Route::Refresh)),
-        ["v1", "token", provider, "reject"] if method == "POST" => rejected(provider, query),
+        // An account of that label is asked for as PROVIDER%2Freject.
+        ["v1", "token", provider, "reject"] => only("POST").and_then(|()| rejected(provider, query)),
         ["v1", "token", provider, label, "reject"] => {
             only("POST").and_then(|()| rejected(&format!("{provider}/{label}"), query))
         }

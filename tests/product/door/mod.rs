@@ -1,6 +1,7 @@
 //! The HTTP door from outside: what an app with a local sidecar does with it.
 
 mod attacks;
+mod description;
 mod life;
 mod logins;
 
