@@ -92,14 +92,15 @@ async fn a_server_that_keeps_silent_is_asked_whether_it_is_there() {
     let sending = tokio::spawn(async move { http.send(silent_for(format!("http://{address}/"), 20_000, false)).await });
     let (mut stream, peer) = silent.accept().await.expect("asked");
     tokio::io::AsyncReadExt::read(&mut stream, &mut [0; 1024]).await.expect("a request");
-    // proc_pid_net(5): the local port, and the timer that runs and in how many hundredths of a second it ends; 02 is the one
-    // that keeps it alive. What was sent is acknowledged first, which takes a moment.
-    let local = format!("0100007F:{:04X}", peer.port());
+    // proc_pid_net(5): both ends (others' connections have used the same port), and the timer that runs and in how many
+    // hundredths of a second it ends; 02 is the one that keeps it alive. What was sent is acknowledged first, which takes a
+    // moment.
+    let ends = [peer, address].map(|end| format!("0100007F:{:04X}", end.port()));
     let end = std::time::Instant::now() + Duration::from_secs(10);
     loop {
         let table = std::fs::read_to_string("/proc/self/net/tcp").expect("a table");
         let fields = table.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-        let timer = fields.filter(|fields| fields[1] == local).map(|fields| fields[5].to_owned()).next();
+        let timer = fields.filter(|fields| fields[1..3] == ends).map(|fields| fields[5].to_owned()).next();
         let soon = |left: &str| u64::from_str_radix(left, 16).is_ok_and(|left| left <= 500);
         if timer.as_deref().and_then(|timer| timer.strip_prefix("02:")).is_some_and(soon) {
             break;
