@@ -105,6 +105,8 @@ pub enum ClientAuthentication {
     Basic,
     /// `client_secret_post`.
     Post,
+    /// `private_key_jwt` (OpenID Connect Core section 9, RFC 7523 section 2.2).
+    PrivateKeyJwt,
 }
 
 /// Whose login it is, as the server told it (ID token, userinfo or the token answer itself).

@@ -147,9 +147,19 @@ impl Account {
         self.used.is_some_and(|used| now.since(used).least() < IN_USE)
     }
 
-    /// Whether its refresh token may be redeemed.
+    /// Whether new tokens can be had without a person.
     pub(super) fn is_refreshable(&self) -> bool {
-        self.record.tokens.refresh.is_some() && self.record.dead.is_none() && self.barred.is_none()
+        renews_itself(&self.record, &self.provider) && self.record.dead.is_none() && self.barred.is_none()
+    }
+
+    /// Whether the login's own token can be renewed without a person.
+    pub(super) fn login_renews(&self) -> bool {
+        self.record.tokens.refresh.is_some() || self.renews_by_grant()
+    }
+
+    /// Whether the exchange that made it also renews it.
+    pub(super) fn renews_by_grant(&self) -> bool {
+        !self.provider.grant.needs_person()
     }
 
     /// Remembers an access token that has been replaced.
@@ -308,6 +318,11 @@ impl Table {
         let range = self.names.range(bare..).take_while(|(name, _)| name.provider() == provider);
         range.filter_map(|(_, incarnation)| self.accounts.get(incarnation)).collect()
     }
+}
+
+/// Whether a login brought what renews it.
+pub(super) fn renews_itself(record: &Record, provider: &Provider) -> bool {
+    record.tokens.refresh.is_some() || !provider.grant.needs_person()
 }
 
 fn names_of<'a>(accounts: impl Iterator<Item = &'a Account>) -> Vec<String> {

@@ -8,11 +8,12 @@ use std::sync::Arc;
 use tracing::debug;
 
 use super::accounts::{Narrowed, Variant};
-use super::refresher::Job;
+use super::refresher::{Job, Means};
 use super::{Agent, fingerprint};
-use crate::clock::Moment;
+use crate::clock::{Clock, Moment};
 use crate::fault;
-use crate::grant::{self, Failure, Granted, RefreshRequest};
+use crate::grant::{self, Failure, GrantRequest, Granted, RefreshRequest};
+use crate::oauth::http::Http;
 use crate::token::TokenSet;
 use crate::vault::Prepared;
 use crate::vault::record::Record;
@@ -25,20 +26,34 @@ pub(super) struct Redeemed {
     pub(super) answer: Result<(Granted, Moment), Failure>,
 }
 
+impl Job {
+    /// Asks once.
+    async fn ask(&self, http: &Http, clock: &dyn Clock) -> Result<Granted, Failure> {
+        let Self { variant, stored: _, record, provider, client, means } = self;
+        let (token_endpoint, issuer) = (record.token_endpoint.as_str(), record.issuer.as_deref());
+        let audience = variant.audience.as_deref();
+        match means {
+            Means::Refresh(refresh_token) => {
+                let scope = &variant.scope;
+                let request =
+                    RefreshRequest { provider, token_endpoint, client, refresh_token, scope, audience, issuer };
+                grant::refresh(http, clock, request).await
+            }
+            Means::Grant(source) => {
+                let scope = if variant.scope.is_empty() { &record.asked_scope } else { &variant.scope };
+                let source = source.as_ref();
+                let request = GrantRequest { provider, token_endpoint, client, source, scope, audience, issuer };
+                grant::obtain(http, clock, request).await
+            }
+        }
+    }
+}
+
 impl Agent {
     /// Sends the request and writes the answer down. Blocks in the end.
     pub(super) async fn redeem(self: Arc<Self>, job: Job, mut prepared: Prepared) -> Redeemed {
-        let request = RefreshRequest {
-            provider: &job.provider,
-            token_endpoint: &job.record.token_endpoint,
-            client: &job.client,
-            refresh_token: &job.refresh,
-            scope: &job.variant.scope,
-            audience: job.variant.audience.as_deref(),
-            issuer: job.record.issuer.as_deref(),
-        };
         fault::point("refresh.send");
-        let answer = grant::refresh(&self.http, &*self.clock, request).await.map(|granted| {
+        let answer = job.ask(&self.http, &*self.clock).await.map(|granted| {
             let at = self.clock.moment();
             fault::point("refresh.keep");
             let mut arrived = job.record.duplicate();

@@ -79,7 +79,8 @@ impl Agent {
             Some(refresh) => (refresh, TokenHint::Refresh),
             None => (&record.tokens.access, TokenHint::Access),
         };
-        let asking = grant::revoke(&self.http, &account.provider, endpoint, &client, token, hint);
+        let places = (endpoint.as_str(), refresher::server(record));
+        let asking = grant::revoke(&self.http, &account.provider, places, &client, token, hint);
         let (revocation, message) = match tokio::time::timeout(PATIENCE, asking).await {
             Ok(Ok(())) => (Revocation::Revoked, None),
             Ok(Err(failure)) => (Revocation::Failed, Some(failure.message)),
@@ -94,7 +95,8 @@ impl Agent {
         let agent = Arc::clone(self);
         tokio::spawn(async move {
             let client = refresher::client(&record, &provider);
-            let asking = grant::revoke(&agent.http, &provider, &endpoint, &client, &token, TokenHint::Refresh);
+            let places = (endpoint.as_str(), refresher::server(&record));
+            let asking = grant::revoke(&agent.http, &provider, places, &client, &token, TokenHint::Refresh);
             if let Err(failure) = asking.await {
                 warn!(account = %record.account, "could not revoke a token that is no longer used: {}", failure.message);
             }

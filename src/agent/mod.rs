@@ -8,6 +8,7 @@ mod accounts;
 pub mod alarm;
 mod apart;
 mod arrival;
+mod assertions;
 mod audit;
 mod auto_lock;
 mod beginning;

@@ -112,6 +112,15 @@ impl Agent {
         }
     }
 
+    /// The provider of an account, signed in to or not.
+    pub(super) fn provider_behind(&self, account: &AccountName) -> Option<Arc<Provider>> {
+        if let Ok(signed_in) = self.table().resolve(Some(&account.to_string())) {
+            return Some(Arc::clone(&signed_in.provider));
+        }
+        let template = self.template(account.provider())?;
+        template.fill(&BTreeMap::new()).ok().map(Arc::new)
+    }
+
     /// The provider that a stored login belongs to: by its name and the parameters that the login kept. One that is
     /// configured no more is known by what the login kept besides.
     pub(super) fn provider_of(&self, record: &Record) -> Arc<Provider> {
@@ -239,6 +248,9 @@ fn summary(name: &str, origin: &str, provider: &Provider) -> ProviderSummary {
         ("paste", code && (provider.redirect.loopback || provider.redirect.page.is_some())),
         ("device", discovered || provider.device_authorization_endpoint.is_some()),
     ];
+    let person = provider.grant.needs_person();
+    let flows = flows.into_iter().map(|(flow, there)| (flow, there && person));
+    let flows = flows.chain([(provider.grant.name(), !person)]);
     ProviderSummary {
         name: name.to_owned(),
         title: provider.title.clone(),
@@ -250,7 +262,7 @@ fn summary(name: &str, origin: &str, provider: &Provider) -> ProviderSummary {
         token_endpoint: provider.token_endpoint.clone(),
         client_id: provider.client.id.clone(),
         scope: provider.scopes.clone(),
-        flows: flows.iter().filter(|(_, there)| *there).map(|(flow, _)| (*flow).to_owned()).collect(),
+        flows: flows.filter(|(_, there)| *there).map(|(flow, _)| flow.to_owned()).collect(),
         notice: notice(provider),
         registration: provider.registration.clone(),
     }

@@ -1,4 +1,5 @@
-//! The exchange: a refresh token for new tokens, prepared before it is redeemed and kept before it is answered.
+//! The exchange: a refresh token (or, where no person signed in, the grant once more) for new tokens, prepared before it
+//! is redeemed and kept before it is answered.
 //!
 //! *Prepare, then redeem*: the sealing key, an open file with its space, and a durable mark "sent" are in hand before
 //! the request goes out; otherwise it doesn't. A refresh never opens a browser, and only a dead grant asks a person to
@@ -20,7 +21,7 @@ use super::persist::Kept;
 use super::{Agent, fingerprint, single_flight};
 use crate::clock::Moment;
 use crate::fault;
-use crate::grant::{Client, Granted};
+use crate::grant::{Client, Granted, SigningKey};
 use crate::ipc::message::event::Change;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::provider::Provider;
@@ -46,11 +47,19 @@ pub(super) enum Stop {
 /// Everything one exchange needs, taken from the table so that no lock is held meanwhile.
 pub(super) struct Job {
     pub(super) variant: Variant,
-    stored: (RecordId, u64),
+    pub(super) stored: (RecordId, u64),
     pub(super) record: Arc<Record>,
     pub(super) provider: Arc<Provider>,
     pub(super) client: Client,
-    pub(super) refresh: Secret,
+    pub(super) means: Means,
+}
+
+/// What new tokens are asked for with.
+pub(super) enum Means {
+    /// A refresh token (RFC 6749 section 6).
+    Refresh(Secret),
+    /// The grant itself, once more, with its assertion or subject token if it has one.
+    Grant(Option<Secret>),
 }
 
 impl Agent {
@@ -113,13 +122,15 @@ impl Agent {
 
     /// One attempt. One at a time for each grant.
     async fn exchange(self: &Arc<Self>, incarnation: u64, variant: &Variant) -> Result<(), Stop> {
+        // It may take an exchange of another account's, so it comes before anything is held.
+        let source = self.source(incarnation).await?;
         let turns = self.table().get(incarnation).map(|a| (Arc::clone(&a.exchange), Arc::clone(&a.write)));
         let (turn, write) = turns.ok_or_else(|| Stop::Final(self.gone()))?;
         let (_turn, _pass) = self.admitted(turn).await?;
         self.mend(&[incarnation]).await;
         // Nobody writes another version between looking up which one there is and preparing for it.
         let writing = write.lock_owned().await;
-        let job = self.job(incarnation, variant).map_err(Stop::Final)?;
+        let job = self.job(incarnation, variant, source).map_err(Stop::Final)?;
         let (id, version) = job.stored.clone();
         let mark = Mark { rotation: job.record.rotation, at: self.clock.now() };
         let apart = Apart::new().map_err(|error| self.no_thread(&job, &error))?;
@@ -153,7 +164,7 @@ impl Agent {
         }
     }
 
-    fn job(&self, incarnation: u64, variant: &Variant) -> Result<Job, Error> {
+    fn job(&self, incarnation: u64, variant: &Variant, source: Option<Secret>) -> Result<Job, Error> {
         let table = self.table();
         let account = table.get(incarnation).ok_or_else(|| self.gone())?;
         let name = &account.record.account;
@@ -163,12 +174,16 @@ impl Agent {
         if let Some(dead) = &account.record.dead {
             return Err(dead_error(account, &dead.message));
         }
-        let Some(refresh) = &account.record.tokens.refresh else {
-            let hint = login_hint(name);
-            let message = format!(
-                "{name}: it takes a new token and the server gave no refresh token: run `cred-helper login {hint}`"
-            );
-            return Err(Error::new(ErrorKind::LoginRequired, message).account(name));
+        let means = match &account.record.tokens.refresh {
+            Some(refresh) => Means::Refresh(refresh.duplicate()),
+            None if account.renews_by_grant() => Means::Grant(source),
+            None => {
+                let hint = login_hint(name);
+                let message = format!(
+                    "{name}: it takes a new token and the server gave no refresh token: run `cred-helper login {hint}`"
+                );
+                return Err(Error::new(ErrorKind::LoginRequired, message).account(name));
+            }
         };
         Ok(Job {
             variant: variant.clone(),
@@ -176,7 +191,7 @@ impl Agent {
             record: Arc::clone(&account.record),
             provider: Arc::clone(&account.provider),
             client: client(&account.record, &account.provider),
-            refresh: refresh.duplicate(),
+            means,
         })
     }
 
@@ -258,5 +273,18 @@ pub(super) fn client(record: &Record, provider: &Provider) -> Client {
         id: record.client_id.clone(),
         secret: secret.map(Secret::duplicate),
         authentication: record.client_authentication,
+        key: signing_key(provider),
     }
+}
+
+/// The key that the configuration names.
+pub(super) fn signing_key(provider: &Provider) -> Option<SigningKey> {
+    let client = &provider.client;
+    let file = client.key_file.clone()?;
+    Some(SigningKey { file, id: client.key_id.clone(), audience: client.assertion_audience.clone() })
+}
+
+/// Whom the client signs for, where it signs.
+pub(super) fn server(record: &Record) -> &str {
+    record.issuer.as_deref().unwrap_or(&record.token_endpoint)
 }

@@ -67,7 +67,7 @@ impl Agent {
             issuer: record.issuer.clone(),
             client_id: Some(record.client_id.clone()),
             expires_at: super::tokens::ends_at(account, self.clock.moment()),
-            refreshable: record.tokens.refresh.is_some(),
+            refreshable: super::accounts::renews_itself(record, &account.provider),
             id_token: record.tokens.id.is_some(),
             signed_in_at: record.signed_in_at,
             refreshed_at: record.refreshed_at,

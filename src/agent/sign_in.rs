@@ -8,11 +8,11 @@ use std::time::Duration;
 
 use tracing::info;
 
-use super::accounts::Account;
+use super::accounts::{Account, renews_itself};
 use super::audit::Asking;
 use super::logins::Share;
 use super::providers::Named;
-use super::{Agent, providers, random};
+use super::{Agent, providers, random, refresher};
 use crate::account::AccountName;
 use crate::fault;
 use crate::grant::{self, Authorized, Client, LoginChannel, LoginError, LoginRequest, PageAccount};
@@ -21,6 +21,7 @@ use crate::ipc::message::event::Change;
 use crate::ipc::message::login::{SignedIn, Stage, StartLogin};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::ipc::server::Notifier;
+use crate::provider::Provider;
 use crate::provider::schema::ErrorClass;
 use crate::redact;
 use crate::secret::Secret;
@@ -29,6 +30,16 @@ use crate::vault::record::Record;
 
 /// How long a person has.
 const TIME_LIMIT: Duration = Duration::from_secs(600);
+
+/// A login that the server has granted and nobody has kept yet.
+struct NewLogin {
+    named: Named,
+    account: AccountName,
+    authorized: Authorized,
+    asked_scope: Vec<String>,
+    /// Whether the client's secret is the caller's own.
+    caller_secret: bool,
+}
 
 impl Agent {
     pub(super) async fn start_login(
@@ -46,6 +57,7 @@ impl Agent {
         asking.about(redact::server_text(&account.to_string()));
         self.check_notice(providers::notice(&named.provider), start.accept_notice.as_deref())?;
         self.ensure_ready(start.browser).await?;
+        check_complete(&named)?;
         let client = self.login_client(&start, &named, &account)?;
         let scope = sorted(if start.scope.is_empty() { &named.provider.scopes } else { &start.scope });
         // Whoever has the socket gets a listener of the login's own, which closes with it.
@@ -65,6 +77,7 @@ impl Agent {
             provider: Arc::clone(&named.provider),
             account: account.to_string(),
             client,
+            source: None,
             scope,
             flow: start.flow,
             browser: start.browser,
@@ -84,7 +97,8 @@ impl Agent {
         let before = self.table().named(account).map(|account| Arc::clone(&account.record));
         let configured = &named.provider.client;
         let id = start.client_id.clone().or_else(|| configured.id.clone());
-        let id = id.or_else(|| before.as_ref().map(|record| record.client_id.clone())).ok_or_else(|| {
+        let id = id.or_else(|| before.as_ref().map(|record| record.client_id.clone()));
+        let id = id.or_else(|| (!named.provider.grant.needs_client()).then(String::new)).ok_or_else(|| {
             let how = named.provider.registration.as_deref();
             let how = how.unwrap_or("register a native application there and give its identifier with --client-id");
             let name = named.provider_name.as_ref().unwrap_or(&named.name);
@@ -105,19 +119,21 @@ impl Agent {
             Some(_) => configured.authentication.unwrap_or(ClientAuthentication::Basic),
             None => configured.authentication.filter(|way| !shows_secret(way)).unwrap_or_default(),
         };
-        Ok(Client { id, secret, authentication })
+        Ok(Client { id, secret, authentication, key: refresher::signing_key(&named.provider) })
     }
 
     pub(super) async fn sign_in(
         self: Arc<Self>,
         named: Named,
         account: AccountName,
-        request: LoginRequest,
+        mut request: LoginRequest,
         channel: LoginChannel,
         replace: bool,
         caller_secret: bool,
     ) -> Result<SignedIn, Error> {
         let events = channel.events.clone();
+        request.source = self.source_of(&account, &named.provider).await?;
+        let asked_scope = request.scope.clone();
         let authorized = grant::log_in(&self.http, &*self.clock, request, channel).await;
         let mut authorized = authorized.map_err(|error| login_error(&account, error))?;
         // The tokens are there: from here on the login is finished even if every caller leaves.
@@ -125,7 +141,8 @@ impl Agent {
         let _ = events.send(grant::LoginEvent::Stage(Stage::Saving));
         let title = named.provider.title.clone();
         let agent = Arc::clone(&self);
-        let saving = tokio::spawn(async move { agent.save(named, account, authorized, replace, caller_secret).await });
+        let login = NewLogin { named, account, authorized, asked_scope, caller_secret };
+        let saving = tokio::spawn(async move { agent.save(login, replace).await });
         let saved = match saving.await {
             Ok(saved) => saved,
             Err(_) => Err(Error::new(ErrorKind::Internal, "the agent failed while it saved the login; see its log")),
@@ -143,15 +160,9 @@ impl Agent {
         saved
     }
 
-    async fn save(
-        self: &Arc<Self>,
-        named: Named,
-        name: AccountName,
-        authorized: Authorized,
-        replace: bool,
-        caller_secret: bool,
-    ) -> Result<SignedIn, Error> {
-        let record = self.record(&named, &name, authorized, caller_secret);
+    async fn save(self: &Arc<Self>, login: NewLogin, replace: bool) -> Result<SignedIn, Error> {
+        let (named, name) = (login.named.clone(), login.account.clone());
+        let record = self.record(login);
         fault::point("login.keep");
         // Whoever locks or stops waits for this, as for a refresh.
         let _pass = match self.gate.enter_to_keep().await {
@@ -171,7 +182,7 @@ impl Agent {
         };
         fault::point("login.answer");
         match result {
-            Ok(record) => Ok(self.signed_in(&record, before.is_some())),
+            Ok(record) => Ok(self.signed_in(&record, &named.provider, before.is_some())),
             Err((error, record)) => Err(self.give_back(&named, record, error)),
         }
     }
@@ -254,13 +265,14 @@ impl Agent {
         record
     }
 
-    fn record(&self, named: &Named, account: &AccountName, authorized: Authorized, caller_secret: bool) -> Record {
+    fn record(&self, login: NewLogin) -> Record {
+        let NewLogin { named, account, authorized, asked_scope, caller_secret } = login;
         let Authorized { tokens, identity, endpoints, client, page: _ } = authorized;
         let now = self.clock.now();
         // A secret from the configuration stays there; only the caller's own has no other place.
         let configured = named.provider.client.secret.is_some() && !caller_secret;
         Record {
-            account: account.clone(),
+            account,
             incarnation: random(),
             rotation: 0,
             by_issuer: named.by_issuer,
@@ -272,6 +284,8 @@ impl Agent {
             client_id: client.id,
             client_secret: client.secret.filter(|_| !configured),
             client_authentication: client.authentication,
+            // What a person granted is renewed as granted.
+            asked_scope: if named.provider.grant.needs_person() { Vec::new() } else { asked_scope },
             tokens,
             previous_refresh: None,
             identity,
@@ -283,17 +297,30 @@ impl Agent {
         }
     }
 
-    fn signed_in(&self, record: &Record, renewed: bool) -> SignedIn {
+    fn signed_in(&self, record: &Record, provider: &Provider, renewed: bool) -> SignedIn {
         SignedIn {
             account: record.account.to_string(),
             identity: record.identity.clone(),
             scope: record.tokens.scope.clone(),
             expires_at: record.tokens.expires_at,
-            refreshable: record.tokens.refresh.is_some(),
+            refreshable: renews_itself(record, provider),
+            grant: (!provider.grant.needs_person()).then(|| provider.grant.name().to_owned()),
             renewed,
             persisted: !self.vault.is_in_memory(),
         }
     }
+}
+
+/// What a preset can't know and the user has to add is asked for before anything is sent.
+fn check_complete(named: &Named) -> Result<(), Error> {
+    let lacks = named.provider.lacks();
+    if lacks.is_empty() {
+        return Ok(());
+    }
+    let (name, lacks) = (&named.name, lacks.join(", "));
+    let how = named.provider.registration.as_deref().map(|how| format!("; {how}")).unwrap_or_default();
+    let message = format!("{name} needs {lacks} in [providers.{name}] of the configuration{how}");
+    Err(Error::new(ErrorKind::Misconfigured, message))
 }
 
 fn sorted(scope: &[String]) -> Vec<String> {

@@ -30,7 +30,7 @@ const UNENDING: Duration = Duration::from_secs(100 * 365 * 24 * 3600);
 const VAULT_TOO_SLOW: &str = "the vault has not opened yet, perhaps its keyring does not answer; ask again";
 
 /// What the table says to a request.
-enum Found {
+pub(super) enum Found {
     /// Hand it out; with `true`, refresh behind the caller's back.
     Serve(Box<Token>, bool),
     /// Refresh first; there may be one that is valid for that long.
@@ -91,7 +91,7 @@ impl Agent {
     }
 
     /// The token that there was, if it is still any good: shorter than asked is better than an error.
-    fn still_valid(&self, incarnation: u64, variant: &Variant, get: &GetToken) -> Option<Token> {
+    pub(super) fn still_valid(&self, incarnation: u64, variant: &Variant, get: &GetToken) -> Option<Token> {
         let now = self.clock.moment();
         let table = self.table();
         let account = table.get(incarnation)?;
@@ -112,7 +112,7 @@ impl Agent {
     }
 
     /// Looks the token up; the only step that a fresh token needs.
-    fn find(&self, incarnation: u64, get: &GetToken) -> Result<(Variant, Found), Error> {
+    pub(super) fn find(&self, incarnation: u64, get: &GetToken) -> Result<(Variant, Found), Error> {
         let now = self.clock.moment();
         let mut table = self.table();
         let account = table.get_mut(incarnation).ok_or_else(|| self.gone())?;
@@ -127,7 +127,7 @@ impl Agent {
     }
 
     /// The token that a renewal brought, however short it lasts: there is none better.
-    fn after_renewal(&self, incarnation: u64, variant: &Variant, get: &GetToken) -> Result<Token, Error> {
+    pub(super) fn after_renewal(&self, incarnation: u64, variant: &Variant, get: &GetToken) -> Result<Token, Error> {
         let table = self.table();
         let account = table.get(incarnation).ok_or_else(|| self.gone())?;
         let need = get.min_validity.map(Duration::from_secs);
@@ -229,7 +229,7 @@ pub(super) fn times(account: &Account, variant: &Variant, kind: TokenKind) -> Op
     match kind {
         TokenKind::Id => tokens.id.as_ref().map(|_| until(tokens.id_expires_at)),
         // Nothing renews it, and its server names no end: it is good until it is refused.
-        TokenKind::Access if variant.is_plain() && tokens.refresh.is_none() && tokens.expires_at.is_none() => {
+        TokenKind::Access if variant.is_plain() && tokens.expires_at.is_none() && !account.login_renews() => {
             Some(made(tokens.obtained(), Some(UNENDING)))
         }
         TokenKind::Access if variant.is_plain() => Some(until(tokens.expires_at)),

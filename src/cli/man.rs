@@ -160,7 +160,8 @@ mod tests {
     /// The loader and the page are read side by side here: a key that is added to one is missed in the other.
     #[test]
     fn the_configurations_page_names_every_key_of_a_provider() {
-        let schema = include_str!("../provider/schema.rs");
+        let tables = [include_str!("../provider/client.rs"), include_str!("../provider/grants.rs")];
+        let schema = [&tables[..], &[include_str!("../provider/schema.rs")]].concat().join("\n");
         let page = include_str!("../../man/cred-helper.toml.5").replace("\\-", "-");
         let described = schema.split("/// What is wrong with a provider").next().unwrap_or_default();
         let keys: Vec<&str> = described

@@ -62,7 +62,8 @@ async fn authorize(
     let extra = provider.authorization.parameters.iter();
     let parameters = extra.fold(parameters, |parameters, (name, value)| parameters.with(name, value));
     let json = provider.token.body == Body::Json;
-    let mut request = token_request::request(url, login.client.credentials(), parameters, json);
+    let shown = login.client.show(endpoints.issuer.as_deref().unwrap_or(&endpoints.token), clock.now()).await?;
+    let mut request = token_request::request(url, shown.credentials(), parameters, json);
     request.headers = provider.token.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let asked = Asked { url, what: "the device login", rules: &provider.errors };
     let response = http.send(request).await.map_err(|error| asked.unanswered(error))?;
@@ -116,7 +117,7 @@ struct Pace {
 impl Pace {
     /// What a refusal does to the pace, unless it ends the login.
     fn slow(&mut self, refusal: Refusal, title: &str) -> Result<(), LoginError> {
-        let Refusal { failure, error } = refusal;
+        let Refusal { failure, error, ruled: _ } = refusal;
         let wait = match error.as_deref() {
             Some("authorization_pending") => self.interval,
             Some("slow_down") => {

@@ -13,8 +13,7 @@ use crate::redact;
 
 /// Finds a provider's endpoints. Explicit ones win; the issuer is asked for those that are missing.
 pub async fn endpoints(http: &Http, provider: &Provider) -> Result<Endpoints, Failure> {
-    let complete = provider.token_endpoint.is_some()
-        && (provider.authorization_endpoint.is_some() || provider.device_authorization_endpoint.is_some());
+    let complete = provider.has_its_endpoints();
     let found = match provider.issuer.as_deref().filter(|_| provider.discovery) {
         Some(issuer) => discover(http, issuer, complete).await?,
         None => None,

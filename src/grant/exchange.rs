@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use super::failure::Asked;
+use super::failure::{self, Asked};
 use super::identity;
 use super::{Client, Failure, Granted};
-use crate::clock::Clock;
-use crate::oauth::http::Http;
+use crate::clock::{Clock, Timestamp};
+use crate::oauth::http::{Http, Response};
 use crate::oauth::id_token::{self, Claims, Expected};
 use crate::oauth::token_request::{self, Credentials, Parameters};
 use crate::oauth::{token_error, token_response};
@@ -38,23 +38,21 @@ pub(super) struct Exchange<'a> {
 pub(super) struct Refusal {
     pub(super) failure: Failure,
     pub(super) error: Option<String>,
+    /// Whether its class is from the provider's own table.
+    pub(super) ruled: bool,
 }
 
 impl Refusal {
-    fn of(failure: Failure, body: &[u8]) -> Self {
-        Self { failure, error: token_error::decode(body).and_then(|answer| answer.error) }
+    fn of(asked: Asked<'_>, response: &Response, now: Timestamp) -> Self {
+        let answer = token_error::decode(&response.body).unwrap_or_default();
+        let ruled = failure::ruled(asked.rules, response.status, &answer).is_some();
+        Self { failure: asked.refused(response, now), error: answer.error, ruled }
     }
 }
 
 impl From<Failure> for Refusal {
     fn from(failure: Failure) -> Self {
-        Self { failure, error: None }
-    }
-}
-
-impl Client {
-    pub(super) fn credentials(&self) -> Credentials<'_> {
-        Credentials { id: &self.id, secret: self.secret.as_ref(), authentication: self.authentication }
+        Self { failure, error: None, ruled: false }
     }
 }
 
@@ -66,16 +64,16 @@ impl Exchange<'_> {
 
     /// Asks once, and tells the server's own word for what it refused. What it repeats of what it was sent is not told.
     pub(super) async fn ask(self, http: &Http, clock: &dyn Clock) -> Result<Granted, Refusal> {
-        let mut sent = self.parameters.secrets();
-        sent.extend(self.client.secret.as_ref().map(Secret::duplicate));
-        self.ask_once(http, clock).await.map_err(|mut refusal| {
+        let shown = self.client.show(self.issuer.unwrap_or(self.token_endpoint), clock.now()).await?;
+        let sent: Vec<Secret> = self.parameters.secrets().into_iter().chain(shown.secrets()).collect();
+        self.ask_once(http, clock, shown.credentials()).await.map_err(|mut refusal| {
             let message = &mut refusal.failure.message;
             sent.iter().for_each(|secret| *message = redact::echo(message, &secret.expose()));
             refusal
         })
     }
 
-    async fn ask_once(self, http: &Http, clock: &dyn Clock) -> Result<Granted, Refusal> {
+    async fn ask_once(self, http: &Http, clock: &dyn Clock, credentials: Credentials<'_>) -> Result<Granted, Refusal> {
         let Exchange {
             provider,
             token_endpoint,
@@ -92,7 +90,7 @@ impl Exchange<'_> {
         let parameters = extra.fold(parameters, |parameters, (name, value)| parameters.with(name, value));
         let refreshes = parameters.get("grant_type") == Some("refresh_token");
         let json = provider.refresh.body.filter(|_| refreshes).unwrap_or(provider.token.body) == Body::Json;
-        let mut request = token_request::request(token_endpoint, client.credentials(), parameters, json);
+        let mut request = token_request::request(token_endpoint, credentials, parameters, json);
         request.repeatable = repeatable;
         request.headers = provider.token.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
 
@@ -101,13 +99,13 @@ impl Exchange<'_> {
         // Absolute times are by the server's clock.
         let server_now = response.date.unwrap_or(now.wall);
         if !(200..300).contains(&response.status) {
-            return Err(Refusal::of(asked.refused(&response, now.wall), &response.body));
+            return Err(Refusal::of(asked, &response, now.wall));
         }
         let answer = match token_response::decode(&response.body) {
             Ok(answer) => answer,
             // Some servers refuse with status 200.
             Err(_) if token_error::decode(&response.body).is_some_and(|answer| answer.error.is_some()) => {
-                return Err(Refusal::of(asked.refused(&response, now.wall), &response.body));
+                return Err(Refusal::of(asked, &response, now.wall));
             }
             Err(error) => return Err(asked.unreadable(&response, &error.to_string()).into()),
         };

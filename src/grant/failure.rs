@@ -94,16 +94,21 @@ fn words(answer: &TokenError) -> Option<String> {
     }
 }
 
-/// The class of an error answer.
-pub(super) fn classify(rules: &[ErrorRule], status: u16, answer: &TokenError) -> ErrorClass {
-    use ErrorClass::{Dead, Denied, Misconfigured, Transient};
+/// What the provider's own table says of an error answer; the first row that fits counts.
+pub(super) fn ruled(rules: &[ErrorRule], status: u16, answer: &TokenError) -> Option<ErrorClass> {
     let fits = |rule: &&ErrorRule| {
         rule.status.is_none_or(|expected| expected == status)
             && rule.error.as_deref().is_none_or(|expected| answer.error.as_deref() == Some(expected))
             && rule.suberror.as_deref().is_none_or(|expected| answer.suberrors.iter().any(|s| s == expected))
     };
-    if let Some(rule) = rules.iter().find(fits) {
-        return rule.class;
+    rules.iter().find(fits).map(|rule| rule.class)
+}
+
+/// The class of an error answer.
+pub(super) fn classify(rules: &[ErrorRule], status: u16, answer: &TokenError) -> ErrorClass {
+    use ErrorClass::{Dead, Denied, Misconfigured, Transient};
+    if let Some(class) = ruled(rules, status, answer) {
+        return class;
     }
     match answer.error.as_deref() {
         Some("invalid_grant" | "interaction_required" | "login_required" | "consent_required") => Dead,

@@ -1,22 +1,22 @@
-//! A login: finds the endpoints, chooses the flow, and runs it.
+//! A login: finds the endpoints, chooses the flow (a grant without a person has none), and runs it.
 
 use super::authorization_code::{self, CodeLogin};
-use super::device_code;
 use super::endpoints::endpoints;
 use super::{Authorized, Endpoints, LoginChannel, LoginError, LoginEvent, LoginRequest};
+use super::{device_code, unattended};
 use crate::clock::Clock;
 use crate::ipc::message::login::{Flow, Stage};
 use crate::oauth::http::Http;
 use crate::provider::Provider;
 
-/// Signs a person in. Dropping the future ends the login and closes its listener at once.
+/// Signs somebody in. Dropping the future ends the login and closes its listener at once.
 pub async fn log_in(
     http: &Http,
     clock: &dyn Clock,
     request: LoginRequest,
     channel: LoginChannel,
 ) -> Result<Authorized, LoginError> {
-    if request.client.id.is_empty() {
+    if request.client.id.is_empty() && request.provider.grant.needs_client() {
         return Err(LoginError::Impossible(no_client(&request.provider)));
     }
     if request.provider.issuer.is_some() {
@@ -24,6 +24,9 @@ pub async fn log_in(
         let _ = channel.events.send(LoginEvent::Stage(Stage::Discovering));
     }
     let endpoints = endpoints(http, &request.provider).await?;
+    if !request.provider.grant.needs_person() {
+        return unattended::log_in(http, clock, request, endpoints, channel).await;
+    }
     let chosen = choose(request.flow, request.browser, &request.provider, &endpoints, request.client.secret.is_some());
     match chosen.map_err(|why| LoginError::Impossible(format!("{}: {why}", request.provider.title)))? {
         Chosen::Device => device_code::log_in(http, clock, request, endpoints, channel).await,

@@ -5,17 +5,22 @@
 
 mod authorization_code;
 mod callbacks;
+mod client;
+mod client_credentials;
 mod device_code;
 mod endpoints;
 mod exchange;
 mod failure;
 mod identity;
+mod jwt_bearer;
 mod login;
 mod loopback;
 mod page;
 mod refresh_token;
 mod revoke;
 pub(crate) mod sockets;
+mod token_exchange;
+mod unattended;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,24 +32,15 @@ use crate::ipc::message::login::{Flow, Stage};
 use crate::provider::Provider;
 use crate::provider::schema::ErrorClass;
 use crate::secret::Secret;
-use crate::token::{ClientAuthentication, Identity, TokenSet};
+use crate::token::{Identity, TokenSet};
 
 pub use callbacks::Callbacks;
+pub use client::{Client, SigningKey};
 pub use endpoints::endpoints;
 pub use login::log_in;
 pub use refresh_token::refresh;
 pub use revoke::revoke;
-
-/// The client, as it is registered at the server.
-#[derive(Debug)]
-pub struct Client {
-    /// The client identifier.
-    pub id: String,
-    /// The client secret.
-    pub secret: Option<Secret>,
-    /// How it authenticates at the token endpoint.
-    pub authentication: ClientAuthentication,
-}
+pub use unattended::obtain;
 
 /// A server's endpoints, fixed by the provider's TOML or discovered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -102,6 +98,25 @@ pub struct RefreshRequest<'a> {
     pub issuer: Option<&'a str>,
 }
 
+/// One exchange of a grant that needs no person: the same at the login and at each renewal.
+#[derive(Debug)]
+pub struct GrantRequest<'a> {
+    /// The provider: which grant it is, body format, parameters, error classes.
+    pub provider: &'a Provider,
+    /// Where it goes.
+    pub token_endpoint: &'a str,
+    /// Who asks.
+    pub client: &'a Client,
+    /// The assertion or the subject token, for a grant that has one.
+    pub source: Option<&'a Secret>,
+    /// The scopes asked for.
+    pub scope: &'a [String],
+    /// The audience or resource.
+    pub audience: Option<&'a str>,
+    /// The issuer an ID token has to name, where one is known.
+    pub issuer: Option<&'a str>,
+}
+
 /// Which token is revoked (RFC 7009 section 2.1, `token_type_hint`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum TokenHint {
@@ -129,6 +144,8 @@ pub struct LoginRequest {
     pub account: String,
     /// Who asks.
     pub client: Client,
+    /// The assertion or the subject token, for a grant that has one.
+    pub source: Option<Secret>,
     /// The scopes asked for.
     pub scope: Vec<String>,
     /// How to sign in.

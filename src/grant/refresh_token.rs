@@ -5,22 +5,18 @@ use super::{Failure, Granted, RefreshRequest};
 use crate::clock::Clock;
 use crate::oauth::http::Http;
 use crate::oauth::token_request::Parameters;
-use crate::provider::schema::{AudienceParameter, Rotation};
+use crate::provider::schema::Rotation;
 
 /// Redeems a refresh token. In the answer, `tokens.refresh` is `None` if the server sent none: the old one goes on
 /// working. `tokens.scope` is empty if the server doesn't name the scope: it is then as asked for, or as granted.
 pub async fn refresh(http: &Http, clock: &dyn Clock, request: RefreshRequest<'_>) -> Result<Granted, Failure> {
     let RefreshRequest { provider, token_endpoint, client, refresh_token, scope, audience, issuer } = request;
     let scope = scope.join(" ");
-    let audience_parameter = match provider.token.audience {
-        AudienceParameter::Resource => "resource",
-        AudienceParameter::Audience => "audience",
-    };
     let parameters = Parameters::default()
         .with("grant_type", "refresh_token")
         .with("refresh_token", &refresh_token.expose())
         .with_some("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty()))
-        .with_some(audience_parameter, audience);
+        .with_some(provider.token.audience.name(), audience);
     let exchange = Exchange {
         provider,
         token_endpoint,
@@ -52,7 +48,7 @@ mod tests {
         let server = Canned::start(respond).await;
         let provider: Provider = toml::from_str(provider).expect("TOML");
         let secret = Some(Secret::from("s".to_owned()));
-        let client = Client { id: "c".into(), secret, authentication: ClientAuthentication::None };
+        let client = Client { id: "c".into(), secret, authentication: ClientAuthentication::None, key: None };
         let request = RefreshRequest {
             provider: &provider,
             token_endpoint: &server.url("/token"),

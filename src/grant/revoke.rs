@@ -10,11 +10,12 @@ use crate::provider::Provider;
 use crate::provider::schema::Body;
 use crate::secret::Secret;
 
-/// Revokes a token. A token that the server doesn't know is as good as revoked (section 2.2).
+/// Revokes a token. A token that the server doesn't know is as good as revoked (section 2.2). `server` is whom the client
+/// signs for, where it signs: the issuer, or the token endpoint.
 pub async fn revoke(
     http: &Http,
     provider: &Provider,
-    endpoint: &str,
+    (endpoint, server): (&str, &str),
     client: &Client,
     token: &Secret,
     hint: TokenHint,
@@ -25,7 +26,8 @@ pub async fn revoke(
     };
     let parameters = Parameters::default().with("token", &token.expose()).with("token_type_hint", hint);
     let json = provider.token.body == Body::Json;
-    let mut request = token_request::request(endpoint, client.credentials(), parameters, json);
+    let shown = client.show(server, SystemClock.now()).await?;
+    let mut request = token_request::request(endpoint, shown.credentials(), parameters, json);
     request.headers = provider.token.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     // The provider's error table speaks of the token endpoint.
     let asked = Asked { url: endpoint, what: "the revocation", rules: &[] };
@@ -54,9 +56,10 @@ mod tests {
     async fn ask(reply: Answer) -> (Result<(), Failure>, Option<String>, Option<String>) {
         let server = Canned::start(move |_| reply.clone()).await;
         let http = Http::new(HttpOptions::default()).expect("HTTP");
-        let client = Client { id: "c".into(), secret: None, authentication: ClientAuthentication::None };
+        let client = Client { id: "c".into(), secret: None, authentication: ClientAuthentication::None, key: None };
         let (provider, token) = (Provider::from_issuer("https://i"), Secret::from("t".to_owned()));
-        let result = revoke(&http, &provider, &server.url("/r"), &client, &token, TokenHint::Refresh).await;
+        let result =
+            revoke(&http, &provider, (&server.url("/r"), "https://i"), &client, &token, TokenHint::Refresh).await;
         let seen = server.seen().pop().expect("a request");
         (result, seen.form("token"), seen.form("token_type_hint"))
     }

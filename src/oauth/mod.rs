@@ -5,6 +5,8 @@
 pub mod authorization;
 #[cfg(all(test, feature = "agent"))]
 pub(crate) mod canned;
+#[cfg(feature = "agent")]
+pub mod client_assertion;
 pub mod device_authorization;
 #[cfg(feature = "agent")]
 pub mod http;

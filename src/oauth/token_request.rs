@@ -6,6 +6,7 @@ use base64::engine::general_purpose::STANDARD;
 use url::form_urlencoded;
 use zeroize::{Zeroize as _, Zeroizing};
 
+use super::client_assertion::ASSERTION_TYPE;
 use super::http::{Body, Request};
 use crate::secret::Secret;
 use crate::token::ClientAuthentication;
@@ -19,6 +20,8 @@ pub struct Credentials<'a> {
     pub secret: Option<&'a Secret>,
     /// How it is shown.
     pub authentication: ClientAuthentication,
+    /// What it signed for this request, where it shows a signature rather than a secret.
+    pub assertion: Option<&'a Secret>,
 }
 
 /// The parameters of a request, in order; a name is there once.
@@ -51,7 +54,8 @@ impl Parameters {
 
     /// Those that nobody may see, for who has to know them again.
     pub fn secrets(&self) -> Vec<Secret> {
-        const SECRETS: &[&str] = &["refresh_token", "code", "code_verifier", "device_code", "client_secret"];
+        const SECRETS: &[&str] =
+            &["refresh_token", "code", "code_verifier", "device_code", "client_secret", "assertion", "subject_token"];
         let secret = self.0.iter().filter(|(name, _)| SECRETS.contains(&name.as_str()));
         secret.map(|(_, value)| Secret::from(value.to_string())).collect()
     }
@@ -82,9 +86,18 @@ pub fn request(url: &str, client: Credentials<'_>, parameters: Parameters, json:
     let exposed = client.secret.map(Secret::expose);
     let secret = exposed.as_deref().unwrap_or_default();
     let (parameters, authorization) = match client.authentication {
-        ClientAuthentication::None => (parameters.with("client_id", client.id), None),
+        // Some servers ask for no client where the assertion says enough (RFC 7521 section 4.1).
+        ClientAuthentication::None => (parameters.with_some("client_id", some(client.id)), None),
         ClientAuthentication::Post => (parameters.with("client_id", client.id).with("client_secret", secret), None),
         ClientAuthentication::Basic => (parameters, Some(basic(client.id, secret))),
+        ClientAuthentication::PrivateKeyJwt => {
+            let assertion = client.assertion.map(Secret::expose);
+            let parameters = parameters
+                .with("client_id", client.id)
+                .with("client_assertion_type", ASSERTION_TYPE)
+                .with_some("client_assertion", assertion.as_deref());
+            (parameters, None)
+        }
     };
     let (content_type, bytes) = match json {
         false => ("application/x-www-form-urlencoded", parameters.form()),
@@ -92,6 +105,10 @@ pub fn request(url: &str, client: Credentials<'_>, parameters: Parameters, json:
     };
     let body = Some(Body { content_type, bytes: Zeroizing::new(bytes) });
     Request { url: url.to_owned(), authorization, body, ..Request::default() }
+}
+
+fn some(text: &str) -> Option<&str> {
+    Some(text).filter(|text| !text.is_empty())
 }
 
 /// RFC 6749 section 2.3.1: both halves are form-encoded before they are joined.
@@ -107,7 +124,9 @@ mod tests {
 
     fn made(authentication: ClientAuthentication, json: bool) -> (Option<String>, String) {
         let secret = Secret::from("p:ä s+".to_owned());
-        let client = Credentials { id: "my client:1", secret: Some(&secret), authentication };
+        let assertion = Secret::from("j.w.t".to_owned());
+        let assertion = Some(&assertion);
+        let client = Credentials { id: "my client:1", secret: Some(&secret), authentication, assertion };
         let parameters = Parameters::default().with("grant_type", "x y&z").with("grant_type", "replaced");
         let request = request("https://a.example/token", client, parameters, json);
         let body = request.body.expect("body");
@@ -124,6 +143,11 @@ mod tests {
         let (authorization, body) = made(Post, false);
         assert_eq!(authorization, Option::None);
         assert!(body.ends_with("&client_id=my+client%3A1&client_secret=p%3A%C3%A4+s%2B"), "{body}");
+        let (authorization, body) = made(PrivateKeyJwt, false);
+        assert_eq!(authorization, Option::None);
+        let (_, shown) = body.split_once("&client_id=my+client%3A1&").expect("its identifier");
+        let kind = "urn%3Aietf%3Aparams%3Aoauth%3Aclient-assertion-type%3Ajwt-bearer";
+        assert_eq!(shown, format!("client_assertion_type={kind}&client_assertion=j.w.t"));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! What a provider's types can't say: that it is complete, and that nothing of it goes over an open wire.
 
-use super::schema::Provider;
+use super::schema::{GrantType, Provider, TokenSource};
+use crate::token::ClientAuthentication;
 
 /// What is wrong with a provider whose TOML could be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -19,14 +20,18 @@ pub enum ProviderError {
     /// A loopback redirect to somewhere else.
     #[error("`redirect.host` is 127.0.0.1, [::1] or localhost, and `redirect.path` starts with a slash")]
     Redirect,
+    /// A token source that is none, or two.
+    #[error("`{0}` takes either `file`, an absolute path, or `account`, with which `token` and `audience` may go")]
+    Source(&'static str),
+    /// `private_key_jwt` and no key, or a key for nothing.
+    #[error("`client.authentication = \"private_key_jwt\"` and `client.key_file`, an absolute path, need each other")]
+    SigningKey,
 }
 
 impl Provider {
     /// What the types can't say.
     pub fn check(&self) -> Result<(), ProviderError> {
-        let complete = self.token_endpoint.is_some()
-            && (self.authorization_endpoint.is_some() || self.device_authorization_endpoint.is_some());
-        if (self.issuer.is_none() || !self.discovery) && !complete {
+        if (self.issuer.is_none() || !self.discovery) && !self.has_its_endpoints() {
             return Err(ProviderError::NoEndpoints);
         }
         let urls = [
@@ -54,7 +59,48 @@ impl Provider {
         if !matches!(redirect.host.as_str(), "127.0.0.1" | "[::1]" | "localhost") || !redirect.path.starts_with('/') {
             return Err(ProviderError::Redirect);
         }
+        self.check_grants()
+    }
+
+    /// What the grants beyond a person's login need.
+    fn check_grants(&self) -> Result<(), ProviderError> {
+        for (name, source) in [("assertion", &self.assertion), ("subject", &self.subject)] {
+            if source.as_ref().is_some_and(|source| !source.is_one_place()) {
+                return Err(ProviderError::Source(name));
+            }
+        }
+        let (signs, key) =
+            (self.client.authentication == Some(ClientAuthentication::PrivateKeyJwt), &self.client.key_file);
+        if signs != key.is_some() || key.as_ref().is_some_and(|file| !file.is_absolute()) {
+            return Err(ProviderError::SigningKey);
+        }
         Ok(())
+    }
+
+    /// Whether its endpoints are all here, so that no issuer has to be asked.
+    pub fn has_its_endpoints(&self) -> bool {
+        let person = self.authorization_endpoint.is_some() || self.device_authorization_endpoint.is_some();
+        self.token_endpoint.is_some() && (person || !self.grant.needs_person())
+    }
+
+    /// Where the assertion or subject token of its grant comes from, for a grant that has one.
+    pub fn token_source(&self) -> Option<&TokenSource> {
+        match self.grant {
+            GrantType::AuthorizationCode | GrantType::ClientCredentials => None,
+            GrantType::JwtBearer => self.assertion.as_ref(),
+            GrantType::TokenExchange => self.subject.as_ref(),
+        }
+    }
+
+    /// What only the user can add and nobody has: the keys, as the configuration names them.
+    pub fn lacks(&self) -> Vec<String> {
+        let source = match self.grant {
+            GrantType::JwtBearer if self.assertion.is_none() => Some("assertion".to_owned()),
+            GrantType::TokenExchange if self.subject.is_none() => Some("subject".to_owned()),
+            _ => None,
+        };
+        let missing = self.token.required.iter().filter(|name| !self.token.parameters.contains_key(*name));
+        missing.map(|name| format!("token.parameters.{name}")).chain(source).collect()
     }
 }
 
@@ -97,5 +143,26 @@ mod tests {
         );
         assert_eq!(parse("issuer = 'https://{host}/'"), Err(ProviderError::Open("issuer")));
         assert!(toml::from_str::<Provider>("[refresh]\nmargin = 'soon'").is_err());
+    }
+
+    #[test]
+    fn a_grant_without_a_person_says_what_it_lacks() {
+        let parse = |text: &str| toml::from_str::<Provider>(text).expect("parses");
+        let base = "token_endpoint = 'https://a.example/t'\n";
+        let jwt = parse(&format!("{base}grant = 'jwt_bearer'\ntoken.required = ['rule']"));
+        assert_eq!(jwt.check(), Ok(()));
+        assert_eq!(jwt.lacks(), ["token.parameters.rule", "assertion"]);
+        let whole = parse(&format!("{base}grant = 'jwt_bearer'\nassertion.account = 'okta'"));
+        assert_eq!((whole.check(), whole.lacks().len()), (Ok(()), 0));
+        let sources =
+            ["file = 'relative'", "", "file = '/a', account = 'b'", "account = 'a b'", "file = '/a', token = 'id'"];
+        for source in sources {
+            let provider = parse(&format!("{base}grant = 'token_exchange'\nsubject = {{ {source} }}"));
+            assert_eq!(provider.check(), Err(ProviderError::Source("subject")), "{source}");
+        }
+        for client in ["authentication = 'private_key_jwt'", "key_file = '/key.pem'"] {
+            let provider = parse(&format!("{base}grant = 'client_credentials'\nclient = {{ {client} }}"));
+            assert_eq!(provider.check(), Err(ProviderError::SigningKey), "{client}");
+        }
     }
 }

@@ -1,6 +1,8 @@
 //! Authorization servers as data: the presets in `presets/`, the user's own in the configuration, the same schema.
 
 mod check;
+mod client;
+mod grants;
 mod presets;
 pub mod schema;
 mod template;

@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
-use crate::secret::Secret;
-use crate::token::ClientAuthentication;
+pub use super::client::Client;
+pub use super::grants::{GrantType, TokenSource};
 
 /// One authorization server and how to use it.
 #[derive(Debug, Deserialize)]
@@ -53,6 +53,15 @@ pub struct Provider {
     /// The scopes asked for.
     #[serde(default)]
     pub scopes: Vec<String>,
+    /// How tokens are obtained.
+    #[serde(default)]
+    pub grant: GrantType,
+    /// The assertion of `jwt_bearer`.
+    #[serde(default)]
+    pub assertion: Option<TokenSource>,
+    /// The subject token of `token_exchange`.
+    #[serde(default)]
+    pub subject: Option<TokenSource>,
     /// The client registration.
     #[serde(default)]
     pub client: Client,
@@ -86,21 +95,6 @@ pub struct Provider {
     /// How to get a client identifier, where the user needs one of their own.
     #[serde(default)]
     pub registration: Option<String>,
-}
-
-/// The client registration (RFC 6749 section 2).
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Client {
-    /// The client identifier.
-    #[serde(default)]
-    pub id: Option<String>,
-    /// The client secret; a native app's is no secret (RFC 8252 section 8.5), but some servers ask for it.
-    #[serde(default)]
-    pub secret: Option<Secret>,
-    /// How the client authenticates at the token endpoint; without it, `basic` if there is a secret, else `none`.
-    #[serde(default)]
-    pub authentication: Option<ClientAuthentication>,
 }
 
 /// How the authorization server may send the person back.
@@ -152,6 +146,9 @@ pub struct Token {
     /// Parameters beside the standard's.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
+    /// Names of parameters that the server wants and only the user knows: they have to be among `parameters`.
+    #[serde(default)]
+    pub required: Vec<String>,
     /// Headers beside the usual ones.
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
@@ -169,6 +166,16 @@ pub enum AudienceParameter {
     Resource,
     /// `audience`.
     Audience,
+}
+
+impl AudienceParameter {
+    /// The parameter's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            AudienceParameter::Resource => "resource",
+            AudienceParameter::Audience => "audience",
+        }
+    }
 }
 
 /// A request body's format.

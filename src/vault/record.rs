@@ -44,6 +44,9 @@ pub struct Record {
     /// How the client authenticates.
     #[serde(default)]
     pub client_authentication: ClientAuthentication,
+    /// The scopes that each exchange of a grant without a person asks for; what was granted is with the tokens.
+    #[serde(default)]
+    pub asked_scope: Vec<String>,
     /// The tokens.
     pub tokens: TokenSet,
     /// The refresh token before this one, for inspection, never for redeeming; gone once its successor has worked.
@@ -98,6 +101,7 @@ impl Record {
             client_id,
             client_secret,
             client_authentication,
+            asked_scope,
             tokens,
             previous_refresh,
             identity,
@@ -120,6 +124,7 @@ impl Record {
             client_id: client_id.clone(),
             client_secret: client_secret.as_ref().map(Secret::duplicate),
             client_authentication: *client_authentication,
+            asked_scope: asked_scope.clone(),
             tokens: tokens.duplicate(),
             previous_refresh: previous_refresh.as_ref().map(Secret::duplicate),
             identity: identity.clone(),

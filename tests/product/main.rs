@@ -24,6 +24,7 @@ mod door;
 #[cfg(target_os = "linux")]
 mod failing_disk;
 mod faults;
+mod grants;
 #[cfg(target_os = "linux")]
 mod handovers;
 mod home;

@@ -173,7 +173,7 @@ fn a_clock_that_steps_by_days_costs_each_login_one_refresh_at_most() {
 fn busiest_second(server: &Server) -> usize {
     let log = server.log();
     let at: Vec<Duration> = log.iter().filter(|entry| entry.is_grant("refresh_token")).map(|entry| entry.at).collect();
-    let within = |from: Duration| at.iter().filter(|at| (from..from + Duration::from_secs(1)).contains(at)).count();
+    let within = |from: Duration| at.iter().filter(|at| (from..from + Duration::from_secs(1)).contains(*at)).count();
     at.iter().map(|from| within(*from)).max().unwrap_or(0)
 }
 

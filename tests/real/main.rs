@@ -13,6 +13,7 @@ mod browser;
 mod certified_server;
 mod clocks;
 mod consent;
+mod grants;
 #[path = "../product/home.rs"]
 mod home;
 #[path = "../keyring/mod.rs"]

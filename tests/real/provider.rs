@@ -21,7 +21,7 @@ fn start(options: &Value) -> Option<OidcProvider> {
 }
 
 /// Runs a login whose person follows the URL; how it ended, and the page that the browser showed at last.
-fn log_in(home: &Home, arguments: &[&str], input: &str) -> (Ended, String) {
+pub(crate) fn log_in(home: &Home, arguments: &[&str], input: &str) -> (Ended, String) {
     let mut command = home.command(&[&["login"], arguments, &["--no-browser"]].concat());
     let mut login = command.stdin(Stdio::piped()).spawn().unwrap();
     login.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();

@@ -122,7 +122,13 @@ impl World {
         let request = LoginRequest {
             provider: Arc::clone(&named.provider),
             account: account.to_string(),
-            client: Client { id: self.server.client_id(), secret: None, authentication: ClientAuthentication::None },
+            client: Client {
+                id: self.server.client_id(),
+                secret: None,
+                authentication: ClientAuthentication::None,
+                key: None,
+            },
+            source: None,
             scope: named.provider.scopes.clone(),
             flow: Flow::Browser,
             browser: true,

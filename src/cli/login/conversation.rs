@@ -103,7 +103,8 @@ impl<'a> Conversation<'a> {
             Stage::Waiting if self.paste.is_none() => self.spin("Waiting for you to sign in", expires_at),
             Stage::Exchanging => {
                 self.quiet();
-                self.spin("Exchanging the code for tokens", None);
+                let what = if expires_at.is_some() { "Exchanging the code for tokens" } else { "Asking for a token" };
+                self.spin(what, None);
             }
             Stage::Saving => {
                 self.quiet();

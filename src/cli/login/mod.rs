@@ -165,7 +165,9 @@ fn sentence(signed_in: &SignedIn, title: Option<&str>) -> String {
         None => format!("The token {renews}."),
     };
     let memory = if signed_in.persisted { "" } else { " It is in the agent's memory only and ends with the agent." };
-    format!("Signed in to {provider}{who} (account {account}). {token}{memory}")
+    let how = signed_in.grant.as_deref().map(|grant| format!(" by {}, without a browser", grant.replace('_', " ")));
+    let how = how.unwrap_or_default();
+    format!("Signed in to {provider}{who}{how} (account {account}). {token}{memory}")
 }
 
 #[cfg(test)]
@@ -196,6 +198,7 @@ mod tests {
             scope: Vec::new(),
             expires_at: Some(when::now() + Duration::from_secs(28_800)),
             refreshable: true,
+            grant: None,
             renewed: false,
             persisted: true,
         };
@@ -203,6 +206,9 @@ mod tests {
             sentence(&signed_in, Some("Anthropic")),
             "Signed in to Anthropic as me@example.org (account anthropic). The token lasts 8 h and renews itself."
         );
+        signed_in.grant = Some("client_credentials".to_owned());
+        let text = sentence(&signed_in, Some("Anthropic"));
+        assert!(text.contains(" by client credentials, without a browser (account anthropic)"), "{text}");
         signed_in.persisted = false;
         signed_in.refreshable = false;
         signed_in.expires_at = None;

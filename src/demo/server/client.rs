@@ -4,16 +4,19 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::assertion;
 use super::http::{OAuthError, Parameters, Request};
 use super::options::RegisteredClient;
+use super::site::Site;
 use crate::token::ClientAuthentication;
 
 /// The client that a request to the token, device authorization or revocation endpoint comes from.
 pub(super) fn authenticate<'a>(
-    clients: &'a [RegisteredClient],
+    site: &'a Site,
     request: &Request,
     form: &Parameters,
 ) -> Result<&'a RegisteredClient, OAuthError> {
+    let clients = &site.options.clients;
     let basic = request.header("authorization").map(credentials).transpose()?;
     let (id, secret) = (form.get("client_id")?, form.get("client_secret")?);
     let (id, secret, used) = match (&basic, secret) {
@@ -27,7 +30,15 @@ pub(super) fn authenticate<'a>(
             (basic_id.as_str(), Some(basic_secret.as_str()), ClientAuthentication::Basic)
         }
         (None, secret) => {
-            let used = if secret.is_some() { ClientAuthentication::Post } else { ClientAuthentication::None };
+            let signed = form.get("client_assertion")?.is_some();
+            let used = match (secret, signed) {
+                (Some(_), true) => {
+                    return Err(OAuthError::invalid_request("the client authenticates in two ways at once"));
+                }
+                (Some(_), false) => ClientAuthentication::Post,
+                (None, true) => ClientAuthentication::PrivateKeyJwt,
+                (None, false) => ClientAuthentication::None,
+            };
             (form.require("client_id")?, secret, used)
         }
     };
@@ -37,6 +48,9 @@ pub(super) fn authenticate<'a>(
     }
     if secret != client.secret.as_deref() {
         return Err(OAuthError::invalid_client("the client secret is wrong"));
+    }
+    if used == ClientAuthentication::PrivateKeyJwt {
+        assertion::check_client(site, &mut site.state(), client, form)?;
     }
     Ok(client)
 }

@@ -35,7 +35,7 @@ pub(super) enum Decision {
 /// Section 3.1 and 3.2.
 pub(super) fn authorize(site: &Site, request: &Request) -> Result<Answer, OAuthError> {
     let form = request.form(site.options.bodies)?;
-    let client = authenticate(&site.options.clients, request, &form)?;
+    let client = authenticate(site, request, &form)?;
     let options = &site.options.device;
     let (device_code, user_code) = (random::value("dc_"), random::user_code());
     let verification_uri = format!("{}/device", site.issuer());

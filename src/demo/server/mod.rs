@@ -14,6 +14,7 @@
 //! | `/userinfo`, `/resource` | `resource` |
 //! | `/code` (shows a code for pasting) | `pages` |
 
+mod assertion;
 mod authorization;
 mod behaviour;
 mod client;
@@ -21,6 +22,7 @@ mod connection;
 mod device;
 mod grants;
 mod http;
+mod keys;
 mod log;
 mod metadata;
 mod options;
@@ -45,6 +47,7 @@ use tokio::sync::{mpsc, oneshot};
 pub use self::behaviour::{Behaviour, Raw, RedirectBehaviour};
 use self::device::Decision;
 pub use self::grants::{Ended, Family};
+pub use self::keys::{PublicKey, TrustedIssuer};
 pub use self::log::{Endpoint, Entry, Outcome};
 pub use self::options::{
     Bodies, DEFAULT_CLIENT, DeviceOptions, Metadata, Options, RegisteredClient, RotationMode, User,
@@ -94,6 +97,18 @@ impl Server {
     /// The first registered client's identifier.
     pub fn client_id(&self) -> String {
         self.site.options.clients.first().map(|client| client.id.clone()).unwrap_or_default()
+    }
+
+    /// What this server signs the tokens of public clients with, for another one that trusts it.
+    pub fn shared_key(&self) -> PublicKey {
+        PublicKey::Shared(self.site.key.clone())
+    }
+
+    /// A JWT of this server's with any claims: what a cluster or a CI service mounts as a file.
+    pub fn mint(&self, claims: &serde_json::Value) -> String {
+        let jwt = random::jwt(&self.site.key, "JWT", claims);
+        self.site.state().grants.remember(&jwt);
+        jwt
     }
 
     /// Every request so far.

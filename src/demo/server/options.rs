@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value};
 
+use super::keys::{PublicKey, TrustedIssuer};
 use crate::token::ClientAuthentication;
 
 /// The public client of [`Options::default`].
@@ -41,6 +42,12 @@ pub struct Options {
     pub scopes: Vec<String>,
     /// Members that every token answer carries besides the standard's.
     pub token_answer_extra: Map<String, Value>,
+    /// Whose assertions and subject tokens count.
+    pub trusted: Vec<TrustedIssuer>,
+    /// Parameters that come with each of those, and their values.
+    pub required: Vec<(String, String)>,
+    /// Whether an assertion alone is enough, without any client (RFC 7521 section 4.1).
+    pub clientless: bool,
 }
 
 impl Default for Options {
@@ -60,6 +67,9 @@ impl Default for Options {
             claimed_issuer: None,
             scopes: Vec::new(),
             token_answer_extra: Map::new(),
+            trusted: Vec::new(),
+            required: Vec::new(),
+            clientless: false,
         }
     }
 }
@@ -86,6 +96,8 @@ pub struct RegisteredClient {
     pub authentication: ClientAuthentication,
     /// Compared as text, but for `http` to a loopback address: there the port may be any (RFC 8252 section 7.3).
     pub redirect_uris: Vec<String>,
+    /// The key of `private_key_jwt`.
+    pub key: Option<PublicKey>,
 }
 
 impl RegisteredClient {
@@ -96,12 +108,18 @@ impl RegisteredClient {
             secret: None,
             authentication: ClientAuthentication::None,
             redirect_uris: ["127.0.0.1", "[::1]", "localhost"].map(|host| format!("http://{host}/callback")).to_vec(),
+            key: None,
         }
     }
 
     /// The same with a secret.
     pub fn confidential(id: &str, secret: &str, authentication: ClientAuthentication) -> Self {
         Self { secret: Some(secret.to_owned()), authentication, ..Self::public(id) }
+    }
+
+    /// The same with a key of its own, which signs who it is.
+    pub fn with_key(id: &str, key: PublicKey) -> Self {
+        Self { authentication: ClientAuthentication::PrivateKeyJwt, key: Some(key), ..Self::public(id) }
     }
 
     /// Whether the client registered this redirect URI.

@@ -40,12 +40,17 @@ pub(super) fn s256(verifier: &str) -> String {
 pub(super) fn jwt(key: &str, kind: &str, claims: &Value) -> String {
     let header = URL_SAFE_NO_PAD.encode(json!({"alg": "HS256", "typ": kind}).to_string());
     let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let signature = signature(key, &signed);
+    format!("{signed}.{signature}")
+}
+
+/// HS256 of what is signed (RFC 7518 section 3.2).
+pub(super) fn signature(key: &str, signed: &str) -> String {
     // HMAC takes a key of any length.
     #[expect(clippy::expect_used, reason = "`new_from_slice` of an HMAC has no error to return")]
     let mut mac = Hmac::<Sha256>::new_from_slice(key.as_bytes()).expect("an HMAC key");
     mac.update(signed.as_bytes());
-    let signature = URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes());
-    format!("{signed}.{signature}")
+    URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())
 }
 
 #[cfg(test)]

@@ -12,7 +12,7 @@ pub(super) fn answer(site: &Site, request: &Request) -> Result<Answer, OAuthErro
     let token = form.require("token")?;
     // Section 2.1: a hint that is not known, or wrong, is ignored.
     form.get("token_type_hint")?;
-    let client = authenticate(&site.options.clients, request, &form)?;
+    let client = authenticate(site, request, &form)?;
     let mut state = site.state();
     if let Some(family) = state.grants.family_of(token) {
         if state.grants.grant(family).client_id != client.id {

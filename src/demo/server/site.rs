@@ -1,7 +1,7 @@
 //! What the endpoints share: the options, what was granted, what is under way, and the log; and which endpoint a path
 //! belongs to. Every endpoint is a function of this and a request, under one short lock.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -38,6 +38,8 @@ pub(super) struct State {
     pub pending: HashMap<String, Pending>,
     pub codes: HashMap<String, Code>,
     pub devices: HashMap<String, Device>,
+    /// The `jti` of every client assertion that was taken.
+    pub assertions: HashSet<String>,
     pub behaviours: Vec<(Endpoint, Behaviour, usize)>,
     pub redirect: RedirectBehaviour,
     pub user: User,
@@ -51,6 +53,7 @@ impl Site {
             pending: HashMap::new(),
             codes: HashMap::new(),
             devices: HashMap::new(),
+            assertions: HashSet::new(),
             behaviours: Vec::new(),
             redirect: RedirectBehaviour::Decent,
             user: options.user.clone(),

@@ -1,4 +1,5 @@
-//! The token endpoint (RFC 6749 section 3.2): authorization codes, refresh tokens and device codes for tokens.
+//! The token endpoint (RFC 6749 section 3.2): codes, refresh tokens, assertions and what clients show of themselves for
+//! tokens.
 
 use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
@@ -6,16 +7,22 @@ use serde_json::{Map, Value, json};
 
 use super::authorization::scope;
 use super::client::authenticate;
-use super::grants::{AccessToken, Ended};
+use super::grants::{AccessToken, Ended, Grant};
 use super::http::{Answer, OAuthError, Parameters, Request};
-use super::options::{RegisteredClient, RotationMode};
+use super::options::{RegisteredClient, RotationMode, User};
 use super::site::{Site, State};
-use super::{device, random};
+use super::{assertion, device, random};
+use crate::token::ClientAuthentication;
+
+const JWT_BEARER: &str = "urn:ietf:params:oauth:grant-type:jwt-bearer";
+const TOKEN_EXCHANGE: &str = "urn:ietf:params:oauth:grant-type:token-exchange";
 
 pub(super) fn answer(site: &Site, request: &Request) -> Result<Answer, OAuthError> {
     let form = request.form(site.options.bodies)?;
     let grant_type = form.require("grant_type")?;
-    let client = authenticate(&site.options.clients, request, &form)?;
+    let nobody = RegisteredClient::public("");
+    let clientless = site.options.clientless && form.get("client_id")?.is_none() && is_assertion(grant_type);
+    let client = if clientless { &nobody } else { authenticate(site, request, &form)? };
     let mut state = site.state();
     match grant_type {
         "authorization_code" => code(site, &mut state, client, &form),
@@ -26,8 +33,48 @@ pub(super) fn answer(site: &Site, request: &Request) -> Result<Answer, OAuthErro
             let refresh_token = state.grants.issue_refresh(family);
             issue(site, &mut state, client, family, None, &form, Some(refresh_token))
         }
+        "client_credentials" => client_credentials(site, &mut state, client, &form),
+        JWT_BEARER => unattended(site, &mut state, client, &form, assertion::bearer(site, client, &form)?),
+        TOKEN_EXCHANGE => {
+            let grant = assertion::exchange(site, client, &form)?;
+            let answer = unattended(site, &mut state, client, &form, grant)?;
+            // RFC 8693 section 2.2.1.
+            Ok(answer.with("issued_token_type", Some(json!("urn:ietf:params:oauth:token-type:access_token"))))
+        }
         _ => Err(OAuthError::new("unsupported_grant_type", "this grant type is not known here")),
     }
+}
+
+fn is_assertion(grant_type: &str) -> bool {
+    matches!(grant_type, JWT_BEARER | TOKEN_EXCHANGE)
+}
+
+/// RFC 6749 section 4.4: for confidential clients only, and without a refresh token.
+fn client_credentials(
+    site: &Site,
+    state: &mut State,
+    client: &RegisteredClient,
+    form: &Parameters,
+) -> Result<Answer, OAuthError> {
+    if client.authentication == ClientAuthentication::None {
+        return Err(OAuthError::new("unauthorized_client", "anybody could ask in this client's name"));
+    }
+    let user = User { subject: client.id.clone(), email: String::new(), name: client.id.clone() };
+    let scope = scope(site, form)?;
+    let grant = Grant { client_id: client.id.clone(), user, scope, audiences: Vec::new(), nonce: None };
+    unattended(site, state, client, form, grant)
+}
+
+/// A login without a person: nothing is there to be renewed by but the same request.
+fn unattended(
+    site: &Site,
+    state: &mut State,
+    client: &RegisteredClient,
+    form: &Parameters,
+    grant: Grant,
+) -> Result<Answer, OAuthError> {
+    let family = state.grants.begin(grant);
+    issue(site, state, client, family, None, form, None)
 }
 
 /// RFC 6749 section 4.1.3 and RFC 7636 section 4.6.

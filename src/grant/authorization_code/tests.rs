@@ -45,7 +45,8 @@ async fn start(
     let request = LoginRequest {
         provider: Arc::new(toml::from_str(&toml).expect("TOML")),
         account: "example".into(),
-        client: Client { id: "client".into(), secret: None, authentication: ClientAuthentication::None },
+        client: Client { id: "client".into(), secret: None, authentication: ClientAuthentication::None, key: None },
+        source: None,
         scope: scope.split(' ').map(str::to_owned).collect(),
         flow: Flow::Auto,
         browser: true,
@@ -199,7 +200,8 @@ async fn a_login_without_a_client_says_what_to_do() {
     let request = LoginRequest {
         provider: Arc::new(provider),
         account: "i.example".into(),
-        client: Client { id: String::new(), secret: None, authentication: ClientAuthentication::None },
+        client: Client { id: String::new(), secret: None, authentication: ClientAuthentication::None, key: None },
+        source: None,
         scope: Vec::new(),
         flow: Flow::Auto,
         browser: true,
@@ -235,7 +237,8 @@ async fn a_redirect_has_to_name_its_issuer_where_the_server_promises_it() {
         let request = LoginRequest {
             provider: Arc::new(crate::provider::Provider::from_issuer("https://i.example")),
             account: "example".into(),
-            client: Client { id: "client".into(), secret: None, authentication: ClientAuthentication::None },
+            client: Client { id: "client".into(), secret: None, authentication: ClientAuthentication::None, key: None },
+            source: None,
             scope: Vec::new(),
             flow: Flow::Auto,
             browser: true,

@@ -37,7 +37,8 @@ async fn run(device: &str, answers: &'static [(u16, &'static str)]) -> Result<Au
     let request = LoginRequest {
         provider: Arc::new(toml::from_str(&toml).expect("TOML")),
         account: "example".into(),
-        client: Client { id: "client".into(), secret: None, authentication: ClientAuthentication::None },
+        client: Client { id: "client".into(), secret: None, authentication: ClientAuthentication::None, key: None },
+        source: None,
         scope: vec!["a".into()],
         flow: Flow::Device,
         browser: false,
@@ -82,7 +83,7 @@ fn the_pace_is_the_servers_and_slower_while_it_is_in_trouble() {
     let mut pace = Pace { interval: seconds(5), wait: seconds(5) };
     let mut after = |error: Option<&str>, retry_after: Option<u64>| {
         let failure = Failure { retry_after: retry_after.map(seconds), ..no_failure() };
-        pace.slow(Refusal { failure, error: error.map(str::to_owned) }, "Example").expect("goes on");
+        pace.slow(Refusal { failure, error: error.map(str::to_owned), ruled: false }, "Example").expect("goes on");
         pace.wait.as_secs()
     };
     assert_eq!(after(Some("authorization_pending"), None), 5);

@@ -191,6 +191,9 @@ pub struct SignedIn {
     pub expires_at: Option<Timestamp>,
     /// Whether it can be refreshed.
     pub refreshable: bool,
+    /// The grant, where no person signed in: `client_credentials`, `jwt_bearer` or `token_exchange`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<String>,
     /// Whether an account of that name was there before.
     pub renewed: bool,
     /// Whether it is kept on disk; false in a vault of memory only.

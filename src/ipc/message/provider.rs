@@ -67,7 +67,7 @@ pub struct ProviderSummary {
     /// The scopes asked for.
     #[serde(default)]
     pub scope: Vec<String>,
-    /// The ways to sign in.
+    /// The ways to sign in: `browser`, `paste`, `device`, or the grant that needs no person.
     #[serde(default)]
     pub flows: Vec<String>,
     /// What the provider wants its users to know.

@@ -86,6 +86,7 @@ fn record(refresh: &str) -> Record {
         client_id: "client".into(),
         client_secret: None,
         client_authentication: ClientAuthentication::None,
+        asked_scope: Vec::new(),
         tokens: TokenSet {
             access: Secret::from("access".to_owned()),
             refresh: Some(Secret::from(refresh.to_owned())),

@@ -5,9 +5,10 @@ use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::path::Path;
 
-use cred_helper::demo::server::{Options, RotationMode, Server};
+use cred_helper::demo::server::{Options, RegisteredClient, RotationMode, Server};
 use cred_helper::ipc::message::vault::VaultState;
 use cred_helper::paths::Paths;
+use cred_helper::token::ClientAuthentication;
 use cred_helper::vault::{KeyringChoice, Loaded, OpenOptions, RecordId, Stored, Vault};
 
 use crate::home::{Ended, Home};
@@ -30,10 +31,16 @@ pub(crate) struct Stage {
 
 impl Stage {
     pub(crate) fn new(rotation: RotationMode) -> Self {
-        let server = Server::start(Options { rotation, ..Options::default() }).unwrap();
+        let mut options = Options { rotation, ..Options::default() };
+        options.clients.push(RegisteredClient::confidential("robot", "hush-hush", ClientAuthentication::Basic));
+        let server = Server::start(options).unwrap();
         let home = Home::new().with_faults();
-        // Every start opens it, and writes where it is.
-        home.configure("[http]\nenabled = true\n");
+        // Every start opens the door, and writes where it is.
+        home.configure(&format!(
+            "[http]\nenabled = true\n[providers.robot]\ngrant = 'client_credentials'\ntoken_endpoint = '{}'\n\
+             client = {{ id = 'robot', secret = 'hush-hush' }}\n",
+            server.url("/token")
+        ));
         let seen = RefCell::default();
         let (slot, token, looked_at) = (RefCell::default(), RefCell::default(), Cell::new(0));
         let mut stage = Self { server, home, provider: String::new(), seen, slot, token, looked_at };

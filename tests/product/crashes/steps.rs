@@ -59,6 +59,8 @@ fn operations() -> Vec<Operation> {
         operation("refresh", refresh, refreshed),
         Operation { rotation: grace, ..operation("refresh with grace", refresh, |stage, _| all_is_well(stage)) },
         Operation { begin: server_says_no, ..operation("refused refresh", refresh, |stage, _| all_is_well(stage)) },
+        Operation { begin: with_robot, ..operation("grant", |stage| quietly(stage, &["refresh", "robot"]), granted) },
+        Operation { begin: without_robot, ..operation("grant's login", log_robot_in, granted) },
         Operation { begin: without_new, ..operation("login", |stage| stage.log_in(Some("new")), logged_in) },
         operation("login again", |stage| stage.log_in(None), |stage, _| all_is_well(stage)),
         Operation { begin: with_new, ..operation("logout", log_out, logged_out) },
@@ -167,6 +169,31 @@ fn refreshed(stage: &Stage, asked: &Asked) {
 /// An agent runs, and has nothing left to do.
 pub(super) fn awake(stage: &Stage) {
     stage.home.run(&["refresh", &stage.provider]);
+}
+
+fn with_robot(stage: &Stage) {
+    if !stage.accounts().contains(&"robot".to_owned()) {
+        stage.home.ok(&["login", "robot"]);
+    }
+}
+
+fn without_robot(stage: &Stage) {
+    if stage.accounts().contains(&"robot".to_owned()) {
+        stage.home.ok(&["logout", "robot"]);
+    }
+}
+
+fn log_robot_in(stage: &Stage) -> Ended {
+    quietly(stage, &["login", "robot"])
+}
+
+/// There is no window: what was lost is asked for again.
+fn granted(stage: &Stage, asked: &Asked) {
+    all_is_well(stage);
+    let there = stage.accounts().contains(&"robot".to_owned());
+    assert!(there || !asked.done(), "a login that was confirmed is gone");
+    assert!(!there || stage.works("robot"));
+    assert!(!there || stage.home.run(&["refresh", "robot"]).code == 0);
 }
 
 fn server_says_no(stage: &Stage) {

@@ -1,7 +1,7 @@
 // oidc-provider on 127.0.0.1, for the tests: whoever follows its redirects is signed in and consents.
 //
 // Its one argument is JSON (all members optional): accessTokenTtl, refreshTokenTtl and deviceCodeTtl in seconds, rotate
-// (default true). The first line on standard output is {"issuer": ...}; every request adds one line with its endpoint,
+// (default true), and key, the public JWK of the client `signing`. The first line on standard output is {"issuer": ...}; every request adds one line with its endpoint,
 // grant type, client and status, and never a token. It ends when its standard input does, so a test that dies
 // leaves nothing behind.
 
@@ -30,7 +30,16 @@ const configuration = {
     { ...native, client_id: 'native', token_endpoint_auth_method: 'none' },
     { ...native, client_id: 'basic', client_secret: 'basic: secret/+%', token_endpoint_auth_method: 'client_secret_basic' },
     { ...native, client_id: 'post', client_secret: 'post secret', token_endpoint_auth_method: 'client_secret_post' },
+    {
+      client_id: 'robot', client_secret: 'robot secret', grant_types: ['client_credentials'], redirect_uris: [],
+      response_types: [], scope: 'api:read',
+    },
+    ...(options.key ? [{
+      ...native, client_id: 'signing', grant_types: [...native.grant_types, 'client_credentials'],
+      token_endpoint_auth_method: 'private_key_jwt', jwks: { keys: [options.key] }, scope: 'openid offline_access api:read',
+    }] : []),
   ],
+  enabledJWA: { clientAuthSigningAlgValues: ['RS256', 'ES256', 'EdDSA', 'Ed25519'] },
   jwks: { keys: [privateKey.export({ format: 'jwk' })] },
   cookies: { keys: ['not a secret: this server lives as long as one test'] },
   scopes: ['openid', 'offline_access', 'email', 'profile', 'api:read', 'api:write'],
@@ -43,6 +52,7 @@ const configuration = {
     deviceFlow: { enabled: true },
     revocation: { enabled: true },
     introspection: { enabled: true },
+    clientCredentials: { enabled: true },
     resourceIndicators: {
       enabled: true,
       useGrantedResource: async () => true,

@@ -1,5 +1,6 @@
 //! The server, spoken to over real connections.
 
+mod assertions;
 mod client;
 mod device;
 mod faults;

@@ -1,0 +1,79 @@
+//! What a provider's TOML says of the ways to a token that are not a person's login.
+//!
+//! These are facts and places, never secrets: an assertion stands in a file that is read anew at each exchange, or is
+//! another account's token.
+
+use std::path::PathBuf;
+
+use serde::Deserialize;
+
+use crate::token::TokenKind;
+
+/// How tokens are obtained.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum GrantType {
+    /// A person signs in: by authorization code, or where there is no browser by device authorization.
+    #[default]
+    AuthorizationCode,
+    /// The client itself (RFC 6749 section 4.4).
+    ClientCredentials,
+    /// A JWT that somebody else issued (RFC 7523 section 2.1).
+    JwtBearer,
+    /// A token that somebody else issued (RFC 8693).
+    TokenExchange,
+}
+
+impl GrantType {
+    /// Whether a person signs in. Without one, the same exchange makes the login and renews it.
+    pub fn needs_person(self) -> bool {
+        self == GrantType::AuthorizationCode
+    }
+
+    /// Whether the server has to know the client: an assertion may say enough (RFC 7521 section 4.1, RFC 8693 section 2.1).
+    pub fn needs_client(self) -> bool {
+        matches!(self, GrantType::AuthorizationCode | GrantType::ClientCredentials)
+    }
+
+    /// As the configuration names it.
+    pub fn name(self) -> &'static str {
+        match self {
+            GrantType::AuthorizationCode => "authorization_code",
+            GrantType::ClientCredentials => "client_credentials",
+            GrantType::JwtBearer => "jwt_bearer",
+            GrantType::TokenExchange => "token_exchange",
+        }
+    }
+}
+
+/// Where an assertion or a subject token comes from: a file, or another account.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenSource {
+    /// A file with the token and nothing else, read at each exchange: a mounted service account's, a CI job's.
+    #[serde(default)]
+    pub file: Option<PathBuf>,
+    /// One of this agent's accounts.
+    #[serde(default)]
+    pub account: Option<String>,
+    /// Which of its tokens: for an assertion the ID token if nothing is said, for a subject the access token.
+    #[serde(default)]
+    pub token: Option<TokenKind>,
+    /// The audience or resource to ask that account's server for, with its access token.
+    #[serde(default)]
+    pub audience: Option<String>,
+    /// What the token is called in a token exchange (RFC 8693 section 3); without it, what fits its kind.
+    #[serde(default)]
+    pub token_type: Option<String>,
+}
+
+impl TokenSource {
+    /// Whether it names exactly one place, and a file wholly.
+    pub(super) fn is_one_place(&self) -> bool {
+        match (&self.file, &self.account) {
+            (Some(file), None) => file.is_absolute() && self.token.is_none() && self.audience.is_none(),
+            (None, Some(account)) => account.parse::<crate::account::AccountName>().is_ok(),
+            _ => false,
+        }
+    }
+}
