@@ -37,6 +37,9 @@ pub const POINTS: &[&str] = &[
     "refresh.arrived",
     // It is safe; callers are told next.
     "refresh.answer",
+    // A login's token is about to be shown for a short-lived one; that is in memory, where it stays.
+    "second_step.send",
+    "second_step.keep",
     // Any exchange with a server: the request goes out, the answer's head has come, its body has.
     "http.send",
     "http.read",

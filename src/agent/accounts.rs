@@ -35,16 +35,18 @@ pub(super) struct Variant {
     pub(super) scope: Vec<String>,
     /// The audience or resource.
     pub(super) audience: Option<String>,
+    /// Whether it is what the provider's second step brings.
+    pub(super) second_step: bool,
 }
 
 impl Variant {
     /// Whether it is the login's own token.
     pub(super) fn is_plain(&self) -> bool {
-        self.scope.is_empty() && self.audience.is_none()
+        self.scope.is_empty() && self.audience.is_none() && !self.second_step
     }
 }
 
-/// An access token for a variant; it lives in memory only.
+/// An access token for a variant, or of a second step; it lives in memory only.
 #[derive(Debug)]
 pub(super) struct Narrowed {
     pub(super) access: Secret,
@@ -54,7 +56,11 @@ pub(super) struct Narrowed {
     pub(super) obtained: Moment,
     /// None if the server doesn't say.
     pub(super) lifetime: Option<Duration>,
+    /// When the server wants it to be fetched anew, where it says so.
+    pub(super) refresh_in: Option<Duration>,
     pub(super) scope: Vec<String>,
+    /// Where the API is, as far as the server says it with the token.
+    pub(super) api_base: Option<String>,
 }
 
 /// One signed-in account.
@@ -145,6 +151,17 @@ impl Account {
     /// Whether a program has asked for it lately: then it is renewed before anybody has to wait.
     pub(super) fn in_use(&self, now: Moment) -> bool {
         self.used.is_some_and(|used| now.since(used).least() < IN_USE)
+    }
+
+    /// The variant that programs get who want nothing in particular.
+    pub(super) fn usual(&self) -> Variant {
+        Variant { second_step: self.provider.second_step.is_some(), ..Variant::default() }
+    }
+
+    /// How long before its end a token is renewed ahead: the server's word comes first.
+    pub(super) fn margin(&self, variant: &Variant) -> Duration {
+        let told = self.narrowed.get(variant).and_then(|token| Some(token.lifetime?.saturating_sub(token.refresh_in?)));
+        told.unwrap_or(self.provider.refresh.margin)
     }
 
     /// Whether new tokens can be had without a person.
@@ -322,7 +339,7 @@ impl Table {
 
 /// Whether a login brought what renews it.
 pub(super) fn renews_itself(record: &Record, provider: &Provider) -> bool {
-    record.tokens.refresh.is_some() || !provider.grant.needs_person()
+    record.tokens.refresh.is_some() || !provider.grant.needs_person() || provider.second_step.is_some()
 }
 
 fn names_of<'a>(accounts: impl Iterator<Item = &'a Account>) -> Vec<String> {

@@ -94,7 +94,8 @@ pub(super) fn apply(record: &mut Record, variant: &Variant, answer: TokenSet, no
         let scope = if scope.is_empty() { variant.scope.clone() } else { scope };
         let lifetime = expires_at.map(|end| end.since(obtained_at));
         let fingerprint = fingerprint(&access);
-        return Some(Narrowed { access, fingerprint, token_type, obtained, lifetime, scope });
+        let (refresh_in, api_base) = (None, None);
+        return Some(Narrowed { access, fingerprint, token_type, obtained, lifetime, refresh_in, scope, api_base });
     }
     if let Some(id) = id {
         record.tokens.id = Some(id);

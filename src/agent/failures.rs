@@ -128,7 +128,7 @@ pub(super) fn lasting(problem: &Problem) -> bool {
     matches!(problem.kind, ErrorKind::Denied | ErrorKind::Misconfigured)
 }
 
-fn temporary(name: &str, failure: &Failure, retry_at: Timestamp) -> Error {
+pub(super) fn temporary(name: &str, failure: &Failure, retry_at: Timestamp) -> Error {
     let lost = if failure.answer_lost { "; its answer was lost, the same token is tried again" } else { "" };
     let message = format!("{name}: {}{lost}", failure.message);
     let mut error = Error::new(ErrorKind::TemporarilyUnavailable, message).account(name);
@@ -136,7 +136,7 @@ fn temporary(name: &str, failure: &Failure, retry_at: Timestamp) -> Error {
     error
 }
 
-fn refused(name: &str, failure: &Failure) -> Error {
+pub(super) fn refused(name: &str, failure: &Failure) -> Error {
     let (kind, advice) = match failure.class {
         ErrorClass::Denied => (ErrorKind::Denied, "ask whoever administers the provider"),
         _ => (ErrorKind::Misconfigured, "check the provider's client registration and scopes in the configuration"),

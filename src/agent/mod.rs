@@ -33,6 +33,7 @@ mod reports;
 mod rules;
 mod schedule;
 pub mod sealer;
+mod second_step;
 mod sign_in;
 mod single_flight;
 mod sleep;

@@ -122,6 +122,9 @@ impl Agent {
 
     /// One attempt. One at a time for each grant.
     async fn exchange(self: &Arc<Self>, incarnation: u64, variant: &Variant) -> Result<(), Stop> {
+        if variant.second_step {
+            return self.take_second_step(incarnation, variant).await;
+        }
         // It may take an exchange of another account's, so it comes before anything is held.
         let source = self.source(incarnation).await?;
         let turns = self.table().get(incarnation).map(|a| (Arc::clone(&a.exchange), Arc::clone(&a.write)));
@@ -150,7 +153,7 @@ impl Agent {
     }
 
     /// The grant's turn and a way through the gate. Whoever waits for a handover holds no turn: others may have to end theirs.
-    async fn admitted(&self, turn: Arc<Mutex<()>>) -> Result<(OwnedMutexGuard<()>, Pass), Stop> {
+    pub(super) async fn admitted(&self, turn: Arc<Mutex<()>>) -> Result<(OwnedMutexGuard<()>, Pass), Stop> {
         loop {
             self.gate.no_handover().await;
             let turn = Arc::clone(&turn).lock_owned().await;

@@ -124,10 +124,11 @@ impl Agent {
 
     /// The same; a refresh that is due already comes within `spread`.
     pub(super) fn plan_within(&self, account: &Account, now: Moment, spread: Duration) {
-        let times = tokens::times(account, &Variant::default(), TokenKind::Access);
+        let usual = account.usual();
+        let times = tokens::times(account, &usual, TokenKind::Access);
         let times = times.filter(|_| account.in_use(now) && account.is_refreshable());
         let wait = times.and_then(|times| {
-            let wait = state::refresh_in(times, account.provider.refresh.margin, now, jitter())?;
+            let wait = state::refresh_in(times, account.margin(&usual), now, jitter())?;
             Some(if wait.is_zero() { spread.mul_f64(jitter()) } else { wait })
         });
         self.schedule.set(account.record.incarnation, wait.map(|wait| self.clock.boot() + wait));
@@ -184,9 +185,12 @@ impl Agent {
     fn refresh_due(self: &Arc<Self>, incarnation: u64) {
         let now = self.clock.moment();
         // An answer that was lost is asked for again whoever uses the account: later the server takes the token no more.
-        let wanted = self.table().get(incarnation).is_some_and(|account| account.answer_lost || account.in_use(now));
-        if wanted {
-            drop(self.renew(incarnation, Variant::default()));
+        let wanted = self.table().get(incarnation).and_then(|account| match account.answer_lost {
+            true => Some(Variant::default()),
+            false => account.in_use(now).then(|| account.usual()),
+        });
+        if let Some(variant) = wanted {
+            drop(self.renew(incarnation, variant));
         }
     }
 }

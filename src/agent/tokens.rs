@@ -133,7 +133,7 @@ impl Agent {
         let need = get.min_validity.map(Duration::from_secs);
         let times = times(account, variant, get.token_type).ok_or_else(|| no_such_token(account, get.token_type))?;
         let now = self.clock.moment();
-        let verdict = state::judge(times, need, account.provider.refresh.margin, now);
+        let verdict = state::judge(times, need, account.margin(variant), now);
         if verdict == Verdict::Expired && get.token_type == TokenKind::Id {
             return Err(id_not_renewed(account));
         }
@@ -147,16 +147,16 @@ impl Agent {
 
     pub(super) async fn refresh(self: &Arc<Self>, refresh: RefreshToken, asking: &Asking) -> Result<Refreshed, Error> {
         self.ensure_open().await?;
-        let (incarnation, rotation) = {
+        let (incarnation, rotation, usual) = {
             let table = self.table();
             let account = table.resolve(refresh.account.as_deref())?;
             asking.about(&account.record.account);
             self.admit_refresh(account, asking)?;
-            (account.record.incarnation, account.record.rotation)
+            (account.record.incarnation, account.record.rotation, account.usual())
         };
         asking.outcome(Outcome::Refreshed);
         self.forgive(incarnation);
-        let flight = self.renew(incarnation, Variant::default());
+        let flight = self.renew(incarnation, usual);
         self.gate.unless_locked(self.wait_for(incarnation, flight, Instant::now() + DEADLINE)).await??;
         let table = self.table();
         let account = table.get(incarnation).ok_or_else(|| self.gone())?;
@@ -179,7 +179,8 @@ fn variant(account: &Account, get: &GetToken) -> Variant {
         scope.clear();
     }
     match get.token_type {
-        TokenKind::Access => Variant { scope, audience: get.audience.clone() },
+        TokenKind::Access if account.provider.second_step.is_some() => account.usual(),
+        TokenKind::Access => Variant { scope, audience: get.audience.clone(), second_step: false },
         // There is one ID token for each login; it comes with the login's own access token.
         TokenKind::Id => Variant::default(),
     }
@@ -192,13 +193,16 @@ fn look(account: &Account, variant: &Variant, get: &GetToken, now: Moment) -> Re
     if get.token_type == TokenKind::Id && account.record.tokens.id.is_none() {
         return Err(no_such_token(account, TokenKind::Id));
     }
+    if variant.second_step && (!get.scope.is_empty() || get.audience.is_some()) {
+        return Err(no_such_variant(account));
+    }
     let Some(times) = times(account, variant, get.token_type) else { return Ok(Found::Renew(None)) };
     let need = get.min_validity.map(Duration::from_secs);
     if refused(account, variant, get) {
         return Ok(Found::Renew(None));
     }
     let serve = |met| answer(account, variant, get, met, now).map(Box::new);
-    Ok(match state::judge(times, need, account.provider.refresh.margin, now) {
+    Ok(match state::judge(times, need, account.margin(variant), now) {
         Verdict::Fresh => Found::Serve(serve(true)?, false),
         // A failed refresh has its own time for the next attempt.
         Verdict::Aging => Found::Serve(serve(true)?, account.is_refreshable() && account.problem.is_none()),
@@ -237,10 +241,14 @@ pub(super) fn times(account: &Account, variant: &Variant, kind: TokenKind) -> Op
     }
 }
 
-/// When the login's own access token ends, by the wall clock as it is now; `None` if nobody knows.
+/// When the token ends that programs usually get, by the wall clock as it is now; `None` if nobody knows.
 pub(super) fn ends_at(account: &Account, now: Moment) -> Option<Timestamp> {
-    account.record.tokens.expires_at?;
-    let times = times(account, &Variant::default(), TokenKind::Access)?;
+    let usual = account.usual();
+    match account.narrowed.get(&usual) {
+        Some(second) => drop(second.lifetime?),
+        None => drop(account.record.tokens.expires_at?),
+    }
+    let times = times(account, &usual, TokenKind::Access)?;
     Some(now.wall - times.age(now)? + times.lifetime)
 }
 
@@ -269,6 +277,7 @@ fn answer(account: &Account, variant: &Variant, get: &GetToken, met: bool, now: 
             account.record.account
         )
     });
+    let api_base = account.narrowed.get(variant).and_then(|token| token.api_base.clone());
     Ok(Token {
         account: account.record.account.to_string(),
         token: token.duplicate(),
@@ -280,6 +289,7 @@ fn answer(account: &Account, variant: &Variant, get: &GetToken, met: bool, now: 
         scope: scope.clone(),
         headers: account.provider.api.headers.clone(),
         api_host: account.provider.api.host.clone(),
+        api_base,
         identity: account.record.identity.display().map(str::to_owned),
         min_validity_met: met,
         persisted: account.persisted,
@@ -308,6 +318,12 @@ fn no_such_token(account: &Account, kind: TokenKind) -> Error {
         TokenKind::Id => format!("{name}: the server gave no ID token; log in with the scope `openid`"),
         TokenKind::Access => format!("{name}: the server gave no such access token"),
     };
+    Error::new(ErrorKind::NoSuchToken, message).account(name)
+}
+
+fn no_such_variant(account: &Account) -> Error {
+    let name = &account.record.account;
+    let message = format!("{name}: its tokens come by a second step, which takes neither scopes nor an audience");
     Error::new(ErrorKind::NoSuchToken, message).account(name)
 }
 

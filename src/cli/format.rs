@@ -151,6 +151,7 @@ mod tests {
             scope: Vec::new(),
             headers: BTreeMap::from([("anthropic-beta".to_owned(), "x\"y".to_owned())]),
             api_host: Some("api.example".to_owned()),
+            api_base: None,
             identity: None,
             min_validity_met: true,
             persisted: true,

@@ -6,7 +6,9 @@ use serde_json::Value;
 
 use super::quotes_nothing;
 use crate::clock::Timestamp;
-use crate::oauth::{device_authorization, id_token, metadata, retry_after as waits, token_error, token_response};
+use crate::oauth::{
+    device_authorization, id_token, metadata, retry_after as waits, second_step, token_error, token_response,
+};
 use crate::redact;
 
 const ISSUER: &str = "https://id.example";
@@ -29,6 +31,27 @@ pub(super) fn token_answers(input: &[u8]) {
     for name in ["access_token", "refresh_token", "id_token"] {
         assert!(answer.document.get(name).is_none(), "{name} stayed in the document");
     }
+}
+
+/// A header can carry the token, and its life can be reckoned with.
+pub(super) fn second_steps(input: &[u8]) {
+    let pointers = second_step::Pointers {
+        token: "/token",
+        expires_at: Some("/expires_at"),
+        expires_in: Some("/expires_in"),
+        refresh_in: Some("/refresh_in"),
+        api_base: Some("/endpoints/api"),
+    };
+    let answer = match second_step::decode(input, pointers, Timestamp(1_790_000_000)) {
+        Ok(answer) => answer,
+        Err(error) => return quotes_nothing(error),
+    };
+    let token = answer.token.expose();
+    assert!(!token.is_empty() && token.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
+    for span in [answer.lifetime, answer.refresh_in].into_iter().flatten() {
+        assert!((1..=253_402_300_799).contains(&span.as_secs()));
+    }
+    assert!(answer.api_base.is_none_or(|url| url.len() <= 2048));
 }
 
 /// What is repeated of a refusal is fit for a terminal.

@@ -34,6 +34,7 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("responses", wire::responses),
     ("retry_after", answers::retry_after),
     ("sealed_records", crate::vault::fuzzing::sealed_records),
+    ("second_steps", answers::second_steps),
     ("server_texts", answers::server_texts),
     ("token_answers", answers::token_answers),
     ("token_errors", answers::token_errors),

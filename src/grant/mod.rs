@@ -18,6 +18,7 @@ mod loopback;
 mod page;
 mod refresh_token;
 mod revoke;
+mod second_step;
 pub(crate) mod sockets;
 mod token_exchange;
 mod unattended;
@@ -40,6 +41,7 @@ pub use endpoints::endpoints;
 pub use login::log_in;
 pub use refresh_token::refresh;
 pub use revoke::revoke;
+pub use second_step::{StepRefused, Stepped, second_step};
 pub use unattended::obtain;
 
 /// A server's endpoints, fixed by the provider's TOML or discovered.

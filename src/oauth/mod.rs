@@ -16,6 +16,7 @@ pub mod paste;
 pub mod pkce;
 pub mod redirect;
 pub mod retry_after;
+pub mod second_step;
 pub mod token_error;
 #[cfg(feature = "agent")]
 pub mod token_request;

@@ -26,6 +26,9 @@ pub enum ProviderError {
     /// `private_key_jwt` and no key, or a key for nothing.
     #[error("`client.authentication = \"private_key_jwt\"` and `client.key_file`, an absolute path, need each other")]
     SigningKey,
+    /// A JSON pointer that is none.
+    #[error("`{0}` takes JSON pointers, which start with a slash")]
+    Pointer(&'static str),
 }
 
 impl Provider {
@@ -44,11 +47,13 @@ impl Provider {
             ("userinfo_endpoint", &self.userinfo_endpoint),
             ("redirect.page", &self.redirect.page),
         ];
-        let open = urls.iter().find(|(_, url)| url.as_deref().is_some_and(|url| url.contains(['{', '}'])));
+        let second = self.second_step.as_ref().map(|step| step.url.clone());
+        let mut urls = urls.into_iter().chain([("second_step.url", &second)]);
+        let open = urls.clone().find(|(_, url)| url.as_deref().is_some_and(|url| url.contains(['{', '}'])));
         if let Some((field, _)) = open {
             return Err(ProviderError::Open(field));
         }
-        let insecure = urls.iter().find(|(_, url)| url.as_deref().is_some_and(|url| !is_secure_url(url)));
+        let insecure = urls.find(|(_, url)| url.as_deref().is_some_and(|url| !is_secure_url(url)));
         if let Some((field, _)) = insecure {
             return Err(ProviderError::Insecure(field));
         }
@@ -73,6 +78,13 @@ impl Provider {
             (self.client.authentication == Some(ClientAuthentication::PrivateKeyJwt), &self.client.key_file);
         if signs != key.is_some() || key.as_ref().is_some_and(|file| !file.is_absolute()) {
             return Err(ProviderError::SigningKey);
+        }
+        if let Some(step) = &self.second_step {
+            let optional = [&step.expires_at, &step.expires_in, &step.refresh_in, &step.api_base];
+            let mut pointers = optional.into_iter().flatten().chain([&step.token]);
+            if pointers.any(|pointer| !pointer.starts_with('/')) {
+                return Err(ProviderError::Pointer("second_step"));
+            }
         }
         Ok(())
     }
@@ -164,5 +176,8 @@ mod tests {
             let provider = parse(&format!("{base}grant = 'client_credentials'\nclient = {{ {client} }}"));
             assert_eq!(provider.check(), Err(ProviderError::SigningKey), "{client}");
         }
+        let second = |step: &str| parse(&format!("issuer = 'https://a.example'\n[second_step]\n{step}")).check();
+        assert_eq!(second("url = 'http://a.example'\ntoken = '/t'"), Err(ProviderError::Insecure("second_step.url")));
+        assert_eq!(second("url = 'https://a.example'\ntoken = 't'"), Err(ProviderError::Pointer("second_step")));
     }
 }

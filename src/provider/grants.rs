@@ -1,12 +1,14 @@
-//! What a provider's TOML says of the ways to a token that are not a person's login.
+//! What a provider's TOML says of the ways to a token that are not a person's login, and of what comes after one.
 //!
 //! These are facts and places, never secrets: an assertion stands in a file that is read anew at each exchange, or is
 //! another account's token.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use serde::Deserialize;
 
+use super::schema::ErrorRule;
 use crate::token::TokenKind;
 
 /// How tokens are obtained.
@@ -76,4 +78,54 @@ impl TokenSource {
             _ => false,
         }
     }
+}
+
+/// A request with the login's token that brings the short-lived token which the API takes.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SecondStep {
+    /// Where it goes.
+    pub url: String,
+    /// How.
+    #[serde(default)]
+    pub method: Method,
+    /// The scheme before the login's token in `Authorization`.
+    #[serde(default = "bearer")]
+    pub scheme: String,
+    /// Headers beside the usual ones.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Where the answer has the token: a JSON pointer (RFC 6901), like the following.
+    pub token: String,
+    /// When it ends, in seconds since 1970 or as RFC 3339 writes it.
+    #[serde(default)]
+    pub expires_at: Option<String>,
+    /// In how many seconds it ends.
+    #[serde(default)]
+    pub expires_in: Option<String>,
+    /// In how many seconds the server wants it to be fetched anew.
+    #[serde(default)]
+    pub refresh_in: Option<String>,
+    /// The URL that the API is asked at.
+    #[serde(default)]
+    pub api_base: Option<String>,
+    /// What this endpoint's errors mean, where 401 and 403 are not just a refusal.
+    #[serde(default)]
+    pub errors: Vec<ErrorRule>,
+}
+
+/// How a request is made.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum Method {
+    /// Without a body.
+    #[default]
+    #[serde(rename = "GET")]
+    Get,
+    /// With an empty body.
+    #[serde(rename = "POST")]
+    Post,
+}
+
+fn bearer() -> String {
+    "Bearer".to_owned()
 }

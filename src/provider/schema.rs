@@ -8,7 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer};
 
 pub use super::client::Client;
-pub use super::grants::{GrantType, TokenSource};
+pub use super::grants::{GrantType, Method, SecondStep, TokenSource};
 
 /// One authorization server and how to use it.
 #[derive(Debug, Deserialize)]
@@ -62,6 +62,9 @@ pub struct Provider {
     /// The subject token of `token_exchange`.
     #[serde(default)]
     pub subject: Option<TokenSource>,
+    /// What the login's token is shown for, where the API takes another one.
+    #[serde(default)]
+    pub second_step: Option<SecondStep>,
     /// The client registration.
     #[serde(default)]
     pub client: Client,

@@ -41,6 +41,7 @@ mod providers;
 mod redirects;
 #[cfg(target_os = "linux")]
 mod rules;
+mod second_steps;
 #[cfg(target_os = "linux")]
 mod servers;
 #[cfg(target_os = "linux")]

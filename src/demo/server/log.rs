@@ -21,6 +21,8 @@ pub enum Endpoint {
     Userinfo,
     /// A protected resource (RFC 6750).
     Resource,
+    /// A login's token for a short-lived one.
+    SecondStep,
     /// The page that shows a code for pasting.
     Paste,
     /// Anything else.

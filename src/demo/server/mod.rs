@@ -12,6 +12,7 @@
 //! | `/device_authorization`, `/device` | `device` |
 //! | `/revoke` | `revocation` |
 //! | `/userinfo`, `/resource` | `resource` |
+//! | `/second` (the second step of GitHub Copilot) | `second_step` |
 //! | `/code` (shows a code for pasting) | `pages` |
 
 mod assertion;
@@ -30,6 +31,7 @@ mod pages;
 mod random;
 mod resource;
 mod revocation;
+mod second_step;
 mod site;
 #[cfg(test)]
 mod tests;
@@ -144,6 +146,11 @@ impl Server {
     /// Whether an access token would be accepted.
     pub fn is_live(&self, access_token: &str) -> bool {
         self.site.state().grants.live_access(access_token, Instant::now()).is_some()
+    }
+
+    /// Whether a token of the second step would be accepted.
+    pub fn is_live_second(&self, token: &str) -> bool {
+        self.site.state().second_tokens.get(token).is_some_and(|end| Instant::now() < *end)
     }
 
     /// Makes every access token expire now; clients that trust `expires_in` don't know.

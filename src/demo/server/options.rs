@@ -48,6 +48,8 @@ pub struct Options {
     pub required: Vec<(String, String)>,
     /// Whether an assertion alone is enough, without any client (RFC 7521 section 4.1).
     pub clientless: bool,
+    /// How long a token of the second step lasts.
+    pub second_token_lifetime: Duration,
 }
 
 impl Default for Options {
@@ -70,6 +72,7 @@ impl Default for Options {
             trusted: Vec::new(),
             required: Vec::new(),
             clientless: false,
+            second_token_lifetime: Duration::from_secs(1800),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::grants::Grants;
 use super::http::{Answer, OAuthError, Request};
 use super::log::{Endpoint, Entry, Outcome};
 use super::options::{Options, User};
-use super::{metadata, pages, random, resource, revocation, token};
+use super::{metadata, pages, random, resource, revocation, second_step, token};
 
 /// One server.
 #[derive(Debug)]
@@ -40,6 +40,8 @@ pub(super) struct State {
     pub devices: HashMap<String, Device>,
     /// The `jti` of every client assertion that was taken.
     pub assertions: HashSet<String>,
+    /// What the second step gave, and when that ends.
+    pub second_tokens: HashMap<String, Instant>,
     pub behaviours: Vec<(Endpoint, Behaviour, usize)>,
     pub redirect: RedirectBehaviour,
     pub user: User,
@@ -54,6 +56,7 @@ impl Site {
             codes: HashMap::new(),
             devices: HashMap::new(),
             assertions: HashSet::new(),
+            second_tokens: HashMap::new(),
             behaviours: Vec::new(),
             redirect: RedirectBehaviour::Decent,
             user: options.user.clone(),
@@ -149,6 +152,7 @@ impl Site {
             "/revoke" => Endpoint::Revocation,
             "/userinfo" => Endpoint::Userinfo,
             "/resource" => Endpoint::Resource,
+            "/second" => Endpoint::SecondStep,
             "/code" => Endpoint::Paste,
             _ => Endpoint::Unknown,
         }
@@ -171,6 +175,7 @@ impl Site {
             Endpoint::Revocation => revocation::answer(self, request).unwrap_or_else(Into::into),
             Endpoint::Userinfo => resource::userinfo(self, request).unwrap_or_else(Into::into),
             Endpoint::Resource => resource::resource(self, request).unwrap_or_else(Into::into),
+            Endpoint::SecondStep => second_step::answer(self, request).unwrap_or_else(Into::into),
             Endpoint::Paste => pages::paste(&request.query),
             Endpoint::Unknown => Answer::new(404, "text/plain", "not found\n".to_owned()),
         }

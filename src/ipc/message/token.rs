@@ -78,6 +78,9 @@ pub struct Token {
     /// The API's host, where the provider has one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub api_host: Option<String>,
+    /// The URL that the API is asked at, where the server says so with the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_base: Option<String>,
     /// Who signed in, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,

@@ -38,8 +38,14 @@ impl Stage {
         // Every start opens the door, and writes where it is.
         home.configure(&format!(
             "[http]\nenabled = true\n[providers.robot]\ngrant = 'client_credentials'\ntoken_endpoint = '{}'\n\
-             client = {{ id = 'robot', secret = 'hush-hush' }}\n",
-            server.url("/token")
+             client = {{ id = 'robot', secret = 'hush-hush' }}\n\
+             [providers.copilot]\ngrant = 'client_credentials'\ntoken_endpoint = '{}'\n\
+             client = {{ id = 'robot', secret = 'hush-hush' }}\n\
+             [providers.copilot.second_step]\nurl = '{}'\nscheme = 'token'\n\
+             headers = {{ editor-version = 'cred-helper/1' }}\ntoken = '/token'\nexpires_at = '/expires_at'\n",
+            server.url("/token"),
+            server.url("/token"),
+            server.url("/second")
         ));
         let seen = RefCell::default();
         let (slot, token, looked_at) = (RefCell::default(), RefCell::default(), Cell::new(0));

@@ -61,6 +61,7 @@ fn operations() -> Vec<Operation> {
         Operation { begin: server_says_no, ..operation("refused refresh", refresh, |stage, _| all_is_well(stage)) },
         Operation { begin: with_robot, ..operation("grant", |stage| quietly(stage, &["refresh", "robot"]), granted) },
         Operation { begin: without_robot, ..operation("grant's login", log_robot_in, granted) },
+        Operation { begin: with_copilot, ..operation("second step", take_second_step, stepped) },
         Operation { begin: without_new, ..operation("login", |stage| stage.log_in(Some("new")), logged_in) },
         operation("login again", |stage| stage.log_in(None), |stage, _| all_is_well(stage)),
         Operation { begin: with_new, ..operation("logout", log_out, logged_out) },
@@ -194,6 +195,23 @@ fn granted(stage: &Stage, asked: &Asked) {
     assert!(there || !asked.done(), "a login that was confirmed is gone");
     assert!(!there || stage.works("robot"));
     assert!(!there || stage.home.run(&["refresh", "robot"]).code == 0);
+}
+
+fn with_copilot(stage: &Stage) {
+    if !stage.accounts().contains(&"copilot".to_owned()) {
+        stage.home.ok(&["login", "copilot"]);
+    }
+}
+
+fn take_second_step(stage: &Stage) -> Ended {
+    quietly(stage, &["refresh", "copilot"])
+}
+
+/// It was in memory only: it is fetched anew with the login, which is kept.
+fn stepped(stage: &Stage, _: &Asked) {
+    all_is_well(stage);
+    let token = stage.home.ok(&["get-token", "copilot"]);
+    assert!(stage.server.is_live_second(&token), "the login is lost");
 }
 
 fn server_says_no(stage: &Stage) {
