@@ -24,7 +24,8 @@ const MAX_BODY: usize = 256 * 1024;
 
 /// How often a connection on which nothing comes is asked whether its other end is still there.
 const PULSE: Duration = Duration::from_secs(5);
-/// How many of these questions in a row go unanswered before it is given up. A server that thinks answers them: it is only
+/// How many of these questions in a row go unanswered before it is given up; on Linux the library's own limit for what is not
+/// acknowledged, half a minute, comes before. A server that thinks answers them: it is only
 /// one that is gone (its machine, or the way to it) that is told by this.
 const PULSES: u32 = 3;
 /// Of the time that an exchange may take, the part within which an answer to a repeatable request has to begin.
