@@ -13,6 +13,8 @@ fn a_wrong_command_line_exits_with_2_and_says_so_on_standard_error() {
         &["get-token", "--min-validity", "soon"],
         &["get-token", "--format", "xml"],
         &["get-token", "--token-type", "refresh"],
+        &["exec", "p"],
+        &["exec", "p", "--env", "1=p", "--", "true"],
         &["login"],
         &["login", "p", "--device", "--paste"],
         &["login", "p", "--paste", "--no-browser"],
@@ -36,6 +38,8 @@ fn odd_account_names_are_refused_without_being_repeated() {
             let ran = home.run(&["--no-start", command, name]);
             assert!(!ran.failed_with(2).contains("canary"), "{name}");
         }
+        let ran = home.run(&["exec", name, "--", "true"]);
+        assert!(!ran.failed_with(2).contains("canary"), "{name}");
     }
 }
 
@@ -44,6 +48,7 @@ fn without_an_agent_and_with_no_start_everything_that_needs_one_exits_with_18() 
     let home = Home::new();
     for arguments in [
         &["get-token"][..],
+        &["exec", "p", "--", "true"],
         &["status"],
         &["log"],
         &["account", "list"],

@@ -80,6 +80,7 @@ const UNSAFE: &[&str] = &[
     "src/agent/key_page/macos.rs",
     "src/agent/key_page/windows.rs",
     "src/agent/wiping_allocator.rs",
+    "src/cli/exec/windows.rs",
     "src/clock/windows.rs",
     "src/ipc/owner.rs",
     "src/ipc/start/launch.rs",

@@ -9,7 +9,7 @@ use url::Url;
 use super::Agent;
 use crate::account::AccountName;
 use crate::ipc::message::login::{Notice, StartLogin};
-use crate::ipc::message::provider::{ProviderSummary, Providers, ShowProvider};
+use crate::ipc::message::provider::{ProviderSummary, ProviderVariables, Providers, ShowProvider};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::provider::{HOST, PRESETS, Preset, Provider, Template, is_secure_url};
 use crate::redact;
@@ -265,6 +265,10 @@ fn summary(name: &str, origin: &str, provider: &Provider) -> ProviderSummary {
         flows: flows.filter(|(_, there)| *there).map(|(flow, _)| flow.to_owned()).collect(),
         notice: notice(provider),
         registration: provider.registration.clone(),
+        variables: ProviderVariables {
+            oauth_token: provider.variables.oauth_token.clone(),
+            api_key: provider.variables.api_key.clone(),
+        },
     }
 }
 

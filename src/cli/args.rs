@@ -3,6 +3,7 @@
 //! Definitions only, one file per family; what a command does is in the file of its name.
 
 mod agent;
+mod exec;
 mod log;
 mod login;
 mod token;
@@ -13,6 +14,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use agent::{AgentCommand, ConfigCommand};
+pub use exec::ExecArgs;
 pub use log::LogArgs;
 pub use login::{LoginArgs, LogoutArgs};
 pub use token::{Format, GetTokenArgs, RefreshArgs, RejectArgs};
@@ -43,6 +45,8 @@ pub struct Cli {
 pub enum Command {
     /// Print a fresh token, and nothing else, on standard output
     GetToken(GetTokenArgs),
+    /// Run a command with accounts' tokens in its environment
+    Exec(ExecArgs),
     /// Sign in at a provider
     Login(LoginArgs),
     /// Revoke a login at its server, where that is possible, and forget it

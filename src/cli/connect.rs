@@ -1,6 +1,7 @@
 //! The connection to the agent, and the only place that knows what its errors are called.
 
 use std::path::PathBuf;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use super::exit::Failure;
@@ -23,6 +24,20 @@ pub(super) struct Connect {
 impl Connect {
     pub(super) fn new(no_start: bool) -> Self {
         Self { start: if no_start { Start::Never } else { Start::IfNeeded } }
+    }
+
+    /// Has an agent that is needed started by a process of its own: one that we start ourselves is our child, and stays
+    /// the child of the command that takes our place. Whatever goes wrong, the next question says.
+    pub(super) fn start_apart(&self) {
+        let never = Self { start: Start::Never };
+        if self.start == Start::IfNeeded
+            && never.ask(&Hello::ours()).is_err()
+            && let Ok(own) = std::env::current_exe()
+        {
+            let mut start = Command::new(own);
+            start.args(["agent", "start"]).stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+            let _ = start.status();
+        }
     }
 
     /// One question, one answer; starts the agent where none runs and one may be started.

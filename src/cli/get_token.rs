@@ -14,7 +14,7 @@ use crate::secret::Secret;
 use crate::token::TokenKind;
 
 /// The agent keeps the time limit, and says why there is no token yet: so long it has for that.
-const LAST_WORD: Duration = Duration::from_secs(2);
+pub(super) const LAST_WORD: Duration = Duration::from_secs(2);
 
 pub(super) fn run(connect: &Connect, args: &GetTokenArgs) -> Result<(), Failure> {
     let paths = connect::paths()?;

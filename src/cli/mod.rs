@@ -16,6 +16,7 @@ mod config;
 mod connect;
 mod demo;
 mod doctor;
+mod exec;
 mod get_token;
 mod lock;
 mod log;
@@ -64,6 +65,7 @@ fn dispatch(Cli { no_start, command }: Cli) -> Result<(), Failure> {
     let connect = connect::Connect::new(no_start);
     match command {
         Command::GetToken(args) => get_token::run(&connect, &args),
+        Command::Exec(args) => exec::run(&connect, &args),
         Command::Login(args) => login::run(&connect, &args),
         Command::Logout(args) => logout::run(&connect, &args),
         Command::Status(args) => status::run(&connect, &args),

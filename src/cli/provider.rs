@@ -58,6 +58,8 @@ fn shown(provider: &ProviderSummary) -> String {
             ("client identifier", text(&provider.client_id)),
             ("scopes", list(&provider.scope)),
             ("ways to sign in", list(&provider.flows)),
+            ("token variables", list(&provider.variables.oauth_token)),
+            ("API key variables", list(&provider.variables.api_key)),
             ("registration", text(&provider.registration)),
         ],
     );

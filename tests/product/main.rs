@@ -21,6 +21,8 @@ mod crashes;
 mod disks;
 #[cfg(target_os = "linux")]
 mod door;
+#[cfg(unix)]
+mod exec;
 #[cfg(target_os = "linux")]
 mod failing_disk;
 mod faults;

@@ -76,4 +76,24 @@ pub struct ProviderSummary {
     /// How to get a client identifier, where one is needed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub registration: Option<String>,
+    /// The environment variables that the provider's own programs read.
+    #[serde(default, skip_serializing_if = "ProviderVariables::is_empty")]
+    pub variables: ProviderVariables,
+}
+
+/// Names of environment variables, best first.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub struct ProviderVariables {
+    /// Those for an OAuth access token.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub oauth_token: Vec<String>,
+    /// Those for an API key.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub api_key: Vec<String>,
+}
+
+impl ProviderVariables {
+    fn is_empty(&self) -> bool {
+        self.oauth_token.is_empty() && self.api_key.is_empty()
+    }
 }
