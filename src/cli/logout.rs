@@ -3,11 +3,12 @@
 use super::args::LogoutArgs;
 use super::connect::{self, Connect};
 use super::exit::Failure;
-use super::output;
+use super::{output, picker, when};
+use crate::ipc::message::account::ListAccounts;
 use crate::ipc::message::login::{LoggedOutAccount, Logout, Revocation};
 
 pub(super) fn run(connect: &Connect, args: &LogoutArgs) -> Result<(), Failure> {
-    let request = Logout { account: connect::account(args.account.as_deref())?, all: args.all };
+    let request = Logout { account: account(connect, args)?, all: args.all };
     let answer = connect.ask(&request)?;
     if args.json {
         return output::json(&answer);
@@ -17,6 +18,18 @@ pub(super) fn run(connect: &Connect, args: &LogoutArgs) -> Result<(), Failure> {
     }
     answer.accounts.iter().map(sentence).for_each(|text| output::tell(&text));
     Ok(())
+}
+
+/// The account that is named, or that a person chooses; `None` for the one that is meant when none is named.
+fn account(connect: &Connect, args: &LogoutArgs) -> Result<Option<String>, Failure> {
+    if args.account.is_some() || args.all || args.json || !output::person_present() {
+        return connect::account(args.account.as_deref());
+    }
+    let accounts = connect.ask(&ListAccounts {})?.accounts;
+    if accounts.is_empty() {
+        return Ok(None);
+    }
+    picker::pick("Sign out of which account?", picker::accounts(&accounts, when::now())).map(Some)
 }
 
 fn sentence(account: &LoggedOutAccount) -> String {

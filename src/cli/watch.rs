@@ -2,17 +2,16 @@
 //!
 //! Changes come from the agent as events; it is never polled. The terminal is put back however this ends.
 
-use std::io::{self, IsTerminal as _, Write as _};
+use std::io::{self, IsTerminal as _, Stdout};
 use std::sync::mpsc::{self, Receiver};
 use std::time::Duration;
 
-use crossterm::cursor::{Hide, MoveTo, Show};
 use crossterm::event::{self, Event, KeyCode, KeyEventKind, KeyModifiers};
-use crossterm::terminal::{self, Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen};
 
 use super::connect::{self, Connect};
 use super::exit::{Failure, INTERRUPTED};
 use super::output::{self, Style, Tone};
+use super::screen::Screen;
 use super::{status, when};
 use crate::ipc::client::Client;
 use crate::ipc::message::ErrorKind;
@@ -63,10 +62,10 @@ fn stream(mut client: Client, changes: &Receiver<Result<(), Failure>>, json: boo
 }
 
 fn screen(mut client: Client, changes: &Receiver<Result<(), Failure>>) -> Result<(), Failure> {
-    let _screen = Screen::enter()?;
+    let mut screen = Screen::enter(io::stdout())?;
     let mut accounts = connect::call(&mut client, &ListAccounts {})?;
     loop {
-        draw(&accounts)?;
+        draw(&mut screen, &accounts)?;
         match pressed(Duration::from_secs(1))? {
             Key::Leave => return Ok(()),
             Key::Interrupt => return Err(Failure::Quiet(INTERRUPTED)),
@@ -83,7 +82,7 @@ fn screen(mut client: Client, changes: &Receiver<Result<(), Failure>>) -> Result
     }
 }
 
-fn draw(accounts: &Accounts) -> Result<(), Failure> {
+fn draw(screen: &mut Screen<Stdout>, accounts: &Accounts) -> Result<(), Failure> {
     let style = Style::stdout();
     let mut text = if accounts.accounts.is_empty() {
         format!("{}\n", status::NOBODY)
@@ -91,12 +90,7 @@ fn draw(accounts: &Accounts) -> Result<(), Failure> {
         status::overview(accounts, when::now(), style)
     };
     text.push_str(&format!("\n{}\n", style.paint(Tone::Faint, "q leaves")));
-    // In raw mode a line feed alone does not go back to the first column.
-    let text = text.replace('\n', "\r\n");
-    let mut stdout = io::stdout().lock();
-    crossterm::queue!(stdout, MoveTo(0, 0), Clear(ClearType::All))?;
-    stdout.write_all(text.as_bytes())?;
-    Ok(stdout.flush()?)
+    Ok(screen.draw(&text)?)
 }
 
 enum Key {
@@ -116,23 +110,4 @@ fn pressed(within: Duration) -> Result<Key, Failure> {
         KeyCode::Char('q') | KeyCode::Esc => Key::Leave,
         _ => Key::Other,
     })
-}
-
-/// The terminal's other screen, left on drop.
-struct Screen;
-
-impl Screen {
-    fn enter() -> Result<Self, Failure> {
-        terminal::enable_raw_mode()?;
-        let screen = Screen;
-        crossterm::execute!(io::stdout(), EnterAlternateScreen, Hide)?;
-        Ok(screen)
-    }
-}
-
-impl Drop for Screen {
-    fn drop(&mut self) {
-        let _ = crossterm::execute!(io::stdout(), LeaveAlternateScreen, Show);
-        let _ = terminal::disable_raw_mode();
-    }
 }

@@ -23,6 +23,7 @@ mod memory;
 mod pages;
 mod passphrase;
 mod paste;
+mod picker;
 mod pinentry;
 #[path = "../keyring/prompter.rs"]
 mod prompter;

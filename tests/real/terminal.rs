@@ -142,10 +142,14 @@ impl Terminal {
         self.end()
     }
 
-    /// Keeps the screen for people to look at, with its colours.
+    /// The screen with its colours.
+    pub fn coloured(&self) -> String {
+        self.tmux(&["capture-pane", "-p", "-e"])
+    }
+
+    /// Keeps the screen for people to look at.
     pub fn keep(&self, name: &str) {
-        let screen = self.tmux(&["capture-pane", "-p", "-e"]);
-        std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.ansi")), screen).unwrap();
+        std::fs::write(Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}.ansi")), self.coloured()).unwrap();
     }
 
     fn tmux(&self, arguments: &[&str]) -> String {

@@ -5,8 +5,8 @@ use clap::Args;
 /// Arguments of `login`.
 #[derive(Debug, Args)]
 pub struct LoginArgs {
-    /// A provider's name (see `provider list`), PROVIDER/LABEL, or an issuer's URL
-    #[arg(value_name = "PROVIDER|URL", required_unless_present = "sso")]
+    /// A provider's name (see `provider list`), PROVIDER/LABEL, or an issuer's URL; without it, a terminal shows them all
+    #[arg(value_name = "PROVIDER|URL")]
     pub provider: Option<String>,
     /// Sign in at any OpenID Connect issuer: the same as giving its URL
     #[arg(long, value_name = "URL", conflicts_with = "provider")]
@@ -60,7 +60,7 @@ fn parameter(text: &str) -> Result<(String, String), &'static str> {
 /// Arguments of `logout`.
 #[derive(Debug, Args)]
 pub struct LogoutArgs {
-    /// The account; without it, the default one
+    /// The account; without it, a terminal shows them all to choose from, and elsewhere it is the default one
     pub account: Option<String>,
     /// Every account
     #[arg(long, conflicts_with = "account")]

@@ -13,12 +13,14 @@ mod slot;
 use std::io;
 
 use super::args::{LoginArgs, PassphraseArgs};
-use super::connect::Connect;
+use super::connect::{self, Connect};
 use super::exit::Failure;
-use super::{browser, get_token, lock, output, when};
+use super::{browser, get_token, lock, output, picker, when};
 use crate::account::AccountName;
 use crate::ipc::client::{CallError, Client};
+use crate::ipc::message::account::ListAccounts;
 use crate::ipc::message::login::{Flow, SignedIn, StartLogin};
+use crate::ipc::message::provider::ListProviders;
 use crate::ipc::message::vault::{SlotKind, VaultStatus};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::secret::Secret;
@@ -28,7 +30,7 @@ use conversation::Conversation;
 const MAX_ATTEMPTS: usize = 8;
 
 pub(super) fn run(connect: &Connect, args: &LoginArgs) -> Result<(), Failure> {
-    let mut request = request(args)?;
+    let mut request = request(connect, args)?;
     let mut client = connect.open()?;
     for _ in 0..MAX_ATTEMPTS {
         client.clear_deadline();
@@ -66,16 +68,14 @@ fn settle(client: &mut Client, request: &mut StartLogin, error: Error, args: &Lo
     }
 }
 
-fn request(args: &LoginArgs) -> Result<StartLogin, Failure> {
+fn request(connect: &Connect, args: &LoginArgs) -> Result<StartLogin, Failure> {
     let (provider, label) = match (&args.sso, &args.provider) {
         (Some(issuer), _) if !issuer.contains("://") => {
             let message = "--sso takes the URL of an OpenID Connect issuer, such as https://id.example.com";
             return Err(Failure::Usage(message.to_owned()));
         }
         (Some(provider), _) | (None, Some(provider)) => target(provider, args.account.as_deref())?,
-        (None, None) => {
-            return Err(Failure::Usage("which provider? `cred-helper provider list` shows them".to_owned()));
-        }
+        (None, None) => target(&chosen(connect)?, args.account.as_deref())?,
     };
     let client_secret = if args.client_secret_stdin { Some(client_secret()?) } else { None };
     let flow = match args {
@@ -98,6 +98,25 @@ fn request(args: &LoginArgs) -> Result<StartLogin, Failure> {
         replace: args.replace,
         accept_notice: None,
     })
+}
+
+/// The provider that a person chooses from all of them.
+fn chosen(connect: &Connect) -> Result<String, Failure> {
+    if !output::person_present() {
+        // A mistake starts no agent.
+        let providers = Connect::new(true).ask(&ListProviders {}).unwrap_or_default().providers;
+        let names: Vec<&str> = providers.iter().map(|provider| provider.name.as_str()).collect();
+        let there_are = match &names[..] {
+            [] => "`cred-helper provider list` shows them".to_owned(),
+            names => format!("there are {}", names.join(", ")),
+        };
+        return Err(Failure::Usage(format!("which provider? {there_are}; any OpenID Connect issuer works by its URL")));
+    }
+    let mut client = connect.open()?;
+    let providers = connect::call(&mut client, &ListProviders {})?.providers;
+    // While the vault is locked nobody knows who is signed in; the login opens it.
+    let accounts = client.call(&ListAccounts {}).unwrap_or_default().accounts;
+    picker::pick("Sign in to which provider?", picker::providers(&providers, &accounts, when::now()))
 }
 
 /// `PROVIDER`, `PROVIDER/LABEL` or a URL, and `--account LABEL`.
