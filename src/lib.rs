@@ -42,7 +42,7 @@
 //!
 //! | module | what it holds | what it may use |
 //! |---|---|---|
-//! | [`secret`] [`token`] [`account`] [`clock`] [`redact`] `panics` [`paths`] [`version`] `html` `residue` | the vocabulary | nothing |
+//! | [`secret`] [`token`] [`expiry`] [`account`] [`clock`] [`redact`] `panics` [`paths`] [`version`] `html` `residue` | the vocabulary | nothing |
 //! | `fault` | steps at which tests kill, stop or fail the agent; nothing in a release | nothing |
 //! | [`ipc`] | what client and agent agree on: messages, frames, transport, client, server, start | vocabulary |
 //! | `cli` | the command line: arguments, output, one file per command | `ipc`'s light half |
@@ -73,6 +73,8 @@ pub mod clock;
 pub mod config;
 #[cfg(feature = "agent")]
 pub mod demo;
+#[cfg(any(feature = "cli", feature = "formats"))]
+pub mod expiry;
 #[cfg(feature = "formats")]
 pub mod fault;
 #[cfg(any(feature = "fuzzing", all(test, feature = "agent", feature = "cli")))]

@@ -9,8 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// Words that every part speaks.
-const VOCABULARY: &[&str] =
-    &["account", "clock", "fault", "html", "panics", "paths", "redact", "residue", "secret", "token", "version"];
+const VOCABULARY: &[&str] = &[
+    "account", "clock", "expiry", "fault", "html", "panics", "paths", "redact", "residue", "secret", "token", "version",
+];
 
 /// What each part may import besides itself and the vocabulary. What is not here is forbidden: a new part is a new line.
 const MAY_IMPORT: &[(&str, &[&str])] = &[
@@ -43,6 +44,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
     ("token", &[]),
     ("account", &[]),
     ("clock", &[]),
+    ("expiry", &[]),
     ("fault", &[]),
     ("html", &[]),
     ("panics", &[]),

@@ -3,6 +3,7 @@
 use super::quotes_nothing;
 use crate::cli::project;
 use crate::config::Config;
+use crate::expiry;
 use crate::ipc::owner;
 use crate::provider::{Provider, Template};
 
@@ -49,5 +50,16 @@ pub(super) fn owners(input: &[u8]) {
     if let Some(owner) = owner::parse(input) {
         let written = serde_json::to_vec(&owner).expect("JSON");
         assert_eq!(owner::parse(&written), Some(owner));
+    }
+}
+
+/// A moment that was read is one that a clock can say, whatever stands around it.
+pub(super) fn expiries(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let end = expiry::parse(text);
+    assert_eq!(expiry::parse(&format!(" {text}\n")), end);
+    // What is no number may say any moment; as a number it says the same one, unless that would be milliseconds.
+    if let Some(end) = end.filter(|end| (0..100_000_000_000).contains(&end.0)) {
+        assert_eq!(expiry::parse(&end.0.to_string()), Some(end));
     }
 }

@@ -21,6 +21,7 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("configuration", files::configuration),
     ("device_answers", answers::device_answers),
     ("door_requests", door::door_requests),
+    ("expiries", files::expiries),
     ("frames", wire::frames),
     ("id_tokens", answers::id_tokens),
     ("metadata", answers::metadata),
