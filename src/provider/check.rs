@@ -179,5 +179,7 @@ mod tests {
         let second = |step: &str| parse(&format!("issuer = 'https://a.example'\n[second_step]\n{step}")).check();
         assert_eq!(second("url = 'http://a.example'\ntoken = '/t'"), Err(ProviderError::Insecure("second_step.url")));
         assert_eq!(second("url = 'https://a.example'\ntoken = 't'"), Err(ProviderError::Pointer("second_step")));
+        assert_eq!(second("url = 'https://a.example'"), Err(ProviderError::Pointer("second_step")));
+        assert_eq!(second("token = '/t'"), Err(ProviderError::Insecure("second_step.url")));
     }
 }

@@ -84,7 +84,8 @@ impl TokenSource {
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct SecondStep {
-    /// Where it goes.
+    /// Where it goes. Like `token` it is needed; a table over a preset may leave either to that.
+    #[serde(default)]
     pub url: String,
     /// How.
     #[serde(default)]
@@ -96,6 +97,7 @@ pub struct SecondStep {
     #[serde(default)]
     pub headers: BTreeMap<String, String>,
     /// Where the answer has the token: a JSON pointer (RFC 6901), like the following.
+    #[serde(default)]
     pub token: String,
     /// When it ends, in seconds since 1970 or as RFC 3339 writes it.
     #[serde(default)]

@@ -12,7 +12,9 @@ pub struct Preset {
 /// Every preset, sorted by name.
 pub const PRESETS: &[Preset] = &[
     Preset { name: "anthropic", text: include_str!("presets/anthropic.toml") },
+    Preset { name: "anthropic-wif", text: include_str!("presets/anthropic-wif.toml") },
     Preset { name: "github", text: include_str!("presets/github.toml") },
+    Preset { name: "github-copilot", text: include_str!("presets/github-copilot.toml") },
     Preset { name: "gitlab", text: include_str!("presets/gitlab.toml") },
     Preset { name: "google", text: include_str!("presets/google.toml") },
     Preset { name: "huggingface", text: include_str!("presets/huggingface.toml") },

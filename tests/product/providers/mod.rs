@@ -1,7 +1,9 @@
 //! Every preset at a server on this machine that behaves as its provider documents, quirks included, and checks what it is
 //! sent. One file per provider.
 
+mod anthropic_wif;
 mod github;
+mod github_copilot;
 mod gitlab;
 mod google;
 mod huggingface;

@@ -45,6 +45,7 @@ impl Play {
         .flatten()
         .collect();
         urls.extend(&filled.other_token_endpoints);
+        urls.extend(filled.second_step.as_ref().map(|step| &step.url));
         for url in urls {
             assert!(url.starts_with(&site.url("")), "{preset}: {url} is not on this machine");
         }
