@@ -77,9 +77,10 @@ impl Visit {
 
     /// Whose connection it is, as far as the system says.
     async fn peer(&self, local: Option<SocketAddr>) -> Peer {
-        let remote = self.remote;
-        let found = blocking(move || local.map(|local| caller::find(remote, local)).unwrap_or_default()).await;
+        let (remote, likely) = (self.remote, Vec::from(self.open.callers().clone()));
+        let found = blocking(move || local.map(|local| caller::find(remote, local, &likely)).unwrap_or_default()).await;
         let (uid, pid) = found.unwrap_or_default();
+        pid.into_iter().for_each(|pid| self.open.remember(pid));
         Peer::at_door(uid, pid)
     }
 

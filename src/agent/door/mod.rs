@@ -19,6 +19,7 @@ mod file;
 mod listen;
 mod logins;
 
+use std::collections::VecDeque;
 use std::io;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -35,6 +36,9 @@ use crate::oauth::pkce;
 
 /// How long the port of an agent that was succeeded is waited for, and how often it is tried.
 const HANDED_OVER: (Duration, u32) = (Duration::from_millis(250), 80);
+
+/// Processes that are known again quickly.
+const CALLERS: usize = 4;
 
 /// What an agent knows of its door.
 #[derive(Default)]
@@ -60,9 +64,22 @@ struct Open {
     callbacks: Arc<Callbacks>,
     /// Held by who is told that its secret is wrong: one at a time.
     wrong: tokio::sync::Mutex<()>,
+    callers: Mutex<VecDeque<u32>>,
 }
 
 impl Open {
+    /// The processes that have asked lately, the last one first.
+    fn callers(&self) -> MutexGuard<'_, VecDeque<u32>> {
+        self.callers.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn remember(&self, caller: u32) {
+        let mut callers = self.callers();
+        callers.retain(|known| *known != caller);
+        callers.truncate(CALLERS - 1);
+        callers.push_front(caller);
+    }
+
     fn url(&self) -> String {
         format!("http://127.0.0.1:{}", self.port)
     }
@@ -129,7 +146,7 @@ impl Agent {
             .map_err(|error: io::Error| format!("{} cannot be written: {error}", path.display()))?;
         let keeper = Keeper::new(port, settings.origins.clone(), secret);
         let callbacks = Arc::new(Callbacks::new(port, callback_path));
-        Ok((Open { port, keeper, callbacks, wrong: tokio::sync::Mutex::default() }, sockets))
+        Ok((Open { port, keeper, callbacks, wrong: tokio::sync::Mutex::default(), callers: Mutex::default() }, sockets))
     }
 
     /// What may be told of it: not the secret.

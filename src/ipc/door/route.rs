@@ -52,6 +52,7 @@ pub(crate) struct Start {
     /// A provider's name or an issuer URL.
     pub(crate) provider: String,
     pub(crate) label: Option<String>,
+    pub(crate) parameters: BTreeMap<String, String>,
     pub(crate) flow: Flow,
     pub(crate) browser: bool,
     pub(crate) client_id: Option<String>,
@@ -62,8 +63,8 @@ pub(crate) struct Start {
 
 impl From<Start> for StartLogin {
     fn from(start: Start) -> Self {
-        let Start { provider, label, flow, browser, client_id, scope, replace, accept_notice } = start;
-        Self { provider, label, flow, browser, client_id, scope, replace, accept_notice, ..Self::default() }
+        let Start { provider, label, parameters, flow, browser, client_id, scope, replace, accept_notice } = start;
+        Self { provider, label, parameters, flow, browser, client_id, scope, replace, accept_notice, ..Self::default() }
     }
 }
 
@@ -140,7 +141,7 @@ pub(crate) fn route(method: &str, path: &str, query: Option<&str>) -> Result<Rou
 }
 
 fn start(provider: &str, query: Option<&str>) -> Result<Route, NoRoute> {
-    let names = ["label", "flow", "browser", "client_id", "scope", "replace", "accept_notice"];
+    let names = ["label", PARAMETER, "flow", "browser", "client_id", "scope", "replace", "accept_notice"];
     let mut query = Query::read(query, &names)?;
     if !provider.contains("://") {
         AccountName::new(provider, None).map_err(|error| wrong(format!("the provider: {error}")))?;
@@ -159,6 +160,7 @@ fn start(provider: &str, query: Option<&str>) -> Result<Route, NoRoute> {
     let start = Start {
         provider: provider.to_owned(),
         label,
+        parameters: query.pairs()?,
         flow,
         browser: query.flag("browser", true)?,
         client_id: query.take("client_id").filter(|id| !id.is_empty()),
@@ -215,13 +217,20 @@ fn wrong(what: impl Into<String>) -> NoRoute {
     NoRoute::Wrong(what.into())
 }
 
+/// The one that may be repeated, `NAME=VALUE`: what fills a provider's open places.
+const PARAMETER: &str = "parameter";
+
 /// A query's parameters.
-struct Query(BTreeMap<&'static str, String>);
+#[derive(Default)]
+struct Query {
+    once: BTreeMap<&'static str, String>,
+    repeated: Vec<String>,
+}
 
 impl Query {
     /// Reads parameters of these names; others, and any that is there twice, are refused without being repeated.
     fn read(query: Option<&str>, names: &[&'static str]) -> Result<Self, NoRoute> {
-        let mut found = BTreeMap::new();
+        let mut found = Self::default();
         for (name, value) in form_urlencoded::parse(query.unwrap_or("").as_bytes()) {
             let Some(name) = names.iter().find(|known| **known == name) else {
                 return Err(wrong(match names {
@@ -232,15 +241,24 @@ impl Query {
             if value.chars().count() > MAX_VALUE || value.contains(char::is_control) {
                 return Err(wrong(format!("`{name}` is too long, or has control characters")));
             }
-            if found.insert(*name, value.into_owned()).is_some() {
+            if *name == PARAMETER {
+                found.repeated.push(value.into_owned());
+            } else if found.once.insert(*name, value.into_owned()).is_some() {
                 return Err(wrong(format!("`{name}` is there twice")));
             }
         }
-        Ok(Self(found))
+        Ok(found)
     }
 
     fn take(&mut self, name: &str) -> Option<String> {
-        self.0.remove(name)
+        self.once.remove(name)
+    }
+
+    fn pairs(&mut self) -> Result<BTreeMap<String, String>, NoRoute> {
+        let given = self.repeated.len();
+        let pair = |text: &String| text.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let pairs: BTreeMap<_, _> = self.repeated.iter().filter_map(pair).collect();
+        if pairs.len() == given { Ok(pairs) } else { Err(wrong("`parameter` is NAME=VALUE, each name once")) }
     }
 
     fn account(&mut self, provider: &str) -> Result<AccountName, NoRoute> {

@@ -15,8 +15,8 @@ const MAX_TABLE: u64 = 4 * 1024 * 1024;
 /// How long a process is looked for; on a machine with very many, it stays unknown.
 const PATIENCE: Duration = Duration::from_millis(300);
 
-/// The user and the process whose end `theirs` is.
-pub(in super::super) fn find(theirs: SocketAddr, ours: SocketAddr) -> (Option<u32>, Option<u32>) {
+/// The user and the process whose end `theirs` is. Whoever has asked lately, `likely`, is looked at first.
+pub(in super::super) fn find(theirs: SocketAddr, ours: SocketAddr, likely: &[u32]) -> (Option<u32>, Option<u32>) {
     // A program may use an IPv6 socket for an IPv4 address (RFC 3493 section 3.7).
     let found = ["tcp", "tcp6"].iter().find_map(|table| {
         let mut text = String::new();
@@ -24,7 +24,7 @@ pub(in super::super) fn find(theirs: SocketAddr, ours: SocketAddr) -> (Option<u3
         entry(&text, theirs, ours)
     });
     match found {
-        Some((uid, inode)) => (Some(uid), process(uid, inode)),
+        Some((uid, inode)) => (Some(uid), process(uid, inode, likely)),
         None => (None, None),
     }
 }
@@ -59,7 +59,7 @@ fn mapped(address: SocketAddr) -> String {
 }
 
 /// The process that has a descriptor of that socket; of several, the first.
-fn process(uid: u32, inode: u64) -> Option<u32> {
+fn process(uid: u32, inode: u64, likely: &[u32]) -> Option<u32> {
     let socket = format!("socket:[{inode}]");
     let begun = Instant::now();
     let has = |pid: &u32| {
@@ -67,10 +67,10 @@ fn process(uid: u32, inode: u64) -> Option<u32> {
         let mut descriptors = descriptors.flatten();
         descriptors.any(|one| fs::read_link(one.path()).is_ok_and(|link| link.as_os_str() == socket.as_str()))
     };
-    let entries = fs::read_dir("/proc").ok()?.flatten();
-    let own = entries.filter(|entry| entry.metadata().is_ok_and(|found| found.uid() == uid));
-    let mut pids = own.filter_map(|entry| entry.file_name().to_str()?.parse().ok());
-    pids.by_ref().take_while(|_| begun.elapsed() < PATIENCE).find(has)
+    let is_own = |pid: &u32| fs::metadata(format!("/proc/{pid}")).is_ok_and(|found| found.uid() == uid);
+    let all = fs::read_dir("/proc").ok()?.flatten().filter_map(|entry| entry.file_name().to_str()?.parse().ok());
+    let mut pids = likely.iter().copied().chain(all);
+    pids.by_ref().take_while(|_| begun.elapsed() < PATIENCE).find(|pid| is_own(pid) && has(pid))
 }
 
 #[cfg(test)]
@@ -105,7 +105,7 @@ mod tests {
             let stream = TcpStream::connect(ours).unwrap();
             let (_served, theirs) = listener.accept().unwrap();
             let own = rustix::process::getuid().as_raw();
-            assert_eq!(find(theirs, ours), (Some(own), Some(std::process::id())), "{address}");
+            assert_eq!(find(theirs, ours, &[1]), (Some(own), Some(std::process::id())), "{address}");
             drop(stream);
         }
     }

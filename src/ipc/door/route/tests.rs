@@ -10,6 +10,7 @@ fn plain(provider: &str) -> Start {
     Start {
         provider: provider.to_owned(),
         label: None,
+        parameters: BTreeMap::new(),
         flow: Flow::Auto,
         browser: true,
         client_id: None,
@@ -24,6 +25,7 @@ fn every_address_is_a_question_to_the_agent() {
     let get = |name: &str| GetToken { account: Some(name.to_owned()), ..GetToken::default() };
     let started = Start {
         label: Some("work".into()),
+        parameters: BTreeMap::from([("host".into(), "git.example".into()), ("tenant".into(), "a=b".into())]),
         flow: Flow::Paste,
         browser: false,
         scope: vec!["a".into(), "b".into()],
@@ -38,7 +40,9 @@ fn every_address_is_a_question_to_the_agent() {
         (
             "GET",
             "/auth/google/start",
-            Some("label=work&flow=paste&browser=false&scope=a+b&replace=true&accept_notice=1f"),
+            Some(
+                "label=work&parameter=host%3Dgit.example&parameter=tenant=a%3Db&flow=paste&browser=false&scope=a+b&replace=true&accept_notice=1f",
+            ),
             Route::Start(Box::new(started)),
         ),
         ("GET", "/auth/google/status", None, Route::Status(account("google"), Duration::ZERO)),
@@ -107,6 +111,8 @@ fn what_is_no_address_is_told_apart_from_what_is_wrong_in_one() {
         ("/auth/a/start", "label="),
         ("/auth/a/start", "label=..%2Fx"),
         ("/auth/a/start", "label=x&label=y"),
+        ("/auth/a/start", "parameter=hunter2"),
+        ("/auth/a/start", "parameter=a%3Dhunter2&parameter=a%3Db"),
         ("/auth/a/start", "client_secret=hunter2"),
         ("/auth/.a/start", ""),
         ("/auth/a/status", "secret=hunter2"),
