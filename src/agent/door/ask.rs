@@ -3,7 +3,8 @@
 
 use std::sync::Arc;
 
-use serde::Serialize;
+use serde::de::IgnoredAny;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::answer::text;
@@ -38,6 +39,8 @@ struct Status {
     /// When the access token ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
+    /// Whether an API key is there for when the login doesn't work.
+    fallback: bool,
     /// What is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Problem>,
@@ -46,6 +49,20 @@ struct Status {
     /// The last login that was started here.
     #[serde(skip_serializing_if = "Option::is_none")]
     login: Option<LoginStatus>,
+}
+
+/// Of an account, whether it has an API key.
+#[derive(Deserialize)]
+struct Keyed {
+    account: String,
+    #[serde(default)]
+    api_key: Option<IgnoredAny>,
+}
+
+/// Every account.
+#[derive(Deserialize)]
+struct AllKeyed {
+    accounts: Vec<Keyed>,
 }
 
 impl Agent {
@@ -83,7 +100,8 @@ impl Agent {
     }
 
     async fn status_at_door(self: &Arc<Self>, peer: &Peer, asked: &AccountName) -> Result<Status, Error> {
-        let Accounts { accounts, .. } = read(&self.ask(peer, &ListAccounts {}).await?)?;
+        let list = self.ask(peer, &ListAccounts {}).await?;
+        let (Accounts { accounts, .. }, keyed) = (read(&list)?, read::<AllKeyed>(&list)?.accounts);
         let of_provider = |account: &&AccountStatus| {
             account.account.parse::<AccountName>().is_ok_and(|name| name.provider() == asked.provider())
         };
@@ -107,6 +125,9 @@ impl Agent {
             account: found.map(|account| account.account.clone()),
             identity: found.map(|account| account.identity.clone()),
             expires_at: found.and_then(|account| account.expires_at),
+            fallback: found.is_some_and(|found| {
+                keyed.iter().any(|keyed| keyed.account == found.account && keyed.api_key.is_some())
+            }),
             problem: found.and_then(|account| account.problem.clone()),
             accounts: own.iter().map(|account| account.account.clone()).collect(),
             login,

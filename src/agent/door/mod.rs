@@ -149,6 +149,15 @@ impl Agent {
         Ok((Open { port, keeper, callbacks, wrong: tokio::sync::Mutex::default(), callers: Mutex::default() }, sockets))
     }
 
+    /// Writes the file anew, where a successor that came to nothing may have written its own.
+    #[cfg_attr(windows, expect(dead_code, reason = "nothing is handed over there"))]
+    pub(super) fn tell_door_again(&self) {
+        let Some(open) = self.door_open() else { return };
+        if let Err(error) = file::write(&self.paths.door_file(), open.port, open.keeper.secret()) {
+            warn!("programs will not find the HTTP door: {error}");
+        }
+    }
+
     /// What may be told of it: not the secret.
     pub(super) fn door_report(&self) -> Option<HttpDoor> {
         let file = self.paths.door_file().display().to_string();

@@ -131,7 +131,8 @@ impl Agent {
             other => return Err(unexpected(other)),
         }
         let paused = seat.mover.pause().await.ok_or_else(|| unavailable("the agent is stopping: ask again"))?;
-        successor.go(&paused).await?;
+        // It is dead then, and may have written where its door would have been.
+        successor.go(&paused).await.inspect_err(|_| self.tell_door_again())?;
         handing.for_good();
         Ok(self.leave(seat, successor, paused, drained, version))
     }

@@ -11,6 +11,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::super::Agent;
+use super::super::door::Opened;
 use super::channel::Channel;
 use super::step::{FORMAT, FromNew, FromOld, PassedConnection, Take};
 use crate::fault;
@@ -86,7 +87,7 @@ impl Line {
         &self,
         agent: &Arc<Agent>,
         reception: Reception,
-    ) -> Result<Listener, Ended> {
+    ) -> Result<(Listener, Opened), Ended> {
         agent.load().await?;
         fault::point("successor.loaded");
         self.0.send(&FromNew::Loaded, &[]).await?;
@@ -108,11 +109,13 @@ impl Line {
         agent.vault.own();
         // What was due before could not be written.
         agent.settle_soon();
+        // Whoever is told that this one serves finds its door, and not the one before.
+        let door = agent.open_door().await;
         fault::point("successor.serving");
         // Whether or not the other one is still there to hear it.
         let _ = self.0.send(&FromNew::Serving, &[]).await;
         fault::point("successor.serve");
-        Ok(listener)
+        Ok((listener, door))
     }
 }
 

@@ -70,6 +70,11 @@ impl Keeper {
         Self { authorities: ["127.0.0.1", "localhost", "[::1]"].map(|host| format!("{host}:{port}")), origins, secret }
     }
 
+    /// What lets in.
+    pub(crate) fn secret(&self) -> &Secret {
+        &self.secret
+    }
+
     /// Judges a request.
     pub(crate) fn admit(&self, head: &Head<'_>) -> Result<Admitted, Refused> {
         let here = |authority: &str| self.authorities.iter().any(|own| own.eq_ignore_ascii_case(authority));

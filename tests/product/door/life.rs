@@ -108,3 +108,18 @@ fn the_audit_log_and_the_rules_know_who_asks_at_the_door() {
         assert_eq!(reply.status, status, "{reply:?}");
     }
 }
+
+#[test]
+fn a_successor_that_dies_before_it_serves_leaves_the_door_as_it_was() {
+    let server = server();
+    let home = Home::new().with_faults();
+    home.configure(&configuration(&server, ""));
+    home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
+    let before = home.door();
+    home.arm("successor.serving 1 kill");
+    assert_ne!(home.run(&["agent", "restart"]).code, 0);
+    home.disarm();
+    let after = home.door();
+    assert_eq!((after.port, &after.secret), (before.port, &before.secret));
+    assert_eq!(after.get("/v1/status").status, 200);
+}

@@ -38,6 +38,7 @@ fn an_app_signs_in_asks_reports_and_signs_out() {
 
     let status = door.get("/auth/free/status").json();
     assert_eq!((&status["connected"], &status["account"]), (&true.into(), &"free".into()), "{status}");
+    assert_eq!(status["fallback"], false);
     assert!(status["expires_at"].is_u64() && status["login"]["state"] == "completed", "{status}");
     let token = door.get("/v1/token/free").json();
     assert!(server.is_live(token["token"].as_str().unwrap()));
