@@ -31,7 +31,7 @@ async fn discover(http: &Http, issuer: &str, complete: bool) -> Result<Option<Me
     let locations = metadata::locations(issuer)
         .filter(|_| is_secure_url(issuer))
         .ok_or_else(|| misconfigured(format!("{shown} is no issuer: it has to be an https URL without a query")))?;
-    let mut refused: Option<MetadataError> = None;
+    let (mut refused, mut intercepted) = (None::<MetadataError>, None::<Failure>);
     for url in &locations {
         let asked = Asked { url, what: "the question for its metadata", rules: &[] };
         let request = Request { url: url.clone(), ..Request::default() };
@@ -40,7 +40,10 @@ async fn discover(http: &Http, issuer: &str, complete: bool) -> Result<Option<Me
             200 => match metadata::decode(&response.body, issuer) {
                 Ok(metadata) => return Ok(Some(metadata)),
                 // The other place may hold the right one; a document of another issuer is the better message.
-                Err(error) => refused = refused.filter(|_| error == MetadataError::NotMetadata).or(Some(error)),
+                Err(error) => {
+                    intercepted = intercepted.or_else(|| asked.intercepted(&response));
+                    refused = refused.filter(|_| error == MetadataError::NotMetadata).or(Some(error));
+                }
             },
             status if status >= 500 || status == 408 || status == 429 => {
                 return Err(asked.refused(&response, SystemClock.now()));
@@ -48,10 +51,11 @@ async fn discover(http: &Http, issuer: &str, complete: bool) -> Result<Option<Me
             _ => {}
         }
     }
-    match refused {
-        Some(error) => Err(misconfigured(format!("the metadata of {shown} was refused: {error}"))),
-        None if complete => Ok(None),
-        None => Err(misconfigured(format!(
+    match (refused, intercepted) {
+        (Some(MetadataError::NotMetadata), Some(intercepted)) => Err(intercepted),
+        (Some(error), _) => Err(misconfigured(format!("the metadata of {shown} was refused: {error}"))),
+        (None, _) if complete => Ok(None),
+        (None, _) => Err(misconfigured(format!(
             "{shown} publishes no metadata: is it the issuer's exact URL? Without metadata, `token_endpoint` and \
              `authorization_endpoint` have to be in the configuration"
         ))),
@@ -157,7 +161,7 @@ mod tests {
         };
         let cases = [
             (r#"{"issuer":"https://evil.example"}"#, "another issuer: https://evil.example"),
-            ("<html>", "no authorization server metadata"),
+            ("[]", "no authorization server metadata"),
             (r#"{"issuer":"ORIGIN/tenant","code_challenge_methods_supported":["plain"]}"#, "S256"),
             (r#"{"issuer":"ORIGIN/tenant","token_endpoint":"http://a.example/t"}"#, "neither https"),
             (r#"{"issuer":"ORIGIN/tenant"}"#, "no token endpoint"),
@@ -167,6 +171,13 @@ mod tests {
             assert_eq!(failure.class, ErrorClass::Misconfigured);
             assert!(failure.message.contains(expected), "{}", failure.message);
         }
+    }
+
+    #[tokio::test]
+    async fn a_web_page_where_the_metadata_was_due_is_somebody_in_between() {
+        let failure = find("", |_, _| answer(200, "<html>Accept our terms</html>")).await.result.expect_err("a portal");
+        assert_eq!((failure.class, failure.answer_lost), (ErrorClass::Transient, false));
+        assert!(failure.message.contains("captive portal"), "{}", failure.message);
     }
 
     #[tokio::test]

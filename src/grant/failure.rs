@@ -30,6 +30,11 @@ impl Asked<'_> {
         Failure { class, message: error.to_string(), retry_after: None, answer_lost, unsent, invalid_grant: false }
     }
 
+    /// A web page with status 2xx to a question that changes nothing: somebody is in between, and gone later.
+    pub(super) fn intercepted(self, response: &Response) -> Option<Failure> {
+        is_web_page(response).then(|| Failure { answer_lost: false, ..self.unreadable(response, "") })
+    }
+
     /// A 2xx answer that cannot be read: the server may have rotated.
     pub(super) fn unreadable(self, response: &Response, reason: &str) -> Failure {
         let host = http::host(self.url);

@@ -38,6 +38,9 @@ pub enum PasteError {
     /// Cut at the `#`.
     #[error("the part from `#` on is missing: paste the whole code")]
     Cut,
+    /// Cut behind it.
+    #[error("its end is missing: paste all of it")]
+    CutShort,
     /// An address without its state.
     #[error("the `state` is missing from that address: paste the whole address")]
     NoState,
@@ -66,7 +69,10 @@ pub fn decode(text: &str, expected: Expected<'_>) -> Result<Redirected, PasteErr
         code => from_code(code, expected)?,
     };
     match &redirected.state {
-        Some(state) if !state.matches(expected.state) => Err(PasteError::OtherLogin),
+        Some(state) if state.matches(expected.state) => Ok(redirected),
+        // Who pastes is the person whose login it is: that a start is right tells nobody else.
+        Some(state) if expected.state.expose().starts_with(&*state.expose()) => Err(PasteError::CutShort),
+        Some(_) => Err(PasteError::OtherLogin),
         _ => Ok(redirected),
     }
 }
@@ -158,6 +164,8 @@ mod tests {
             ("a\u{0}b#STATE", PAGE, NotACode),
             ("abc#state", PAGE, OtherLogin),
             ("abc#STATEX", PAGE, OtherLogin),
+            ("abc#STAT", PAGE, CutShort),
+            ("http://127.0.0.1:4711/callback?code=abc&state=ST", LOOPBACK, CutShort),
             ("http://127.0.0.1:4711/callback?code=abc&state=other", LOOPBACK, OtherLogin),
             ("http://127.0.0.1:4711/callback?code=abc", LOOPBACK, NoState),
             ("http://127.0.0.1:4711/callback", LOOPBACK, NotACode),

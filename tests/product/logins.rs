@@ -269,11 +269,18 @@ fn a_claude_login_works_as_its_preset_says() {
     let page = browse(&url);
     let pasted = page.split("<code id=code>").nth(1).unwrap().split('<').next().unwrap().to_owned();
     let mut input = login.stdin.take().unwrap();
-    writeln!(input, "{}", pasted.split('#').next().unwrap()).unwrap();
+    let code = pasted.split('#').next().unwrap();
+    // Without its state, cut in the middle of it, and another login's: each is told, and the login goes on waiting.
+    for wrong in [code.to_owned(), pasted[..pasted.len() - 3].to_owned(), format!("{code}#somebody-elses-state")] {
+        writeln!(input, "{wrong}").unwrap();
+    }
     writeln!(input, "{pasted}").unwrap();
     drop(input);
     let ended = ended(login.wait_with_output().unwrap());
     assert_eq!(ended.code, 0, "{}", ended.stderr);
+    for words in ["paste the whole", "its end is missing", "another login"] {
+        assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
+    }
 
     let account = home.json(&["account", "show", "anthropic", "--json"]);
     assert_eq!(account["identity"]["organization"], "Example Org");

@@ -11,4 +11,5 @@ mod inheritance;
 mod microsoft;
 mod openai;
 mod play;
+mod portals;
 mod site;
