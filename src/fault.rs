@@ -47,6 +47,8 @@ pub const POINTS: &[&str] = &[
     // The tokens of a login are in memory alone; they are safe; nobody knows yet.
     "login.keep",
     "login.answer",
+    // A key is in memory alone.
+    "api_key.keep",
     // The record is gone; the server does not know yet.
     "logout.revoke",
     // The HTTP door's file is written, and put in its place.

@@ -7,7 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use cred_helper::ipc::message::{
-    Error, Method, Notification, Request, Response, account, agent, audit, event, login, provider, token, vault,
+    Error, Method, Notification, Request, Response, account, agent, api_key, audit, event, login, provider, token,
+    vault,
 };
 use serde_json::Value;
 
@@ -48,6 +49,8 @@ fn table() -> Vec<(&'static str, RoundTrip)> {
         method::<login::Logout>(),
         method::<provider::ListProviders>(),
         method::<provider::ShowProvider>(),
+        method::<api_key::SetApiKey>(),
+        method::<api_key::RemoveApiKey>(),
         method::<token::GetToken>(),
         method::<token::RejectToken>(),
         method::<token::RefreshToken>(),

@@ -1,4 +1,4 @@
-//! The accounts in memory, and how a name finds one.
+//! The accounts in memory. How a name finds one is in `resolve.rs`.
 //!
 //! The table is read under a short lock and never while waiting. What leaves it is shared (`Arc`) and immutable: a
 //! change replaces a record as a whole. A task that comes back from waiting finds its account by its incarnation, and
@@ -11,12 +11,12 @@ use std::time::Duration;
 use super::fingerprint;
 use crate::account::AccountName;
 use crate::clock::{Moment, Timestamp};
+use crate::ipc::message::Error;
 use crate::ipc::message::account::Problem;
-use crate::ipc::message::{Error, ErrorKind};
+use crate::ipc::message::token::AuthMethod;
 use crate::provider::Provider;
-use crate::redact;
 use crate::secret::Secret;
-use crate::vault::record::Record;
+use crate::vault::record::{Fallback, Record};
 use crate::vault::{Barred, RecordId};
 
 /// A token's fingerprint (SHA-256): enough to know it again, nothing to use it with.
@@ -44,6 +44,11 @@ impl Variant {
     pub(super) fn is_plain(&self) -> bool {
         self.scope.is_empty() && self.audience.is_none() && !self.second_step
     }
+
+    /// Whether it is what programs get who want nothing in particular.
+    pub(super) fn is_usual(&self) -> bool {
+        self.scope.is_empty() && self.audience.is_none()
+    }
 }
 
 /// An access token for a variant, or of a second step; it lives in memory only.
@@ -63,7 +68,7 @@ pub(super) struct Narrowed {
     pub(super) api_base: Option<String>,
 }
 
-/// One signed-in account.
+/// One login, or one API key.
 #[derive(Debug)]
 pub(super) struct Account {
     /// Its record in the vault, and that record's version.
@@ -89,6 +94,12 @@ pub(super) struct Account {
     pub(super) refused_variants: HashMap<Variant, (Error, Duration)>,
     /// The variant whose token a server refused, until it has been refreshed.
     pub(super) refused: Option<Variant>,
+    /// Servers refuse the login's tokens, and the account's API key answers.
+    pub(super) fallback: Option<Fallback>,
+    /// Its token is the first since then: refused too, the key answers again at once.
+    pub(super) on_trial: bool,
+    /// How often in a row a new token was tried in vain.
+    pub(super) trials: u32,
     /// The last refresh brought no ID token: another would bring none either.
     pub(super) id_not_renewed: bool,
     /// The server said `invalid_grant` since the grant last worked; a young one is asked about once more.
@@ -120,6 +131,9 @@ impl Account {
             stored,
             used: record.used_at.map(Moment::by_wall),
             granted: Moment { wall: granted_at, boot: record.tokens.obtained_boot },
+            fallback: record.fallback.clone(),
+            on_trial: false,
+            trials: 0,
             fingerprint: fingerprint(&record.tokens.access),
             record: Arc::new(record),
             provider,
@@ -179,6 +193,12 @@ impl Account {
         !self.provider.grant.needs_person()
     }
 
+    /// What programs get who want nothing in particular is newer than what was refused: it is tried.
+    pub(super) fn try_login_again(&mut self) {
+        self.on_trial = self.fallback.take().is_some();
+        self.trials = if self.on_trial { self.trials + 1 } else { 0 };
+    }
+
     /// Remembers an access token that has been replaced.
     pub(super) fn remember_replaced(&mut self, fingerprint: Fingerprint) {
         self.replaced.truncate(REMEMBERED - 1);
@@ -186,13 +206,18 @@ impl Account {
     }
 }
 
-/// Every account, by incarnation, and their names.
+/// Every login and every API key, by incarnation, and their names.
 #[derive(Debug, Default)]
 pub(super) struct Table {
-    accounts: HashMap<u64, Account>,
-    names: BTreeMap<AccountName, u64>,
+    pub(super) accounts: HashMap<u64, Account>,
+    /// The logins.
+    pub(super) names: BTreeMap<AccountName, u64>,
+    /// The API keys.
+    pub(super) keys: BTreeMap<AccountName, u64>,
+    /// What answered last for each account that has both.
+    pub(super) serving: HashMap<AccountName, AuthMethod>,
     /// The default account; told anew at every change, so that asking costs nothing.
-    default: Option<u64>,
+    pub(super) default: Option<u64>,
     /// Whether what is in the vault is here.
     pub(super) loaded: bool,
     /// The turns of exchanges that were under way when the table was cleared: they count for the same login again.
@@ -212,27 +237,33 @@ impl Table {
         self.accounts.get(self.names.get(name)?)
     }
 
-    /// Every account, sorted by name.
-    pub(super) fn iter(&self) -> impl Iterator<Item = &Account> {
-        self.names.values().filter_map(|incarnation| self.accounts.get(incarnation))
+    /// The API key of an account.
+    pub(super) fn key_of(&self, name: &AccountName) -> Option<&Account> {
+        self.accounts.get(self.keys.get(name)?)
     }
 
-    /// Every account, in no order.
+    /// Every login and API key, in no order.
+    pub(super) fn all(&self) -> impl Iterator<Item = &Account> {
+        self.accounts.values()
+    }
+
+    /// The same.
     pub(super) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Account> {
         self.accounts.values_mut()
     }
 
-    pub(super) fn len(&self) -> usize {
-        self.accounts.len()
+    fn names_of_kind(&mut self, api_key: bool) -> &mut BTreeMap<AccountName, u64> {
+        if api_key { &mut self.keys } else { &mut self.names }
     }
 
-    /// Puts an account in; the one that had its name is given back.
+    /// Puts a login or a key in; the one that had its name is given back.
     pub(super) fn insert(&mut self, mut account: Account) -> Option<Account> {
         let incarnation = account.record.incarnation;
         if let Some(turn) = self.turns.remove(&incarnation) {
             account.exchange = turn;
         }
-        let before = self.names.insert(account.record.account.clone(), incarnation);
+        let names = self.names_of_kind(account.record.is_api_key());
+        let before = names.insert(account.record.account.clone(), incarnation);
         let before = before.filter(|old| *old != incarnation).and_then(|old| self.accounts.remove(&old));
         self.accounts.insert(incarnation, account);
         self.find_default();
@@ -241,18 +272,22 @@ impl Table {
 
     pub(super) fn remove(&mut self, incarnation: u64) -> Option<Account> {
         let account = self.accounts.remove(&incarnation)?;
-        self.names.remove(&account.record.account);
+        self.names_of_kind(account.record.is_api_key()).remove(&account.record.account);
         self.find_default();
         Some(account)
     }
 
     /// Replaces an account's record, under its new name if that changed.
     pub(super) fn replace_record(&mut self, incarnation: u64, record: Arc<Record>) {
-        let Some(account) = self.accounts.get_mut(&incarnation) else { return };
-        if account.record.account != record.account {
-            self.names.remove(&account.record.account);
-            self.names.insert(record.account.clone(), incarnation);
+        let Some(before) = self.accounts.get(&incarnation).map(|account| account.record.account.clone()) else {
+            return;
+        };
+        if before != record.account {
+            let names = self.names_of_kind(record.is_api_key());
+            names.remove(&before);
+            names.insert(record.account.clone(), incarnation);
         }
+        let Some(account) = self.accounts.get_mut(&incarnation) else { return };
         account.fingerprint = fingerprint(&record.tokens.access);
         account.record = record;
         self.find_default();
@@ -265,96 +300,15 @@ impl Table {
         *self = Self { turns, ..Self::default() };
     }
 
-    /// The account a caller means: the named one, a provider's only one, the default, or the only one there is.
-    pub(super) fn resolve(&self, asked: Option<&str>) -> Result<&Account, Error> {
-        match asked {
-            Some(asked) => self.resolve_named(asked),
-            None => self.resolve_default(),
-        }
-    }
-
-    fn resolve_named(&self, asked: &str) -> Result<&Account, Error> {
-        let name: AccountName = asked
-            .parse()
-            .map_err(|error| Error::new(ErrorKind::InvalidParams, format!("not an account name: {error}")))?;
-        if let Some(account) = self.named(&name) {
-            return Ok(account);
-        }
-        let of_provider = self.of_provider(name.provider());
-        match (name.label(), of_provider.as_slice()) {
-            (None, [only]) => Ok(only),
-            (None, [_, _, ..]) => {
-                let names = names_of(of_provider.iter().copied());
-                let message = format!("{name} has several accounts ({}): name one of them", names.join(", "));
-                Err(listing(ErrorKind::AmbiguousAccount, message, names))
-            }
-            _ => {
-                // A token pasted where a name belongs is a name of odd length: it is not repeated.
-                let (shown, hint) = (redact::server_text(asked), redact::server_text(&login_hint(&name)));
-                let message = format!("nobody is signed in as {shown}: run `cred-helper login {hint}`");
-                Err(listing(ErrorKind::LoginRequired, message, names_of(self.iter())).account(shown))
-            }
-        }
-    }
-
-    fn resolve_default(&self) -> Result<&Account, Error> {
-        if let Some(account) = self.default_account() {
-            return Ok(account);
-        }
-        let mut all = self.accounts.values();
-        match (all.next(), all.next()) {
-            (Some(only), None) => Ok(only),
-            (None, _) => {
-                Err(Error::new(ErrorKind::LoginRequired, "nobody is signed in: run `cred-helper login PROVIDER`"))
-            }
-            _ => {
-                let names = names_of(self.iter());
-                let message = format!(
-                    "there are several accounts ({}): name one, or set one with `cred-helper account default`",
-                    names.join(", ")
-                );
-                Err(listing(ErrorKind::AmbiguousAccount, message, names))
-            }
-        }
-    }
-
-    /// The account that was made the default.
-    pub(super) fn default_account(&self) -> Option<&Account> {
-        self.accounts.get(&self.default?)
-    }
-
     /// The latest choice wins.
     fn find_default(&mut self) {
         let chosen = self.accounts.values().filter(|account| account.record.default_since.is_some());
         self.default =
             chosen.max_by_key(|account| account.record.default_since).map(|account| account.record.incarnation);
     }
-
-    fn of_provider(&self, provider: &str) -> Vec<&Account> {
-        let Ok(bare) = AccountName::new(provider, None) else { return Vec::new() };
-        let range = self.names.range(bare..).take_while(|(name, _)| name.provider() == provider);
-        range.filter_map(|(_, incarnation)| self.accounts.get(incarnation)).collect()
-    }
 }
 
 /// Whether a login brought what renews it.
 pub(super) fn renews_itself(record: &Record, provider: &Provider) -> bool {
     record.tokens.refresh.is_some() || !provider.grant.needs_person() || provider.second_step.is_some()
-}
-
-fn names_of<'a>(accounts: impl Iterator<Item = &'a Account>) -> Vec<String> {
-    accounts.map(|account| account.record.account.to_string()).collect()
-}
-
-fn listing(kind: ErrorKind, message: String, accounts: Vec<String>) -> Error {
-    let mut error = Error::new(kind, message);
-    error.data.accounts = accounts;
-    error
-}
-
-pub(super) fn login_hint(name: &AccountName) -> String {
-    match name.label() {
-        Some(label) => format!("{} --account {label}", name.provider()),
-        None => name.provider().to_owned(),
-    }
 }

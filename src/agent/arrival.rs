@@ -109,6 +109,8 @@ pub(super) fn apply(record: &mut Record, variant: &Variant, answer: TokenSet, no
     if !scope.is_empty() {
         record.tokens.scope = scope;
     }
+    // A newer token than those that were refused.
+    record.fallback = None;
     record.tokens.access = access;
     record.tokens.token_type = token_type;
     record.tokens.expires_at = expires_at;

@@ -9,6 +9,7 @@ use super::audit::Asking;
 use super::{Agent, to_the_end};
 use crate::ipc::message::account::{ListAccounts, RenameAccount, SetDefault, ShowAccount, TrustProject};
 use crate::ipc::message::agent::{AgentStatus, Doctor, Hello, RestartAgent, StopAgent, Welcome};
+use crate::ipc::message::api_key::{RemoveApiKey, SetApiKey};
 use crate::ipc::message::audit::ReadAudit;
 use crate::ipc::message::event::{Change, Event, Subscribe};
 use crate::ipc::message::login::{CancelLogin, Logout, PasteCode, StartLogin};
@@ -24,6 +25,8 @@ use crate::version;
 /// Methods that change what is kept: they run to their end whether or not their caller waits for it.
 const CHANGES: &[&str] = &[
     Logout::NAME,
+    SetApiKey::NAME,
+    RemoveApiKey::NAME,
     SetDefault::NAME,
     RenameAccount::NAME,
     Lock::NAME,
@@ -41,6 +44,8 @@ const USES: &[&str] = &[
     RefreshToken::NAME,
     StartLogin::NAME,
     Logout::NAME,
+    SetApiKey::NAME,
+    RemoveApiKey::NAME,
     SetDefault::NAME,
     RenameAccount::NAME,
     AddSlot::NAME,
@@ -127,6 +132,8 @@ impl Agent {
             PasteCode::NAME => run(params, |paste| agent.paste(paste)).await,
             CancelLogin::NAME => run(params, async |cancel: CancelLogin| agent.cancel_login(&cancel)).await,
             Logout::NAME => run(params, |logout| agent.logout(logout, asking)).await,
+            SetApiKey::NAME => run(params, |set| agent.set_api_key(set, asking)).await,
+            RemoveApiKey::NAME => run(params, |remove| agent.remove_api_key(remove, asking)).await,
             ListAccounts::NAME => run(params, async |_: ListAccounts| agent.list_accounts().await).await,
             ShowAccount::NAME => run(params, |show| agent.show_account(show)).await,
             SetDefault::NAME => run(params, |default| agent.set_default(default, asking)).await,

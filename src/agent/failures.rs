@@ -7,8 +7,9 @@ use std::time::Duration;
 
 use tracing::warn;
 
-use super::accounts::{Account, Variant, login_hint};
+use super::accounts::{Account, Variant};
 use super::refresher::{Job, Stop};
+use super::resolve::login_hint;
 use super::state::{self, Next};
 use super::{Agent, blocking, jitter};
 use crate::clock::Timestamp;
@@ -83,9 +84,10 @@ impl Agent {
         let Some(account) = table.get(incarnation) else { return self.gone() };
         let error = dead_error(account, &dead.message);
         self.schedule.forget(incarnation);
-        let account = account.record.account.to_string();
+        let name = account.record.account.clone();
         drop(table);
-        self.announce(Change::State { account, state: AccountState::ReauthorizationRequired });
+        self.announce(Change::State { account: name.to_string(), state: AccountState::ReauthorizationRequired });
+        self.note_source(&name);
         error
     }
 
@@ -156,8 +158,12 @@ fn variant_refused(name: &str, failure: &Failure) -> Error {
 /// What came from a backup or from elsewhere is not used: a person logs in.
 pub(super) fn barred_error(account: &Account, why: Barred) -> Error {
     let name = &account.record.account;
-    let (why, hint) = (VaultError::Barred(why), login_hint(name));
-    Error::new(why.kind(), format!("{name}: {why}: run `cred-helper login {hint}`")).account(name)
+    let why = VaultError::Barred(why);
+    let mended = match account.record.is_api_key() {
+        true => format!("api-key set {name}"),
+        false => format!("login {}", login_hint(name)),
+    };
+    Error::new(why.kind(), format!("{name}: {why}: run `cred-helper {mended}`")).account(name)
 }
 
 pub(super) fn dead_error(account: &Account, message: &str) -> Error {

@@ -7,13 +7,15 @@ use tracing::warn;
 
 use super::accounts::Account;
 use super::audit::Asking;
+use super::resolve::Found;
 use super::{Agent, refresher};
+use crate::account::AccountName;
 use crate::fault;
 use crate::grant::{self, TokenHint};
-use crate::ipc::message::Error;
 use crate::ipc::message::account::AccountState;
 use crate::ipc::message::event::Change;
-use crate::ipc::message::login::{LoggedOut, LoggedOutAccount, Logout, Revocation};
+use crate::ipc::message::login::{KeyFate, LoggedOut, LoggedOutAccount, Logout, Revocation};
+use crate::ipc::message::{Error, ErrorKind};
 use crate::provider::Provider;
 use crate::secret::Secret;
 use crate::vault::Barred;
@@ -25,38 +27,77 @@ const PATIENCE: Duration = Duration::from_secs(10);
 impl Agent {
     pub(super) async fn logout(self: &Arc<Self>, logout: Logout, asking: &Asking) -> Result<LoggedOut, Error> {
         self.ensure_open().await?;
-        let incarnations: Vec<u64> = {
+        let all: Vec<Found> = {
             let table = self.table();
             if logout.all {
-                table.iter().map(|account| account.record.incarnation).collect()
+                table.account_names().into_iter().filter_map(|name| table.found(name)).collect()
             } else {
-                vec![table.resolve(logout.account.as_deref())?.record.incarnation]
+                vec![table.find(logout.account.as_deref())?]
             }
         };
-        let mut accounts = Vec::with_capacity(incarnations.len());
-        for incarnation in incarnations {
-            let Some(account) = self.forget(incarnation).await? else { continue };
-            asking.about(&account.record.account);
-            fault::point("logout.revoke");
-            accounts.push(self.revoke_now(&account).await);
+        if let [only] = &all[..]
+            && only.login.is_none()
+            && !logout.api_keys
+            && !logout.all
+        {
+            return Err(keys_stay(&only.account));
+        }
+        let mut accounts = Vec::with_capacity(all.len());
+        for found in all {
+            asking.about(&found.account);
+            accounts.extend(self.log_out(found, logout.api_keys).await?);
         }
         Ok(LoggedOut { accounts })
     }
 
-    /// Takes an account out of the vault and the table. An exchange under way finds it gone and gives back what it got.
+    /// The login, and if that is asked for the key, too.
+    async fn log_out(self: &Arc<Self>, found: Found, api_keys: bool) -> Result<Option<LoggedOutAccount>, Error> {
+        let account = match found.login {
+            Some(login) => self.forget(login).await?,
+            None => None,
+        };
+        let api_key = match found.key {
+            Some(key) if api_keys => {
+                self.forget_key(key, &found.account).await?;
+                Some(KeyFate::Removed)
+            }
+            key => key.map(|_| KeyFate::Kept),
+        };
+        let no_login = LoggedOutAccount {
+            account: found.account.to_string(),
+            revocation: Revocation::NoLogin,
+            message: None,
+            api_key,
+        };
+        Ok(match account {
+            Some(account) => {
+                fault::point("logout.revoke");
+                Some(LoggedOutAccount { api_key, ..self.revoke_now(&account).await })
+            }
+            None => Some(no_login).filter(|_| api_key == Some(KeyFate::Removed)),
+        })
+    }
+
+    /// Takes a login out of the vault and the table. An exchange under way finds it gone and gives back what it got.
     async fn forget(self: &Arc<Self>, incarnation: u64) -> Result<Option<Account>, Error> {
+        let account = self.take_out(incarnation).await?;
+        if let Some(account) = &account {
+            let name = &account.record.account;
+            self.announce(Change::State { account: name.to_string(), state: AccountState::SignedOut });
+            self.note_source(name);
+        }
+        Ok(account)
+    }
+
+    /// Takes a login or a key out of the vault and the table.
+    pub(super) async fn take_out(self: &Arc<Self>, incarnation: u64) -> Result<Option<Account>, Error> {
         let write = self.table().get(incarnation).map(|account| Arc::clone(&account.write));
         let Some(write) = write else { return Ok(None) };
         let _turn = write.lock_owned().await;
         let Some(id) = self.table().get(incarnation).map(|account| account.stored.0.clone()) else { return Ok(None) };
         self.with_vault(move |vault| vault.remove(&id)).await?;
         self.schedule.forget(incarnation);
-        let account = self.table().remove(incarnation);
-        if let Some(account) = &account {
-            let account = account.record.account.to_string();
-            self.announce(Change::State { account, state: AccountState::SignedOut });
-        }
-        Ok(account)
+        Ok(self.table().remove(incarnation))
     }
 
     async fn revoke_now(&self, account: &Account) -> LoggedOutAccount {
@@ -64,7 +105,7 @@ impl Agent {
         let name = record.account.to_string();
         if account.barred == Some(Barred::Foreign) {
             let message = Some("not revoked: it may be in use where the vault came from".to_owned());
-            return LoggedOutAccount { account: name, revocation: Revocation::Unsupported, message };
+            return LoggedOutAccount { account: name, revocation: Revocation::Unsupported, message, api_key: None };
         }
         let Some(endpoint) = &record.revocation_endpoint else {
             let message = match &account.provider.revocation_page {
@@ -72,7 +113,7 @@ impl Agent {
                 None => "its server has no revocation endpoint: tokens handed out work until they expire".to_owned(),
             };
             let message = Some(message);
-            return LoggedOutAccount { account: name, revocation: Revocation::Unsupported, message };
+            return LoggedOutAccount { account: name, revocation: Revocation::Unsupported, message, api_key: None };
         };
         let client = refresher::client(record, &account.provider);
         let (token, hint) = match &record.tokens.refresh {
@@ -86,7 +127,7 @@ impl Agent {
             Ok(Err(failure)) => (Revocation::Failed, Some(failure.message)),
             Err(_) => (Revocation::Failed, Some("the server did not answer".to_owned())),
         };
-        LoggedOutAccount { account: name, revocation, message }
+        LoggedOutAccount { account: name, revocation, message, api_key: None }
     }
 
     /// Revokes a refresh token behind the caller's back: one that was replaced by a new login, or came too late.
@@ -102,4 +143,9 @@ impl Agent {
             }
         });
     }
+}
+
+fn keys_stay(name: &AccountName) -> Error {
+    let message = format!("{name} has an API key and no login: `cred-helper api-key remove {name}` forgets the key");
+    Error::new(ErrorKind::LoginRequired, message).account(name)
 }

@@ -7,6 +7,7 @@
 mod accounts;
 pub mod alarm;
 mod apart;
+mod api_keys;
 mod arrival;
 mod assertions;
 mod audit;
@@ -17,6 +18,7 @@ pub mod detach;
 mod dispatch;
 mod door;
 mod failures;
+mod fallback;
 mod gate;
 mod handover;
 pub mod harden;
@@ -30,6 +32,7 @@ mod providers;
 mod refresher;
 mod reject;
 mod reports;
+mod resolve;
 mod rules;
 mod schedule;
 pub mod sealer;
@@ -37,11 +40,14 @@ mod second_step;
 mod sign_in;
 mod single_flight;
 mod sleep;
+mod sources;
 mod state;
+mod status;
 #[cfg(test)]
 mod tests;
 mod tokens;
 mod upkeep;
+mod variables;
 mod vault_door;
 pub mod wiping_allocator;
 

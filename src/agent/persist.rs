@@ -179,7 +179,7 @@ impl Agent {
     /// alone is about to be forgotten.
     pub(super) async fn persist_all(self: &Arc<Self>) -> Result<(), Error> {
         let all = async {
-            let all: Vec<u64> = self.table().iter().map(|account| account.record.incarnation).collect();
+            let all: Vec<u64> = self.table().all().map(|account| account.record.incarnation).collect();
             self.mend(&all).await;
             let mut result = Ok(());
             for incarnation in self.unpersisted() {
@@ -195,7 +195,7 @@ impl Agent {
 
     fn unpersisted(&self) -> Vec<u64> {
         let table = self.table();
-        table.iter().filter(|account| !account.persisted).map(|account| account.record.incarnation).collect()
+        table.all().filter(|account| !account.persisted).map(|account| account.record.incarnation).collect()
     }
 
     /// Goes on trying until the newest record is on the disk, or its account is gone. One whose vault was locked meanwhile

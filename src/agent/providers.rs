@@ -62,7 +62,7 @@ impl Agent {
     /// A login of that provider's name, the one of that label if there is one.
     fn account_before(&self, provider: &str, label: Option<&str>) -> Option<Arc<Record>> {
         let table = self.table();
-        let records = table.iter().map(|account| &account.record);
+        let records = table.all().map(|account| &account.record);
         let of_it = records.filter(|record| record.account.provider() == provider);
         of_it.min_by_key(|record| record.account.label() != label).map(Arc::clone)
     }
@@ -95,7 +95,7 @@ impl Agent {
         };
         let taken = |name: &str| {
             self.template(name).is_some()
-                || self.table().iter().any(|account| {
+                || self.table().all().any(|account| {
                     let record = &account.record;
                     record.account.provider() == name && record.parameters.get(HOST) != Some(host)
                 })
@@ -119,6 +119,14 @@ impl Agent {
         }
         let template = self.template(account.provider())?;
         template.fill(&BTreeMap::new()).ok().map(Arc::new)
+    }
+
+    /// A provider of that name, with its own parameters.
+    pub(super) fn known_provider(&self, name: &str) -> Option<Arc<Provider>> {
+        match self.config.providers.get(name) {
+            Some(provider) => Some(Arc::clone(provider)),
+            None => self.template(name)?.fill(&BTreeMap::new()).ok().map(Arc::new),
+        }
     }
 
     /// The provider that a stored login belongs to: by its name and the parameters that the login kept. One that is
@@ -152,7 +160,7 @@ impl Agent {
         }
         let taken = |name: &str| {
             self.template(name).is_some()
-                || self.table().iter().any(|account| {
+                || self.table().all().any(|account| {
                     account.record.account.provider() == name && account.record.issuer.as_deref() != Some(issuer)
                 })
         };
@@ -178,7 +186,7 @@ impl Agent {
         let own = self.config.providers.iter().map(|(name, provider)| summary(name, "configuration", provider));
         let mut providers: Vec<_> = presets.chain(own).collect();
         let by_login = |record: &Record| record.by_issuer || record.provider.is_some();
-        for account in self.table().iter().filter(|account| by_login(&account.record)) {
+        for account in self.table().all().filter(|account| by_login(&account.record)) {
             let name = account.record.account.provider();
             if providers.iter().all(|provider| provider.name != name) {
                 providers.push(summary(name, "login", &account.provider));
@@ -247,6 +255,7 @@ fn summary(name: &str, origin: &str, provider: &Provider) -> ProviderSummary {
         ("browser", code && provider.redirect.loopback),
         ("paste", code && (provider.redirect.loopback || provider.redirect.page.is_some())),
         ("device", discovered || provider.device_authorization_endpoint.is_some()),
+        ("api_key", provider.takes_api_keys()),
     ];
     let person = provider.grant.needs_person();
     let flows = flows.into_iter().map(|(flow, there)| (flow, there && person));

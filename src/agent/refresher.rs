@@ -12,12 +12,13 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tracing::info;
 
-use super::accounts::{Narrowed, Variant, login_hint};
+use super::accounts::{Account, Narrowed, Variant};
 use super::apart::Apart;
 use super::arrival::{Redeemed, apply};
 use super::failures::{barred_error, dead_error, lasting};
 use super::gate::{Closed, Pass};
 use super::persist::Kept;
+use super::resolve::login_hint;
 use super::{Agent, fingerprint, single_flight};
 use crate::clock::Moment;
 use crate::fault;
@@ -170,7 +171,6 @@ impl Agent {
     fn job(&self, incarnation: u64, variant: &Variant, source: Option<Secret>) -> Result<Job, Error> {
         let table = self.table();
         let account = table.get(incarnation).ok_or_else(|| self.gone())?;
-        let name = &account.record.account;
         if let Some(why) = account.barred {
             return Err(barred_error(account, why));
         }
@@ -180,13 +180,7 @@ impl Agent {
         let means = match &account.record.tokens.refresh {
             Some(refresh) => Means::Refresh(refresh.duplicate()),
             None if account.renews_by_grant() => Means::Grant(source),
-            None => {
-                let hint = login_hint(name);
-                let message = format!(
-                    "{name}: it takes a new token and the server gave no refresh token: run `cred-helper login {hint}`"
-                );
-                return Err(Error::new(ErrorKind::LoginRequired, message).account(name));
-            }
+            None => return Err(not_renewable(account)),
         };
         Ok(Job {
             variant: variant.clone(),
@@ -246,6 +240,9 @@ impl Agent {
         account.granted = now;
         account.refused_variants.remove(&job.variant);
         account.refused.take_if(|refused| *refused == job.variant);
+        if job.variant == account.usual() {
+            account.try_login_again();
+        }
         let replaced = match narrowed {
             Some(token) => account.narrowed.insert(job.variant.clone(), Arc::new(token)).map(|old| old.fingerprint),
             None => {
@@ -260,12 +257,22 @@ impl Agent {
         let lasts = |token: &Narrowed| now.since(token.obtained).least() < token.lifetime.unwrap_or(assumed);
         account.narrowed.retain(|_, token| lasts(token));
         self.plan(account, now);
-        let (name, expires_at) = (account.record.account.to_string(), account.record.tokens.expires_at);
-        info!(account = name, rotated, "refreshed");
+        let (name, expires_at) = (account.record.account.clone(), account.record.tokens.expires_at);
+        info!(account = %name, rotated, "refreshed");
         drop(table);
-        self.announce(Change::Refreshed { account: name, expires_at });
+        self.announce(Change::Refreshed { account: name.to_string(), expires_at });
+        self.note_source(&name);
         Ok(())
     }
+}
+
+/// It has no refresh token.
+pub(super) fn not_renewable(account: &Account) -> Error {
+    let name = &account.record.account;
+    let hint = login_hint(name);
+    let message =
+        format!("{name}: it takes a new token and the server gave no refresh token: run `cred-helper login {hint}`");
+    Error::new(ErrorKind::LoginRequired, message).account(name)
 }
 
 /// The client a login was made with: its secret is in the record, or in the configuration of the same client.

@@ -1,12 +1,14 @@
-//! `token.reject`: a server refused a token that was handed out. One refresh mends it, unless it was replaced already.
+//! `token.reject`: a server refused a token that was handed out. One refresh mends it, unless it was replaced already; where
+//! it doesn't, the account's API key answers.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::accounts::{Account, Fingerprint, Variant, login_hint};
+use super::accounts::{Account, Fingerprint, Variant};
 use super::audit::Asking;
+use super::resolve::login_hint;
 use super::tokens::{DEADLINE, gone};
 use super::{Agent, fingerprint};
 use crate::ipc::message::audit::Outcome;
@@ -16,66 +18,137 @@ use crate::ipc::message::{Error, ErrorKind};
 /// A fresh token that is refused again so soon won't be mended by yet another one.
 const REJECTION_PAUSE: Duration = Duration::from_secs(60);
 
-/// Whose token was refused.
-enum Owner {
+const REFUSED_AGAIN: &str = "a token refreshed less than a minute ago was refused too";
+const STILL_REFUSED: &str = "the first token since its login was refused is refused too";
+const REFUSES_BOTH: &str = "a token was refused, and so was refreshing it";
+
+/// What was refused.
+enum Refused {
+    /// A login's token: one refresh may mend that.
     Current(u64, String, Variant),
+    /// One that came after a refusal, or is the first since a fallback: no matter of refreshing, and why.
+    Again(u64, String, &'static str),
+    /// The account's API key answers already.
+    FallenBack(String),
+    Key(u64, String),
     Replaced(String),
-    Nobody,
+    Nobodys,
 }
 
 impl Agent {
-    /// A server refused a token: one refresh, unless it was replaced already.
+    /// A server refused a token: one refresh, unless it was replaced already; and if that doesn't help, the API key.
     pub(super) async fn reject(self: &Arc<Self>, reject: RejectToken, asking: &Asking) -> Result<Rejection, Error> {
         self.ensure_open().await?;
-        let known = self.whose(&reject)?;
-        let (incarnation, account, variant) = match known {
-            Owner::Current(incarnation, account, variant) => (incarnation, account, variant),
-            Owner::Replaced(account) => {
+        let (account, outcome) = match self.refused(&reject)? {
+            Refused::Nobodys => return Ok(Rejection { account: None, outcome: RejectOutcome::UnknownToken }),
+            Refused::Replaced(account) => (account, RejectOutcome::AlreadyReplaced),
+            Refused::FallenBack(account) => (account, RejectOutcome::ApiKey),
+            Refused::Key(key, account) => {
                 asking.about(&account);
-                return Ok(Rejection { account: Some(account), outcome: RejectOutcome::AlreadyReplaced });
+                asking.detail("API key");
+                return Err(self.key_refused(key));
             }
-            Owner::Nobody => return Ok(Rejection { account: None, outcome: RejectOutcome::UnknownToken }),
+            Refused::Again(login, account, why) => {
+                asking.about(&account);
+                let error = no_matter_of_refreshing(&account, why);
+                return self.instead(login, account, why, error, asking).await;
+            }
+            Refused::Current(login, account, variant) => {
+                asking.about(&account);
+                asking.outcome(Outcome::Refreshed);
+                let usual = variant.is_usual();
+                let flight = self.renew(login, variant);
+                let ended = self.gate.unless_locked(self.wait_for(login, flight, Instant::now() + DEADLINE)).await?;
+                match ended {
+                    // The refresh is refused, too; a network that fails says nothing of the login.
+                    Err(error) if usual && refuses(&error) => {
+                        return self.instead(login, account, REFUSES_BOTH, error, asking).await;
+                    }
+                    ended => ended?,
+                }
+                (account, RejectOutcome::Refreshed)
+            }
         };
         asking.about(&account);
-        asking.outcome(Outcome::Refreshed);
-        let flight = self.renew(incarnation, variant);
-        self.gate.unless_locked(self.wait_for(incarnation, flight, Instant::now() + DEADLINE)).await??;
-        Ok(Rejection { account: Some(account), outcome: RejectOutcome::Refreshed })
+        Ok(Rejection { account: Some(account), outcome })
     }
 
-    fn whose(&self, reject: &RejectToken) -> Result<Owner, Error> {
+    /// The API key answers in the place of a login; `error` where the account has none.
+    async fn instead(
+        self: &Arc<Self>,
+        login: u64,
+        account: String,
+        why: &str,
+        error: Error,
+        asking: &Asking,
+    ) -> Result<Rejection, Error> {
+        match self.fall_back(login, why.to_owned()).await {
+            Ok(()) => {
+                asking.outcome(Outcome::Done);
+                asking.detail("the API key answers from now on");
+                Ok(Rejection { account: Some(account), outcome: RejectOutcome::ApiKey })
+            }
+            // It is refused itself.
+            Err(refused) if refused.data.retry_at.is_some() => Err(refused),
+            Err(_) => Err(error),
+        }
+    }
+
+    fn refused(&self, reject: &RejectToken) -> Result<Refused, Error> {
         let now = self.clock.boot();
         let print = fingerprint(&reject.token);
         let mut table = self.table();
-        let named = reject.account.as_deref().map(|name| table.resolve(Some(name))).transpose()?;
-        let mut candidates: Box<dyn Iterator<Item = &Account>> = match named {
-            Some(account) => Box::new(std::iter::once(account)),
-            None => Box::new(table.iter()),
+        let named = reject.account.as_deref().map(|name| table.find(Some(name))).transpose()?;
+        let mut candidates: Box<dyn Iterator<Item = &Account>> = match &named {
+            Some(found) => Box::new([found.login, found.key].into_iter().flatten().filter_map(|it| table.get(it))),
+            None => Box::new(table.all()),
         };
         let Some((incarnation, variant)) = candidates.find_map(|account| {
             let replaced = account.replaced.contains(&print).then_some(None);
             let current = current_variant(account, &print).map(Some);
             Some((account.record.incarnation, current.or(replaced)?))
         }) else {
-            return Ok(Owner::Nobody);
+            return Ok(Refused::Nobodys);
         };
         drop(candidates);
         let account = table.get_mut(incarnation).ok_or_else(gone)?;
         let name = account.record.account.to_string();
-        let Some(variant) = variant else { return Ok(Owner::Replaced(name)) };
+        let Some(variant) = variant else { return Ok(Refused::Replaced(name)) };
+        if account.record.is_api_key() {
+            return Ok(Refused::Key(incarnation, name));
+        }
+        if variant.is_usual() && account.fallback.is_some() {
+            return Ok(Refused::FallenBack(name));
+        }
+        if variant.is_usual() && account.on_trial {
+            return Ok(Refused::Again(incarnation, name, STILL_REFUSED));
+        }
         let renewed = account.refused.as_ref() != Some(&variant);
         if renewed && account.rejected_at.is_some_and(|at| now.saturating_sub(at) < REJECTION_PAUSE) {
-            let hint = login_hint(&account.record.account);
-            let message = format!(
-                "{name}: a token refreshed less than a minute ago was refused too, so another refresh won't help; \
-                 check that the server accepts this account, or run `cred-helper login {hint}`"
-            );
-            return Err(Error::new(ErrorKind::Denied, message).account(name));
+            return match variant.is_usual() {
+                true => Ok(Refused::Again(incarnation, name, REFUSED_AGAIN)),
+                // A key has no scopes and no audience.
+                false => Err(no_matter_of_refreshing(&name, REFUSED_AGAIN)),
+            };
         }
         account.rejected_at = Some(now);
         account.refused = Some(variant.clone());
-        Ok(Owner::Current(incarnation, name, variant))
+        Ok(Refused::Current(incarnation, name, variant))
     }
+}
+
+fn no_matter_of_refreshing(account: &str, why: &str) -> Error {
+    let hint = account.parse().map_or_else(|_| account.to_owned(), |name| login_hint(&name));
+    let message = format!(
+        "{account}: {why}, so another refresh won't help; check that the server accepts this account, or run \
+         `cred-helper login {hint}`"
+    );
+    Error::new(ErrorKind::Denied, message).account(account)
+}
+
+/// Whether it is the server's word on the login, not a matter of the network or of this machine.
+fn refuses(error: &Error) -> bool {
+    matches!(error.kind(), ErrorKind::LoginRequired | ErrorKind::Denied | ErrorKind::Misconfigured)
 }
 
 fn current_variant(account: &Account, print: &Fingerprint) -> Option<Variant> {

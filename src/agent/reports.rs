@@ -2,13 +2,11 @@
 
 use std::sync::Arc;
 
-use super::accounts::Account;
 use super::audit::Asking;
+use super::resolve::Found;
 use super::{Agent, memory};
 use crate::account::AccountName;
-use crate::ipc::message::account::{
-    AccountState, AccountStatus, Accounts, Problem, RenameAccount, SetDefault, ShowAccount,
-};
+use crate::ipc::message::account::{AccountStatus, Accounts, Problem, RenameAccount, SetDefault, ShowAccount};
 use crate::ipc::message::agent::{AgentReport, Check, CheckResult, Checks};
 use crate::ipc::message::event::Change;
 use crate::ipc::message::vault::{VaultReport, VaultState};
@@ -21,8 +19,9 @@ impl Agent {
         self.mend_soon();
         let kept = self.kept_on_disk();
         let table = self.table();
-        let default = table.resolve(None).ok().map(|account| account.record.incarnation);
-        let accounts = table.iter().map(|account| self.status(account, default, kept)).collect();
+        let default = table.find(None).ok().map(|found| found.account);
+        let all = table.account_names().into_iter().filter_map(|name| table.found(name));
+        let accounts = all.filter_map(|found| self.status(&table, &found, default.as_ref(), kept)).collect();
         Ok(Accounts { accounts, trouble: self.vault.trouble() })
     }
 
@@ -30,63 +29,23 @@ impl Agent {
         self.ensure_open().await?;
         let kept = self.kept_on_disk();
         let table = self.table();
-        let default = table.resolve(None).ok().map(|account| account.record.incarnation);
-        Ok(self.status(table.resolve(show.account.as_deref())?, default, kept))
+        let default = table.find(None).ok().map(|found| found.account);
+        let found = table.find(show.account.as_deref())?;
+        self.status(&table, &found, default.as_ref(), kept).ok_or_else(|| self.gone())
     }
 
     fn kept_on_disk(&self) -> bool {
         !self.vault.is_in_memory()
     }
 
-    fn status(&self, account: &Account, default: Option<u64>, kept: bool) -> AccountStatus {
-        let record = &account.record;
-        let dead = record.dead.as_ref();
-        let state = match dead {
-            _ if account.barred.is_some() => AccountState::ReauthorizationRequired,
-            Some(_) => AccountState::ReauthorizationRequired,
-            None if self.logins.concerns(&record.account) => AccountState::Authorizing,
-            None => AccountState::SignedIn,
-        };
-        let died = dead.map(|dead| Problem {
-            kind: ErrorKind::LoginRequired,
-            message: super::failures::dead_error(account, &dead.message).message,
-            since: dead.at,
-            retry_at: None,
-        });
-        let barred = account.barred.map(|why| {
-            let error = super::failures::barred_error(account, why);
-            Problem { kind: error.kind(), message: error.message, since: record.signed_in_at, retry_at: None }
-        });
-        AccountStatus {
-            account: record.account.to_string(),
-            provider_title: account.provider.title.clone(),
-            default: default == Some(record.incarnation),
-            state,
-            identity: record.identity.clone(),
-            scope: record.tokens.scope.clone(),
-            issuer: record.issuer.clone(),
-            client_id: Some(record.client_id.clone()),
-            expires_at: super::tokens::ends_at(account, self.clock.moment()),
-            refreshable: super::accounts::renews_itself(record, &account.provider),
-            id_token: record.tokens.id.is_some(),
-            signed_in_at: record.signed_in_at,
-            refreshed_at: record.refreshed_at,
-            used_at: account.used_at(),
-            refresh_at: self.schedule.of(record.incarnation).map(|at| self.wall_at(at)),
-            persisted: account.persisted && kept,
-            answer_lost: account.answer_lost,
-            problem: barred.or(died).or_else(|| account.unwritten.clone()).or_else(|| account.problem.clone()),
-        }
-    }
-
     pub(super) async fn set_default(self: &Arc<Self>, default: SetDefault, asking: &Asking) -> Result<Done, Error> {
         self.ensure_open().await?;
         let (incarnation, latest) = {
             let table = self.table();
-            let latest = table.iter().filter_map(|account| account.record.default_since).max().unwrap_or(0);
-            let account = table.resolve(Some(&default.account))?;
-            asking.about(&account.record.account);
-            (account.record.incarnation, latest)
+            let latest = table.all().filter_map(|account| account.record.default_since).max().unwrap_or(0);
+            let found = table.find(Some(&default.account))?;
+            asking.about(&found.account);
+            (found.login.or(found.key).ok_or_else(|| self.gone())?, latest)
         };
         self.change(incarnation, |record| record.default_since = Some(latest + 1)).await?;
         Ok(Done {})
@@ -95,19 +54,21 @@ impl Agent {
     pub(super) async fn rename(self: &Arc<Self>, rename: RenameAccount, asking: &Asking) -> Result<Done, Error> {
         self.ensure_open().await?;
         let _turn = self.naming.lock().await;
-        let (incarnation, from) = {
-            let table = self.table();
-            let account = table.resolve(Some(&rename.account))?;
-            (account.record.incarnation, account.record.account.clone())
-        };
+        let Found { account: from, login, key } = self.table().find(Some(&rename.account))?;
         asking.about(&from);
         let to = new_name(&from, &rename.to)?;
         asking.detail(&to);
-        if self.table().named(&to).is_some() {
+        // A key may join a login, and the other way round: a rename that was interrupted ends so.
+        let taken = self.table().found(&to);
+        if taken.is_some_and(|to| (login.is_some() && to.login.is_some()) || (key.is_some() && to.key.is_some())) {
             let message = format!("{to} is an account already: log it out or rename it first");
             return Err(Error::new(ErrorKind::InvalidParams, message));
         }
-        self.change(incarnation, |record| record.account = to.clone()).await?;
+        for incarnation in [key, login].into_iter().flatten() {
+            self.change(incarnation, |record| record.account = to.clone()).await?;
+        }
+        self.note_source(&from);
+        self.note_source(&to);
         self.announce(Change::Renamed { account: from.to_string(), to: to.to_string() });
         Ok(Done {})
     }
@@ -120,7 +81,7 @@ impl Agent {
             socket: self.paths.socket.display().to_string(),
             vault: self.paths.vault_dir.display().to_string(),
             vault_state: self.vault.state(),
-            accounts: self.table().len(),
+            accounts: self.table().account_names().len(),
             connections: self.connections.count(),
             exchanges: self.gate.exchanges(),
             memory: memory::own(),
@@ -152,12 +113,7 @@ impl Agent {
         for missing in &self.unprotected {
             checks.push(check("protection", CheckResult::Warning, missing.clone()));
         }
-        for account in self.table().iter() {
-            let status = self.status(account, None, true);
-            if let Some(problem) = status.problem {
-                checks.push(check(&format!("account {}", status.account), CheckResult::Failed, problem.message));
-            }
-        }
+        checks.extend(self.list_accounts().await.into_iter().flat_map(check_accounts));
         checks.extend(self.vault.trouble().into_iter().map(|line| check("vault's files", CheckResult::Failed, line)));
         Checks { checks }
     }
@@ -165,6 +121,17 @@ impl Agent {
 
 fn check(name: &str, result: CheckResult, message: String) -> Check {
     Check { name: name.to_owned(), result, message }
+}
+
+fn check_accounts(accounts: Accounts) -> Vec<Check> {
+    let failed = |name: &str, problem: Option<Problem>| {
+        problem.map(|problem| check(&format!("account {name}"), CheckResult::Failed, problem.message))
+    };
+    let of = |account: AccountStatus| {
+        let key = account.api_key.and_then(|key| key.problem);
+        [failed(&account.account, account.problem), failed(&account.account, key)].into_iter().flatten()
+    };
+    accounts.accounts.into_iter().flat_map(of).collect()
 }
 
 fn check_vault(report: VaultReport) -> Check {

@@ -131,6 +131,10 @@ impl Agent {
             let wait = state::refresh_in(times, account.margin(&usual), now, jitter())?;
             Some(if wait.is_zero() { spread.mul_f64(jitter()) } else { wait })
         });
+        // A login whose tokens are refused gets another one sooner: perhaps that is taken.
+        let tried = account.fallback.is_some() && account.is_refreshable() && account.in_use(now);
+        let trial = tried.then(|| state::trial_in(account.trials));
+        let wait = wait.into_iter().chain(trial).min();
         self.schedule.set(account.record.incarnation, wait.map(|wait| self.clock.boot() + wait));
     }
 
@@ -169,7 +173,7 @@ impl Agent {
         debug!("{why}: every refresh is planned anew");
         let (now, boot) = (self.clock.moment(), self.clock.boot());
         let mut table = self.table();
-        let spread = spread(table.len());
+        let spread = spread(table.names.len());
         for account in table.iter_mut() {
             if account.problem.is_none() && !account.answer_lost {
                 self.plan_within(account, now, spread);

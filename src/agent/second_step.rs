@@ -102,7 +102,7 @@ impl Agent {
     }
 
     /// Keeps the token for as long as the agent lives.
-    fn stepped(&self, incarnation: u64, variant: &Variant, stepped: Stepped) -> Result<(), Error> {
+    fn stepped(self: &Arc<Self>, incarnation: u64, variant: &Variant, stepped: Stepped) -> Result<(), Error> {
         let Stepped { token, obtained, lifetime, refresh_in, api_base } = stepped;
         let lifetime = lifetime.or(refresh_in);
         let mut table = self.table();
@@ -111,6 +111,7 @@ impl Agent {
         account.not_before = None;
         account.failures = 0;
         account.refused.take_if(|refused| refused == variant);
+        account.try_login_again();
         let token = Narrowed {
             fingerprint: fingerprint(&token),
             access: token,
@@ -125,10 +126,13 @@ impl Agent {
             account.remember_replaced(old.fingerprint);
         }
         self.plan(account, obtained);
-        let account = account.record.account.to_string();
+        let name = account.record.account.clone();
         drop(table);
-        info!(account, "took the second step");
-        self.announce(Change::Refreshed { account, expires_at: lifetime.map(|life| obtained.wall + life) });
+        info!(account = %name, "took the second step");
+        let expires_at = lifetime.map(|life| obtained.wall + life);
+        self.announce(Change::Refreshed { account: name.to_string(), expires_at });
+        self.note_source(&name);
+        self.keep_end_of_fallback(incarnation);
         Ok(())
     }
 

@@ -26,7 +26,7 @@ use crate::provider::schema::ErrorClass;
 use crate::redact;
 use crate::secret::Secret;
 use crate::token::ClientAuthentication;
-use crate::vault::record::Record;
+use crate::vault::record::{Record, RecordKind};
 
 /// How long a person has.
 const TIME_LIMIT: Duration = Duration::from_secs(600);
@@ -55,6 +55,11 @@ impl Agent {
             .map_err(|error| Error::new(ErrorKind::InvalidParams, format!("the label: {error}")))?;
         // A token given for a label by mistake is not written down.
         asking.about(redact::server_text(&account.to_string()));
+        if !named.provider.has_login() {
+            let name = &named.name;
+            let message = format!("{name}: this provider has API keys only: run `cred-helper api-key set {name}`");
+            return Err(Error::new(ErrorKind::Misconfigured, message).account(name));
+        }
         self.check_notice(providers::notice(&named.provider), start.accept_notice.as_deref())?;
         self.ensure_ready(start.browser).await?;
         check_complete(&named)?;
@@ -262,6 +267,7 @@ impl Agent {
         }
         info!(account = %record.account, "signed in");
         self.announce(Change::State { account: record.account.to_string(), state: AccountState::SignedIn });
+        self.note_source(&record.account);
         record
     }
 
@@ -273,6 +279,7 @@ impl Agent {
         let configured = named.provider.client.secret.is_some() && !caller_secret;
         Record {
             account,
+            kind: RecordKind::Login,
             incarnation: random(),
             rotation: 0,
             by_issuer: named.by_issuer,
@@ -293,6 +300,7 @@ impl Agent {
             refreshed_at: None,
             used_at: Some(now),
             dead: None,
+            fallback: None,
             default_since: None,
         }
     }

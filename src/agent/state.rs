@@ -26,6 +26,10 @@ const LEAST_RETRY_AFTER: Duration = Duration::from_secs(5);
 /// The longest Retry-After that is believed.
 const MAX_RETRY_AFTER: Duration = Duration::from_secs(3600);
 
+/// How soon a login whose tokens are refused is tried again: the first time, and at the longest.
+const FIRST_TRIAL: Duration = Duration::from_secs(600);
+const LAST_TRIAL: Duration = Duration::from_secs(4 * 3600);
+
 /// A token's times.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Times {
@@ -101,6 +105,12 @@ pub(super) fn refusal_holds(failures: u32) -> Duration {
     (Duration::from_secs(30) * 2u32.saturating_pow(failures.saturating_sub(1).min(7))).min(MAX_REFUSAL)
 }
 
+/// In how long a login whose tokens are refused gets a new one that is tried, after so many in vain: the API key that
+/// answers meanwhile may cost money, and a server is not to be hammered.
+pub(super) fn trial_in(trials: u32) -> Duration {
+    (FIRST_TRIAL * 2u32.saturating_pow(trials.min(5))).min(LAST_TRIAL)
+}
+
 /// What to do after a failed exchange.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Next {
@@ -145,6 +155,12 @@ mod tests {
     use crate::clock::{BootTime, Timestamp};
 
     const MARGIN: Duration = Duration::from_secs(300);
+
+    #[test]
+    fn a_refused_login_is_tried_again_ever_more_seldom() {
+        let minutes = [0, 1, 2, 3, 4, 5, 99].map(|trials| trial_in(trials).as_secs() / 60);
+        assert_eq!(minutes, [10, 20, 40, 80, 160, 240, 240]);
+    }
 
     #[test]
     fn tokens_are_judged_by_what_is_left() {

@@ -9,12 +9,14 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::accounts::{Account, Variant, login_hint};
+use super::accounts::{Account, Variant};
 use super::audit::Asking;
 use super::failures::barred_error;
+use super::resolve::{Found as Resolved, login_hint};
 use super::state::{self, Times, Verdict};
-use super::{Agent, single_flight};
+use super::{Agent, single_flight, variables};
 use crate::clock::{Moment, Timestamp};
+use crate::config::Source;
 use crate::ipc::message::audit::Outcome;
 use crate::ipc::message::token::{AuthMethod, GetToken, RefreshToken, Refreshed, Token};
 use crate::ipc::message::vault::VaultState;
@@ -39,13 +41,36 @@ pub(super) enum Found {
 
 impl Agent {
     pub(super) async fn get_token(self: &Arc<Self>, get: GetToken, asking: &Asking) -> Result<Token, Error> {
+        let answered = self.answer_token(&get, asking).await;
+        answered.map_err(|error| self.with_variables(error, &get))
+    }
+
+    async fn answer_token(self: &Arc<Self>, get: &GetToken, asking: &Asking) -> Result<Token, Error> {
         let deadline = get.deadline.map_or(DEADLINE, Duration::from_secs).min(MAX_DEADLINE);
         let deadline = Instant::now() + deadline;
         let opened = tokio::time::timeout_at(deadline, self.ensure_open()).await;
         opened.unwrap_or_else(|_| Err(Error::new(ErrorKind::TemporarilyUnavailable, VAULT_TOO_SLOW)))?;
-        let incarnation = self.meant(&get, asking)?;
-        self.admit(incarnation, asking, deadline).await?;
-        let (variant, found) = self.find(incarnation, &get)?;
+        let resolved = self.meant(get, asking)?;
+        self.admit(resolved.login.or(resolved.key).unwrap_or_default(), asking, deadline).await?;
+        let Some(login) = resolved.login.filter(|_| resolved.key.is_none()) else {
+            return self.answer_by_source(&resolved, get, asking, deadline).await;
+        };
+        // Without a key there is nothing to choose from, unless the configuration forbids the login.
+        match self.config.sources(&resolved.account).0.contains(&Source::Login) {
+            true => self.login_token(login, get, asking, deadline).await,
+            false => self.answer_by_source(&resolved, get, asking, deadline).await,
+        }
+    }
+
+    /// The login's own token.
+    pub(super) async fn login_token(
+        self: &Arc<Self>,
+        incarnation: u64,
+        get: &GetToken,
+        asking: &Asking,
+        deadline: Instant,
+    ) -> Result<Token, Error> {
+        let (variant, found) = self.find(incarnation, get)?;
         asking.outcome(Outcome::Cached);
         let valid = match found {
             Found::Serve(token, false) => return Ok(*token),
@@ -66,9 +91,9 @@ impl Agent {
         match self.gate.unless_locked(renewed).await? {
             Ok(()) => {
                 asking.outcome(Outcome::Refreshed);
-                self.after_renewal(incarnation, &variant, &get)
+                self.after_renewal(incarnation, &variant, get)
             }
-            Err(error) if valid.is_some() => self.still_valid(incarnation, &variant, &get).ok_or(error),
+            Err(error) if valid.is_some() => self.still_valid(incarnation, &variant, get).ok_or(error),
             Err(error) => Err(error),
         }
     }
@@ -97,18 +122,17 @@ impl Agent {
         let account = table.get(incarnation)?;
         let ended = times(account, variant, get.token_type)?.left(now).is_some_and(|left| left.is_zero());
         let valid = !ended && !refused(account, variant, get);
-        valid.then(|| answer(account, variant, get, get.min_validity.is_none(), now).ok())?
+        valid.then(|| self.login_answer(account, variant, get, get.min_validity.is_none(), now).ok())?
     }
 
-    /// The login that a request means.
-    fn meant(&self, get: &GetToken, asking: &Asking) -> Result<u64, Error> {
+    /// The account that a request means.
+    fn meant(&self, get: &GetToken, asking: &Asking) -> Result<Resolved, Error> {
         if let (None, Some(project)) = (&get.account, &get.project) {
             self.check_project(project)?;
         }
-        let table = self.table();
-        let account = table.resolve(asked(get))?;
-        asking.about(&account.record.account);
-        Ok(account.record.incarnation)
+        let found = self.table().find(asked(get))?;
+        asking.about(&found.account);
+        Ok(found)
     }
 
     /// Looks the token up; the only step that a fresh token needs.
@@ -119,7 +143,7 @@ impl Agent {
         let first_use = !account.in_use(now);
         account.used = Some(now);
         let variant = variant(account, get);
-        let found = look(account, &variant, get, now);
+        let found = self.look(account, &variant, get, now);
         if first_use {
             self.plan(account, now);
         }
@@ -142,7 +166,7 @@ impl Agent {
             Verdict::Short | Verdict::AsGoodAsItGets | Verdict::Doubtful => need.is_none(),
             Verdict::Expired => false,
         };
-        answer(account, variant, get, met, now)
+        self.login_answer(account, variant, get, met, now)
     }
 
     pub(super) async fn refresh(self: &Arc<Self>, refresh: RefreshToken, asking: &Asking) -> Result<Refreshed, Error> {
@@ -169,6 +193,96 @@ impl Agent {
     }
 }
 
+impl Agent {
+    fn look(&self, account: &Account, variant: &Variant, get: &GetToken, now: Moment) -> Result<Found, Error> {
+        if let Some(why) = account.barred {
+            return Err(barred_error(account, why));
+        }
+        if get.token_type == TokenKind::Id && account.record.tokens.id.is_none() {
+            return Err(no_such_token(account, TokenKind::Id));
+        }
+        if variant.second_step && (!get.scope.is_empty() || get.audience.is_some()) {
+            return Err(no_such_variant(account));
+        }
+        let Some(times) = times(account, variant, get.token_type) else { return Ok(Found::Renew(None)) };
+        let need = get.min_validity.map(Duration::from_secs);
+        if refused(account, variant, get) {
+            return Ok(Found::Renew(None));
+        }
+        let serve = |met| self.login_answer(account, variant, get, met, now).map(Box::new);
+        Ok(match state::judge(times, need, account.margin(variant), now) {
+            Verdict::Fresh => Found::Serve(serve(true)?, false),
+            // A failed refresh has its own time for the next attempt.
+            Verdict::Aging => Found::Serve(serve(true)?, account.is_refreshable() && account.problem.is_none()),
+            Verdict::AsGoodAsItGets => Found::Serve(serve(false)?, false),
+            Verdict::Short | Verdict::Doubtful if lasts(account, get) => Found::Serve(serve(need.is_none())?, false),
+            Verdict::Short | Verdict::Doubtful => Found::Renew(Some(times.left(now).unwrap_or(times.lifetime))),
+            Verdict::Expired if lasts(account, get) => return Err(id_not_renewed(account)),
+            Verdict::Expired => Found::Renew(None),
+        })
+    }
+
+    /// The answer. Its token is the only copy that leaves the table.
+    fn login_answer(
+        &self,
+        account: &Account,
+        variant: &Variant,
+        get: &GetToken,
+        met: bool,
+        now: Moment,
+    ) -> Result<Token, Error> {
+        let tokens = &account.record.tokens;
+        let missing = || no_such_token(account, get.token_type);
+        let (token, token_type, ends, scope) = match get.token_type {
+            TokenKind::Id => (
+                tokens.id.as_ref().ok_or_else(missing)?,
+                &tokens.token_type,
+                tokens.id_expires_at.is_some(),
+                &tokens.scope,
+            ),
+            TokenKind::Access if variant.is_plain() => {
+                (&tokens.access, &tokens.token_type, tokens.expires_at.is_some(), &tokens.scope)
+            }
+            TokenKind::Access => {
+                let token = account.narrowed.get(variant).ok_or_else(missing)?;
+                (&token.access, &token.token_type, token.lifetime.is_some(), &token.scope)
+            }
+        };
+        // By the clock as it is now, which is the caller's too.
+        let times = times(account, variant, get.token_type).filter(|_| ends);
+        let expires_at = times.and_then(|times| Some(now.wall - times.age(now)? + times.lifetime));
+        let variables = self.variables(&account.provider, &account.record.account, get, &[Source::Login]);
+        let warning = (!account.persisted).then(|| {
+            format!(
+                "{}: the disk refuses to keep this login's newest state; see `cred-helper status`",
+                account.record.account
+            )
+        });
+        Ok(Token {
+            account: account.record.account.to_string(),
+            token: token.duplicate(),
+            kind: get.token_type,
+            token_type: token_type.clone(),
+            method: AuthMethod::Oauth,
+            source: "login".to_owned(),
+            fallback_since: None,
+            fallback_reason: None,
+            expires_at,
+            scope: scope.clone(),
+            key_header: None,
+            headers: account.provider.api.headers.clone(),
+            api_host: account.provider.api.host.clone(),
+            api_base: account.narrowed.get(variant).and_then(|token| token.api_base.clone()),
+            identity: account.record.identity.display().map(str::to_owned),
+            min_validity_met: met,
+            persisted: account.persisted,
+            warning,
+            environment: variables::names(&variables),
+            variables,
+        })
+    }
+}
+
 /// The variant asked for; the login's own scopes are no variant.
 fn variant(account: &Account, get: &GetToken) -> Variant {
     let mut scope: Vec<String> =
@@ -184,34 +298,6 @@ fn variant(account: &Account, get: &GetToken) -> Variant {
         // There is one ID token for each login; it comes with the login's own access token.
         TokenKind::Id => Variant::default(),
     }
-}
-
-fn look(account: &Account, variant: &Variant, get: &GetToken, now: Moment) -> Result<Found, Error> {
-    if let Some(why) = account.barred {
-        return Err(barred_error(account, why));
-    }
-    if get.token_type == TokenKind::Id && account.record.tokens.id.is_none() {
-        return Err(no_such_token(account, TokenKind::Id));
-    }
-    if variant.second_step && (!get.scope.is_empty() || get.audience.is_some()) {
-        return Err(no_such_variant(account));
-    }
-    let Some(times) = times(account, variant, get.token_type) else { return Ok(Found::Renew(None)) };
-    let need = get.min_validity.map(Duration::from_secs);
-    if refused(account, variant, get) {
-        return Ok(Found::Renew(None));
-    }
-    let serve = |met| answer(account, variant, get, met, now).map(Box::new);
-    Ok(match state::judge(times, need, account.margin(variant), now) {
-        Verdict::Fresh => Found::Serve(serve(true)?, false),
-        // A failed refresh has its own time for the next attempt.
-        Verdict::Aging => Found::Serve(serve(true)?, account.is_refreshable() && account.problem.is_none()),
-        Verdict::AsGoodAsItGets => Found::Serve(serve(false)?, false),
-        Verdict::Short | Verdict::Doubtful if lasts(account, get) => Found::Serve(serve(need.is_none())?, false),
-        Verdict::Short | Verdict::Doubtful => Found::Renew(Some(times.left(now).unwrap_or(times.lifetime))),
-        Verdict::Expired if lasts(account, get) => return Err(id_not_renewed(account)),
-        Verdict::Expired => Found::Renew(None),
-    })
 }
 
 /// Whether a server has refused this token, and no other has come since.
@@ -252,63 +338,8 @@ pub(super) fn ends_at(account: &Account, now: Moment) -> Option<Timestamp> {
     Some(now.wall - times.age(now)? + times.lifetime)
 }
 
-/// The answer. Its token is the only copy that leaves the table.
-fn answer(account: &Account, variant: &Variant, get: &GetToken, met: bool, now: Moment) -> Result<Token, Error> {
-    let tokens = &account.record.tokens;
-    let missing = || no_such_token(account, get.token_type);
-    let (token, token_type, ends, scope) = match get.token_type {
-        TokenKind::Id => {
-            (tokens.id.as_ref().ok_or_else(missing)?, &tokens.token_type, tokens.id_expires_at.is_some(), &tokens.scope)
-        }
-        TokenKind::Access if variant.is_plain() => {
-            (&tokens.access, &tokens.token_type, tokens.expires_at.is_some(), &tokens.scope)
-        }
-        TokenKind::Access => {
-            let token = account.narrowed.get(variant).ok_or_else(missing)?;
-            (&token.access, &token.token_type, token.lifetime.is_some(), &token.scope)
-        }
-    };
-    // By the clock as it is now, which is the caller's too.
-    let times = times(account, variant, get.token_type).filter(|_| ends);
-    let expires_at = times.and_then(|times| Some(now.wall - times.age(now)? + times.lifetime));
-    let warning = (!account.persisted).then(|| {
-        format!(
-            "{}: the disk refuses to keep this login's newest state; see `cred-helper status`",
-            account.record.account
-        )
-    });
-    let api_base = account.narrowed.get(variant).and_then(|token| token.api_base.clone());
-    Ok(Token {
-        account: account.record.account.to_string(),
-        token: token.duplicate(),
-        kind: get.token_type,
-        token_type: token_type.clone(),
-        method: AuthMethod::Oauth,
-        source: "login".to_owned(),
-        expires_at,
-        scope: scope.clone(),
-        headers: account.provider.api.headers.clone(),
-        api_host: account.provider.api.host.clone(),
-        api_base,
-        identity: account.record.identity.display().map(str::to_owned),
-        min_validity_met: met,
-        persisted: account.persisted,
-        warning,
-        environment: outranking(account, get),
-    })
-}
-
-/// The caller's variables that outrank the login: only where no particular account was asked for.
-fn outranking(account: &Account, get: &GetToken) -> Vec<String> {
-    let particular = asked(get).is_some_and(|asked| asked.contains('/'));
-    match get.token_type {
-        TokenKind::Access if !particular => account.provider.variables.oauth_token.clone(),
-        _ => Vec::new(),
-    }
-}
-
 /// The account a request names, itself or by its project.
-fn asked(get: &GetToken) -> Option<&str> {
+pub(super) fn asked(get: &GetToken) -> Option<&str> {
     get.account.as_deref().or_else(|| get.project.as_ref().map(|project| project.account.as_str()))
 }
 

@@ -44,7 +44,7 @@ impl Agent {
         }
         let agent = Arc::clone(self);
         tokio::spawn(async move {
-            let all: Vec<u64> = agent.table().iter().map(|account| account.record.incarnation).collect();
+            let all: Vec<u64> = agent.table().all().map(|account| account.record.incarnation).collect();
             agent.mend(&all).await;
             agent.upkeep.mending.store(false, Ordering::Relaxed);
         });

@@ -100,11 +100,13 @@ impl Agent {
                 self.schedule.retry(account.record.incarnation, self.clock.boot());
             }
             if let Some(older) = self.table().insert(account) {
-                warn!(account = %older.record.account, "there are two logins of that name; the newer one is used");
+                warn!(account = %older.record.account, "there are two records of that name; the newer one is used");
                 self.schedule.forget(older.record.incarnation);
             }
         }
         self.table().loaded = true;
+        let with_keys: Vec<_> = self.table().keys.keys().cloned().collect();
+        with_keys.iter().for_each(|name| self.note_source(name));
         self.touch();
         self.schedule.look_anew();
         info!(accounts, "the vault is open");
@@ -211,7 +213,7 @@ impl Agent {
     fn unbar(&self) {
         let now = self.clock.moment();
         let mut table = self.table();
-        let foreign = table.iter().filter(|account| account.barred == Some(Barred::Foreign));
+        let foreign = table.all().filter(|account| account.barred == Some(Barred::Foreign));
         let foreign: Vec<u64> = foreign.map(|account| account.record.incarnation).collect();
         for incarnation in foreign {
             let Some(account) = table.get_mut(incarnation) else { continue };

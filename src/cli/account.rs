@@ -9,7 +9,7 @@ use super::{project, status, when};
 use crate::clock::Timestamp;
 use crate::ipc::message::ErrorKind;
 use crate::ipc::message::account::{AccountStatus, ListAccounts, RenameAccount, SetDefault, ShowAccount, TrustProject};
-use crate::ipc::message::token::ProjectAccount;
+use crate::ipc::message::token::{AuthMethod, ProjectAccount};
 
 pub(super) fn run(connect: &Connect, command: &AccountCommand) -> Result<(), Failure> {
     match command {
@@ -62,6 +62,10 @@ fn shown(account: &AccountStatus) -> String {
             ("provider", Some(account.provider_title.as_str().into())),
             ("default", yes_no(account.default)),
             ("state", Some(status::state(account.state))),
+            (
+                "answers",
+                Some(Cell::from(if account.method == AuthMethod::ApiKey { "its API key" } else { "its login" })),
+            ),
             ("e-mail", text(&account.identity.email)),
             ("name", text(&account.identity.name)),
             ("organization", text(&account.identity.organization)),
@@ -77,6 +81,10 @@ fn shown(account: &AccountStatus) -> String {
             ("last refreshed", at(account.refreshed_at)),
             ("last used", at(account.used_at)),
             ("on disk", yes_no(account.persisted)),
+            ("API key", account.api_key.as_ref().map(|key| Cell::from(format!("SHA-256 {}...", key.fingerprint)))),
+            ("API key stored", at(account.api_key.as_ref().map(|key| key.stored_at))),
+            ("API key expires", at(account.api_key.as_ref().and_then(|key| key.expires_at))),
+            ("API key last used", at(account.api_key.as_ref().and_then(|key| key.used_at))),
         ],
     );
     status::problems(account).iter().for_each(|problem| out.push_str(&format!("{problem}\n")));

@@ -3,6 +3,7 @@
 //! Definitions only, one file per family; what a command does is in the file of its name.
 
 mod agent;
+mod api_key;
 mod exec;
 mod log;
 mod login;
@@ -14,6 +15,7 @@ use std::path::PathBuf;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 pub use agent::{AgentCommand, ConfigCommand};
+pub use api_key::ApiKeyCommand;
 pub use exec::ExecArgs;
 pub use log::LogArgs;
 pub use login::{LoginArgs, LogoutArgs};
@@ -51,6 +53,9 @@ pub enum Command {
     Login(LoginArgs),
     /// Revoke a login at its server, where that is possible, and forget it
     Logout(LogoutArgs),
+    /// Keep API keys beside the logins, for where those can't answer
+    #[command(subcommand)]
+    ApiKey(ApiKeyCommand),
     /// Show every account, how long its token lasts and what is wrong
     Status(StatusArgs),
     /// List, show, rename accounts and choose the default one

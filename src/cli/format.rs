@@ -8,7 +8,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
 use super::args::Format;
-use crate::ipc::message::token::Token;
+use crate::ipc::message::token::{AuthMethod, Token};
 use crate::secret::Secret;
 
 /// What the caller says of the other end.
@@ -34,6 +34,9 @@ pub enum FormatError {
     /// A control character, which would break out of the format.
     #[error("the {0} has a control character in it, which this format cannot carry")]
     Control(&'static str),
+    /// What such a server takes is an access token.
+    #[error("an API key answers, and this format carries access tokens only")]
+    Key,
     /// A blank or a quote in a netrc.
     #[error("the {0} has a blank, a quote or a # in it, which a netrc file cannot carry")]
     Netrc(&'static str),
@@ -49,13 +52,30 @@ pub fn render(format: Format, token: &Token, peer: Peer<'_>) -> Result<Secret, F
     match format {
         Format::Raw => Ok(token.token.duplicate()),
         Format::Json => serde_json::to_string_pretty(token).map(Secret::from).map_err(|_| FormatError::Json),
-        Format::Header => Ok(Secret::from(format!("Authorization: {}", &*credentials(token)?.expose()))),
+        Format::Header => header(token),
         Format::HeadersJson => headers_json(token),
         Format::CurlConfig => curl_config(token),
         Format::Netrc => netrc(token, user.ok_or(FormatError::NoUser)?, host.ok_or(FormatError::NoHost)?),
         Format::Xoauth2 => xoauth2(token, user.ok_or(FormatError::NoUser)?),
         Format::Oauthbearer => oauthbearer(token, user.ok_or(FormatError::NoUser)?, peer.host, peer.port),
     }
+}
+
+/// The header with the token: its name and its value.
+fn carrier(token: &Token) -> Result<(String, Secret), FormatError> {
+    match &token.key_header {
+        None => Ok(("Authorization".to_owned(), credentials(token)?)),
+        Some(name) => {
+            check("header", name)?;
+            check("token", &token.token.expose())?;
+            Ok((name.clone(), token.token.duplicate()))
+        }
+    }
+}
+
+fn header(token: &Token) -> Result<Secret, FormatError> {
+    let (name, value) = carrier(token)?;
+    Ok(Secret::from(format!("{name}: {}", &*value.expose())))
 }
 
 /// The value of `Authorization` (RFC 6750 section 2.1). Servers write the type in any case; the scheme is `Bearer`.
@@ -70,9 +90,9 @@ fn check(what: &'static str, text: &str) -> Result<(), FormatError> {
     if text.chars().any(char::is_control) { Err(FormatError::Control(what)) } else { Ok(()) }
 }
 
-/// `Authorization` first, then what the provider's API wants beside it.
+/// The one with the token first, then what the provider's API wants beside it.
 fn headers(token: &Token) -> Result<Vec<(String, Secret)>, FormatError> {
-    let mut headers = vec![("Authorization".to_owned(), credentials(token)?)];
+    let mut headers = vec![carrier(token)?];
     for (name, value) in &token.headers {
         check("header", name)?;
         check("header", value)?;
@@ -112,13 +132,19 @@ fn netrc(token: &Token, user: &str, host: &str) -> Result<Secret, FormatError> {
 
 /// The SASL mechanism of Google's and Microsoft's mail servers.
 fn xoauth2(token: &Token, user: &str) -> Result<Secret, FormatError> {
+    check_method(token)?;
     check("user name", user)?;
     let text = Secret::from(format!("user={user}\x01auth={}\x01\x01", &*credentials(token)?.expose()));
     Ok(Secret::from(STANDARD.encode(text.expose().as_bytes())))
 }
 
+fn check_method(token: &Token) -> Result<(), FormatError> {
+    if token.method == AuthMethod::ApiKey { Err(FormatError::Key) } else { Ok(()) }
+}
+
 /// RFC 7628 section 3.1, with the user name escaped as RFC 5801 section 4 says.
 fn oauthbearer(token: &Token, user: &str, host: Option<&str>, port: Option<u16>) -> Result<Secret, FormatError> {
+    check_method(token)?;
     check("user name", user)?;
     let user = user.replace('=', "=3D").replace(',', "=2C");
     let mut text = format!("n,a={user},\x01");
@@ -136,7 +162,6 @@ fn oauthbearer(token: &Token, user: &str, host: Option<&str>, port: Option<u16>)
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ipc::message::token::AuthMethod;
     use crate::token::TokenKind;
 
     fn token(text: &str) -> Token {
@@ -147,8 +172,11 @@ mod tests {
             token_type: "bearer".to_owned(),
             method: AuthMethod::Oauth,
             source: "login".to_owned(),
+            fallback_since: None,
+            fallback_reason: None,
             expires_at: None,
             scope: Vec::new(),
+            key_header: None,
             headers: BTreeMap::from([("anthropic-beta".to_owned(), "x\"y".to_owned())]),
             api_host: Some("api.example".to_owned()),
             api_base: None,
@@ -157,6 +185,7 @@ mod tests {
             persisted: true,
             warning: None,
             environment: Vec::new(),
+            variables: Vec::new(),
         }
     }
 
@@ -194,6 +223,24 @@ mod tests {
         assert_eq!(decode(bearer), expected);
         let bare = text(Format::Oauthbearer, "tok", USER).expect("oauthbearer");
         assert_eq!(decode(bare), "n,a=me@x.example,\x01auth=Bearer tok\x01\x01");
+    }
+
+    #[test]
+    fn a_key_has_the_header_that_its_provider_names() {
+        let key = |header: Option<&str>| {
+            let key_header = header.map(str::to_owned);
+            Token { method: AuthMethod::ApiKey, key_header, headers: BTreeMap::new(), ..token("key") }
+        };
+        let text = |format, key: &Token| render(format, key, USER).map(|secret| secret.expose().to_owned());
+        let named = key(Some("x-api-key"));
+        assert_eq!(text(Format::Header, &named).as_deref(), Ok("x-api-key: key"));
+        assert_eq!(text(Format::HeadersJson, &named).as_deref(), Ok("{\n  \"x-api-key\": \"key\"\n}"));
+        assert_eq!(text(Format::CurlConfig, &named).as_deref(), Ok("header = \"x-api-key: key\""));
+        assert_eq!(text(Format::Header, &key(None)).as_deref(), Ok("Authorization: Bearer key"));
+        assert_eq!(text(Format::Header, &key(Some("x\r\ny"))), Err(FormatError::Control("header")));
+        for format in [Format::Xoauth2, Format::Oauthbearer] {
+            assert_eq!(text(format, &named), Err(FormatError::Key));
+        }
     }
 
     #[test]

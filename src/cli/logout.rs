@@ -5,10 +5,10 @@ use super::connect::{self, Connect};
 use super::exit::Failure;
 use super::{output, picker, when};
 use crate::ipc::message::account::ListAccounts;
-use crate::ipc::message::login::{LoggedOutAccount, Logout, Revocation};
+use crate::ipc::message::login::{KeyFate, LoggedOutAccount, Logout, Revocation};
 
 pub(super) fn run(connect: &Connect, args: &LogoutArgs) -> Result<(), Failure> {
-    let request = Logout { account: account(connect, args)?, all: args.all };
+    let request = Logout { account: account(connect, args)?, all: args.all, api_keys: args.api_key };
     let answer = connect.ask(&request)?;
     if args.json {
         return output::json(&answer);
@@ -35,7 +35,8 @@ fn account(connect: &Connect, args: &LogoutArgs) -> Result<Option<String>, Failu
 fn sentence(account: &LoggedOutAccount) -> String {
     let name = &account.account;
     let reason = account.message.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
-    match account.revocation {
+    let login = match account.revocation {
+        Revocation::NoLogin => String::new(),
         Revocation::Revoked => format!("Signed out of {name}; the server has revoked the login."),
         Revocation::Unsupported => match &account.message {
             Some(why) => format!("Signed out of {name}; {why}."),
@@ -50,7 +51,17 @@ fn sentence(account: &LoggedOutAccount) -> String {
             )
         }
         Revocation::Unknown => format!("Signed out of {name}."),
-    }
+    };
+    let key = match account.api_key {
+        Some(KeyFate::Kept) => {
+            format!("Its API key stays and answers: `cred-helper api-key remove {name}` forgets it, too.")
+        }
+        Some(KeyFate::Removed) => {
+            format!("The API key of {name} is forgotten; at the provider it goes on working until it is deleted there.")
+        }
+        Some(KeyFate::Unknown) | None => String::new(),
+    };
+    [login, key].into_iter().filter(|text| !text.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
 #[cfg(test)]
@@ -63,8 +74,10 @@ mod tests {
             account: "a".to_owned(),
             revocation: Revocation::Failed,
             message: Some("no route".to_owned()),
+            api_key: Some(KeyFate::Kept),
         };
         let text = sentence(&account);
         assert!(text.contains("could not be told: no route") && text.contains("until they"), "{text}");
+        assert!(text.contains("Its API key stays"), "{text}");
     }
 }

@@ -10,6 +10,7 @@ pub mod output;
 
 mod account;
 mod agent;
+mod api_key;
 mod browser;
 mod completions;
 mod config;
@@ -33,6 +34,7 @@ mod reject;
 mod screen;
 mod status;
 mod table;
+mod variables;
 mod vault;
 mod watch;
 mod when;
@@ -70,6 +72,7 @@ fn dispatch(Cli { no_start, command }: Cli) -> Result<(), Failure> {
         Command::Exec(args) => exec::run(&connect, &args),
         Command::Login(args) => login::run(&connect, &args),
         Command::Logout(args) => logout::run(&connect, &args),
+        Command::ApiKey(command) => api_key::run(&connect, &command),
         Command::Status(args) => status::run(&connect, &args),
         Command::Account(command) => account::run(&connect, &command),
         Command::Refresh(args) => refresh::run(&connect, &args),

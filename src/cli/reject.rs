@@ -21,6 +21,9 @@ pub(super) fn run(connect: &Connect, args: &RejectArgs) -> Result<(), Failure> {
         RejectOutcome::AlreadyReplaced => {
             output::tell(&format!("{account} has had a newer token since: ask for its token again."));
         }
+        RejectOutcome::ApiKey => output::tell(&format!(
+            "The login of {account} is refused, however fresh its token: its API key answers from now on. Ask again."
+        )),
         RejectOutcome::UnknownToken => {
             return Err(Failure::System("no account handed that token out; nothing was done".to_owned()));
         }

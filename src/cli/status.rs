@@ -9,6 +9,7 @@ use super::{watch, when};
 use crate::clock::Timestamp;
 use crate::ipc::message::ErrorKind;
 use crate::ipc::message::account::{AccountState, AccountStatus, Accounts, ListAccounts};
+use crate::ipc::message::token::AuthMethod;
 
 pub(super) fn run(connect: &Connect, args: &StatusArgs) -> Result<(), Failure> {
     if args.watch {
@@ -64,7 +65,19 @@ fn row(account: &AccountStatus, now: Timestamp) -> Vec<Cell> {
         (None, Some(organization)) => organization.clone(),
         (None, None) => "-".to_owned(),
     };
-    vec![Cell::new(name, Tone::Strong), who.into(), state(account.state), expiry(account, now)]
+    vec![Cell::new(name, Tone::Strong), who.into(), standing(account), expiry(account, now)]
+}
+
+/// What answers, in a word or two.
+fn standing(account: &AccountStatus) -> Cell {
+    match (account.method, account.fallback_since) {
+        (AuthMethod::ApiKey, Some(_)) => Cell::new("API key answers", Tone::Warning),
+        (AuthMethod::ApiKey, None) => Cell::new("API key", Tone::Good),
+        _ if account.api_key.is_some() && account.state == AccountState::SignedOut => {
+            Cell::new("API key ended", Tone::Bad)
+        }
+        _ => state(account.state),
+    }
 }
 
 /// A state in a word or two.
@@ -79,15 +92,23 @@ pub(super) fn state(state: AccountState) -> Cell {
 }
 
 fn expiry(account: &AccountStatus, now: Timestamp) -> Cell {
+    if let (AuthMethod::ApiKey, Some(key)) = (account.method, &account.api_key) {
+        return lasts(key.expires_at, now).unwrap_or_else(|| "no expiry known".into());
+    }
     if account.state != AccountState::SignedIn {
         return "-".into();
     }
     match account.expires_at {
         None => "no expiry known".into(),
-        Some(at) if at > now => format!("{} left (until {})", when::span(at.since(now)), when::local(at)).into(),
+        at if at > Some(now) => lasts(at, now).unwrap_or_else(|| "-".into()),
         Some(_) if account.refreshable => "renewed when it is asked for".into(),
         Some(at) => Cell::new(format!("expired {}", when::local(at)), Tone::Bad),
     }
+}
+
+fn lasts(until: Option<Timestamp>, now: Timestamp) -> Option<Cell> {
+    let at = until?;
+    Some(format!("{} left (until {})", when::span(at.since(now)), when::local(at)).into())
 }
 
 /// What is wrong with an account and what to do, one line each.
@@ -97,6 +118,12 @@ pub(super) fn problems(account: &AccountStatus) -> Vec<String> {
         let retry = problem.retry_at.map(|at| format!(" It is tried again at {}.", when::local(at)));
         let message = problem.message.trim_end_matches('.');
         lines.push(format!("{message} (since {}).{}", when::local(problem.since), retry.unwrap_or_default()));
+    }
+    if let Some(problem) = account.api_key.as_ref().and_then(|key| key.problem.as_ref()) {
+        lines.push(format!("{}.", problem.message.trim_end_matches('.')));
+    }
+    if let (Some(since), Some(reason)) = (account.fallback_since, &account.fallback_reason) {
+        lines.push(format!("Its API key answers since {}: {reason}.", when::local(since)));
     }
     let login_needed = account.state == AccountState::ReauthorizationRequired
         || account.problem.as_ref().is_some_and(|problem| problem.kind == ErrorKind::LoginRequired);
@@ -150,6 +177,30 @@ mod tests {
         assert!(lines[4].starts_with("b/work: the grant is gone (since "), "{text}");
         assert_eq!(lines[5], "b/work: To sign in again: cred-helper login b/work");
         assert_eq!(lines[6], "vault: /v/1.rec is damaged");
+    }
+
+    #[test]
+    fn a_key_that_answers_is_shown_and_why() {
+        let key = r#""api_key":{"fingerprint":"0a1b2c3d","stored_at":0,"persisted":true,"expires_at":86500}"#;
+        let accounts = Accounts {
+            accounts: vec![
+                account(&format!(r#"{{"account":"a","state":"signed_out","method":"api_key",{key}}}"#)),
+                account(&format!(
+                    r#"{{"account":"b","method":"api_key","fallback_since":7,"fallback_reason":"refused twice",{key}}}"#
+                )),
+                account(&format!(r#"{{"account":"c","state":"signed_out",{key}}}"#)),
+            ],
+            trouble: Vec::new(),
+        };
+        let text = overview(&accounts, Timestamp(100), Style { on: false });
+        let lines: Vec<&str> = text.lines().collect();
+        assert!(lines[1].starts_with("a        -    API key          1 day left"), "{text}");
+        assert!(lines[2].starts_with("b        -    API key answers  1 day left"), "{text}");
+        assert!(lines[3].starts_with("c        -    API key ended    -"), "{text}");
+        assert!(
+            lines[5].starts_with("b: Its API key answers since ") && lines[5].ends_with(": refused twice."),
+            "{text}"
+        );
     }
 
     #[test]

@@ -23,6 +23,26 @@ pub(super) fn parse_moment(text: &str) -> Result<Timestamp, String> {
         .ok_or_else(|| "a moment such as `2h` (ago), `22:00`, `yesterday` or `2026-11-20 22:00` is needed".to_owned())
 }
 
+/// An end as it is typed: a date (its first moment here), RFC 3339, or in how long (`90d`).
+pub(super) fn parse_end(text: &str) -> Result<Timestamp, String> {
+    parse_end_in(text, now(), &TimeZone::system())
+        .ok_or_else(|| "an end such as `2027-01-31`, `2027-01-31T12:00:00Z` or `90d` (from now) is needed".to_owned())
+}
+
+fn parse_end_in(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
+    if let Ok(at) = text.parse::<jiff::Timestamp>() {
+        return Some(Timestamp(at.as_second()));
+    }
+    let zoned = match text.parse::<jiff::civil::Date>() {
+        Ok(date) => date.to_zoned(zone.clone()).ok()?,
+        Err(_) => {
+            let now = jiff::Timestamp::from_second(now.0).ok()?.to_zoned(zone.clone());
+            now.checked_add(text.parse::<jiff::Span>().ok()?).ok()?
+        }
+    };
+    Some(Timestamp(zoned.timestamp().as_second()))
+}
+
 fn parse_moment_in(text: &str, now: Timestamp, zone: &TimeZone) -> Option<Timestamp> {
     if let Ok(ago) = parse_duration(text) {
         return Some(now - ago);
@@ -129,6 +149,18 @@ mod tests {
         }
         for text in ["", "last night", "25:00", "yesterday noon", "18:00 yesterday"] {
             assert_eq!(parse_moment_in(text, now, &zone), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn ends_are_read_as_people_write_them() {
+        for (text, at) in
+            [("1970-01-02", 86_400), ("1970-01-01T00:01:00Z", 60), ("90d", 100 + 90 * 86_400), ("1h 30m", 5500)]
+        {
+            assert_eq!(parse_end_in(text, Timestamp(100), &TimeZone::UTC), Some(Timestamp(at)), "{text}");
+        }
+        for text in ["", "never", "2027-13-01", "12"] {
+            assert_eq!(parse_end_in(text, Timestamp(100), &TimeZone::UTC), None, "{text}");
         }
     }
 

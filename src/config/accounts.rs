@@ -1,4 +1,5 @@
-//! `[accounts.NAME]`: which programs may have an account's tokens, whom to ask first, and how often they may come.
+//! `[accounts.NAME]`: which programs may have an account's tokens, whom to ask first, how often they may come, and which of
+//! the account's sources answers.
 //!
 //! NAME is an account, a provider for all its accounts, or `*` for every account; of a key that several have, the closest
 //! counts. This guards against accidents, not against the same user's malware.
@@ -34,7 +35,27 @@ pub struct AccountSettings {
     /// How often one program may ask.
     #[serde(deserialize_with = "rate_limit")]
     pub rate_limit: Option<RateLimit>,
+    /// What may answer, best first.
+    #[serde(deserialize_with = "sources")]
+    pub sources: Option<Vec<Source>>,
 }
+
+/// What may answer for an account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// A variable of the caller's that holds an OAuth access token.
+    OauthVariable,
+    /// The OAuth login.
+    Login,
+    /// The stored API key.
+    ApiKey,
+    /// A variable of the caller's that holds an API key.
+    ApiKeyVariable,
+}
+
+/// The order where nothing else is said.
+const SOURCES: &[Source] = &[Source::OauthVariable, Source::Login, Source::ApiKey, Source::ApiKeyVariable];
 
 /// So many requests of one program in any such time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,6 +90,29 @@ pub(super) fn access<'a>(tables: &'a BTreeMap<String, AccountSettings>, account:
         confirm_for: closest.iter().find_map(|(_, table)| table.confirm_for).unwrap_or(CONFIRM_FOR),
         rate_limit: closest.iter().find_map(|(_, table)| table.rate_limit),
     })
+}
+
+/// What may answer for an account, best first, and whether a table of that very name says so.
+pub(super) fn sources_of<'a>(
+    tables: &'a BTreeMap<String, AccountSettings>,
+    account: &AccountName,
+) -> (&'a [Source], bool) {
+    if tables.is_empty() {
+        return (SOURCES, false);
+    }
+    let name = account.to_string();
+    let names = [name.as_str(), account.provider(), EVERY];
+    let said = names.into_iter().find_map(|table| Some((tables.get(table)?.sources.as_deref()?, table == name)));
+    said.unwrap_or((SOURCES, false))
+}
+
+fn sources<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<Source>>, D::Error> {
+    let sources = Vec::<Source>::deserialize(deserializer)?;
+    let twice = (1..sources.len()).any(|at| sources[..at].contains(&sources[at]));
+    if sources.is_empty() || twice {
+        return Err(serde::de::Error::custom("at least one source is needed here, and each once at most"));
+    }
+    Ok(Some(sources))
 }
 
 fn executables<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Vec<PathBuf>>, D::Error> {
@@ -130,6 +174,23 @@ mod tests {
             assert_eq!(of(name), Access { allow, confirm, confirm_for, rate_limit: minute }, "{name}");
         }
         assert_eq!(access(&BTreeMap::new(), &"p".parse().expect("a name")), None);
+    }
+
+    #[test]
+    fn sources_are_those_of_the_closest_table() {
+        use Source::{ApiKey, Login, OauthVariable};
+        let tables = tables(
+            "['*']\nconfirm = true\n[p]\nsources = ['api_key', 'login']\n['p/work']\nsources = ['oauth_variable']\n",
+        );
+        let of = |name: &str| sources_of(&tables, &name.parse().expect("a name"));
+        assert_eq!(of("p/work"), (&[OauthVariable][..], true));
+        assert_eq!(of("p/other"), (&[ApiKey, Login][..], false));
+        assert_eq!(of("p"), (&[ApiKey, Login][..], true));
+        assert_eq!(of("q"), (SOURCES, false));
+        for wrong in ["[]", "['login', 'login']", "['keyring']", "'login'"] {
+            let text = format!("[p]\nsources = {wrong}\n");
+            assert!(toml::from_str::<BTreeMap<String, AccountSettings>>(&text).is_err(), "{wrong}");
+        }
     }
 
     #[test]

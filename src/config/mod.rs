@@ -16,7 +16,7 @@ use std::time::Duration;
 use crate::account::AccountName;
 use crate::provider::{Provider, Template};
 
-pub use accounts::{Access, AccountSettings, RateLimit};
+pub use accounts::{Access, AccountSettings, RateLimit, Source};
 pub use audit::AuditSettings;
 pub use http::HttpSettings;
 
@@ -129,6 +129,11 @@ impl Config {
     /// The rules for an account, if there are any.
     pub fn access(&self, account: &AccountName) -> Option<Access<'_>> {
         accounts::access(&self.accounts, account)
+    }
+
+    /// What may answer for an account, best first, and whether a table of that very name says so.
+    pub fn sources(&self, account: &AccountName) -> (&[Source], bool) {
+        accounts::sources_of(&self.accounts, account)
     }
 
     /// Parses a text; `file` is its name in errors.

@@ -8,7 +8,8 @@ use crate::token::ClientAuthentication;
 pub enum ProviderError {
     /// Neither an issuer nor endpoints.
     #[error(
-        "a provider needs `issuer`, or `token_endpoint` with `authorization_endpoint` or `device_authorization_endpoint`"
+        "a provider needs `issuer`, or `token_endpoint` with `authorization_endpoint` or `device_authorization_endpoint`, or \
+         for API keys alone `variables.api_key` or `api.key_header`"
     )]
     NoEndpoints,
     /// An endpoint that anybody could read or answer.
@@ -17,6 +18,9 @@ pub enum ProviderError {
     /// A place that no parameter fills.
     #[error("`{0}` has a place in braces that no parameter of that name fills")]
     Open(&'static str),
+    /// What is no header's name.
+    #[error("`api.key_header` is the name of a header: letters, digits and dashes")]
+    Header,
     /// A loopback redirect to somewhere else.
     #[error("`redirect.host` is 127.0.0.1, [::1] or localhost, and `redirect.path` starts with a slash")]
     Redirect,
@@ -32,9 +36,22 @@ pub enum ProviderError {
 }
 
 impl Provider {
+    /// Whether there is anything to sign in to; without it there are API keys only.
+    pub fn has_login(&self) -> bool {
+        let endpoints =
+            [&self.issuer, &self.authorization_endpoint, &self.token_endpoint, &self.device_authorization_endpoint];
+        endpoints.iter().any(|endpoint| endpoint.is_some())
+    }
+
+    /// Whether it says anything of API keys.
+    pub fn takes_api_keys(&self) -> bool {
+        self.api.key_header.is_some() || !self.variables.api_key.is_empty()
+    }
+
     /// What the types can't say.
     pub fn check(&self) -> Result<(), ProviderError> {
-        if (self.issuer.is_none() || !self.discovery) && !self.has_its_endpoints() {
+        let keys_alone = !self.has_login() && self.takes_api_keys();
+        if (self.issuer.is_none() || !self.discovery) && !self.has_its_endpoints() && !keys_alone {
             return Err(ProviderError::NoEndpoints);
         }
         let urls = [
@@ -59,6 +76,9 @@ impl Provider {
         }
         if self.other_token_endpoints.iter().any(|url| !is_secure_url(url)) {
             return Err(ProviderError::Insecure("other_token_endpoints"));
+        }
+        if self.api.key_header.as_deref().is_some_and(|name| !is_header_name(name)) {
+            return Err(ProviderError::Header);
         }
         let redirect = &self.redirect;
         if !matches!(redirect.host.as_str(), "127.0.0.1" | "[::1]" | "localhost") || !redirect.path.starts_with('/') {
@@ -116,6 +136,10 @@ impl Provider {
     }
 }
 
+fn is_header_name(name: &str) -> bool {
+    !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-')
+}
+
 /// Whether a URL is https, or http on this machine. Plain http elsewhere would hand tokens to whoever listens.
 pub fn is_secure_url(text: &str) -> bool {
     let Ok(url) = url::Url::parse(text) else { return false };
@@ -154,6 +178,12 @@ mod tests {
             Err(ProviderError::Redirect)
         );
         assert_eq!(parse("issuer = 'https://{host}/'"), Err(ProviderError::Open("issuer")));
+        assert_eq!(parse("variables.api_key = ['X_API_KEY']"), Ok(()));
+        assert_eq!(
+            parse("token_endpoint = 'https://a.example/t'\napi.key_header = 'x'"),
+            Err(ProviderError::NoEndpoints)
+        );
+        assert_eq!(parse("api.key_header = 'x-key: y'"), Err(ProviderError::Header));
         assert!(toml::from_str::<Provider>("[refresh]\nmargin = 'soon'").is_err());
     }
 

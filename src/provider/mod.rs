@@ -1,5 +1,6 @@
 //! Authorization servers as data: the presets in `presets/`, the user's own in the configuration, the same schema.
 
+mod api;
 mod check;
 mod client;
 mod grants;

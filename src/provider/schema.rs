@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Deserializer};
 
+pub use super::api::{Api, Variables};
 pub use super::client::Client;
 pub use super::grants::{GrantType, Method, SecondStep, TokenSource};
 
@@ -270,30 +271,6 @@ pub struct IdentityPointers {
     /// The organization.
     #[serde(default)]
     pub organization: Option<String>,
-}
-
-/// Environment variables, best first.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Variables {
-    /// Those that hold an OAuth access token.
-    #[serde(default)]
-    pub oauth_token: Vec<String>,
-    /// Those that hold an API key.
-    #[serde(default)]
-    pub api_key: Vec<String>,
-}
-
-/// The provider's API.
-#[derive(Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct Api {
-    /// Its host.
-    #[serde(default)]
-    pub host: Option<String>,
-    /// The headers it wants beside `Authorization`.
-    #[serde(default)]
-    pub headers: BTreeMap<String, String>,
 }
 
 /// What the provider wants its users to know.

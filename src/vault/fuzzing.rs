@@ -23,7 +23,8 @@ pub(crate) fn sealed_records(input: &[u8]) {
     assert!(sealed::open(&keys, "vault", &id, input).is_err(), "a file opens that was never sealed");
     assert!(sealed::reseal(&keys, "vault", &id, input).is_err());
 
-    let file = sealed::seal_plain(&keys, "vault", &id, 3, input).expect("sealed");
+    let prefix = sealed::Prefix { format: 1, epoch: 1, version: 3 };
+    let file = sealed::seal_plain(&keys, "vault", &id, prefix, input).expect("sealed");
     assert_eq!(sealed::reseal(&keys, "vault", &id, &file), Ok(None));
     match sealed::open(&keys, "vault", &id, &file) {
         Ok((version, record)) => {

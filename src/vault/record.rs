@@ -1,20 +1,35 @@
-//! A login as it is kept: everything needed to renew it, to revoke it and to tell it from another.
+//! A login as it is kept: everything needed to renew it, to revoke it and to tell it from another. An API key is kept the
+//! same way, in a record of its own, so that nothing that happens to the login touches it.
 
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
 use crate::account::AccountName;
-use crate::clock::Timestamp;
+use crate::clock::{Moment, Timestamp};
 use crate::secret::{self, Secret};
 use crate::token::{ClientAuthentication, Identity, TokenSet};
+
+/// What a record is of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum RecordKind {
+    /// A login.
+    #[default]
+    Login,
+    /// An API key, in the place of the access token; what else makes a login is empty.
+    ApiKey,
+}
 
 /// A login. The three counters are never confused: `incarnation` counts logins, `rotation` refresh tokens, and the
 /// record version (kept by the vault) counts writes.
 #[derive(Debug, Serialize, Deserialize)]
 pub struct Record {
-    /// The account's name.
+    /// The account's name; it may have one record of each kind.
     pub account: AccountName,
+    /// What it is of.
+    #[serde(default)]
+    pub kind: RecordKind,
     /// Which login of the account this is: a random number, so that two are never the same.
     pub incarnation: u64,
     /// How many refresh tokens this login has had before this one.
@@ -66,9 +81,21 @@ pub struct Record {
     /// The server said that this grant is dead: what it said, and when.
     #[serde(default)]
     pub dead: Option<Dead>,
+    /// Servers refuse this login's tokens, and the account's API key answers.
+    #[serde(default)]
+    pub fallback: Option<Fallback>,
     /// Set when it is made the default account; the latest wins.
     #[serde(default)]
     pub default_since: Option<u64>,
+}
+
+/// Why the account's API key answers in the place of its login.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct Fallback {
+    /// Since when.
+    pub since: Timestamp,
+    /// One line for people.
+    pub reason: String,
 }
 
 /// The server's last word on a grant.
@@ -86,10 +113,62 @@ impl Record {
         self.provider.as_deref().unwrap_or(self.account.provider())
     }
 
+    /// An API key.
+    pub fn api_key(
+        account: AccountName,
+        incarnation: u64,
+        key: Secret,
+        expires_at: Option<Timestamp>,
+        now: Moment,
+    ) -> Self {
+        let tokens = TokenSet {
+            access: key,
+            refresh: None,
+            id: None,
+            token_type: "Bearer".to_owned(),
+            expires_at,
+            id_expires_at: None,
+            obtained_at: now.wall,
+            obtained_boot: now.boot,
+            scope: Vec::new(),
+        };
+        Self {
+            account,
+            kind: RecordKind::ApiKey,
+            incarnation,
+            rotation: 0,
+            by_issuer: false,
+            provider: None,
+            parameters: BTreeMap::new(),
+            issuer: None,
+            token_endpoint: String::new(),
+            revocation_endpoint: None,
+            client_id: String::new(),
+            client_secret: None,
+            client_authentication: ClientAuthentication::None,
+            asked_scope: Vec::new(),
+            tokens,
+            previous_refresh: None,
+            identity: Identity::default(),
+            signed_in_at: now.wall,
+            refreshed_at: None,
+            used_at: None,
+            dead: None,
+            fallback: None,
+            default_since: None,
+        }
+    }
+
+    /// Whether it is an API key.
+    pub fn is_api_key(&self) -> bool {
+        self.kind == RecordKind::ApiKey
+    }
+
     /// A second copy, to be changed and written; every field is named, so that a new one is not forgotten.
     pub fn duplicate(&self) -> Self {
         let Self {
             account,
+            kind,
             incarnation,
             rotation,
             by_issuer,
@@ -109,10 +188,12 @@ impl Record {
             refreshed_at,
             used_at,
             dead,
+            fallback,
             default_since,
         } = self;
         Self {
             account: account.clone(),
+            kind: *kind,
             incarnation: *incarnation,
             rotation: *rotation,
             by_issuer: *by_issuer,
@@ -132,6 +213,7 @@ impl Record {
             refreshed_at: *refreshed_at,
             used_at: *used_at,
             dead: dead.clone(),
+            fallback: fallback.clone(),
             default_since: *default_since,
         }
     }

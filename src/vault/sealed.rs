@@ -1,18 +1,22 @@
 //! A record's file: `magic, format, epoch, version, nonce, ciphertext`.
 //!
 //! The associated data name vault, record, format, epoch and version, so that no file passes for another record's,
-//! another vault's or another version's. Old formats stay readable: a new one is a new arm in [`open`].
+//! another vault's or another version's. Old formats stay readable. An API key has a format of its own, so that a version
+//! of before there were any takes none for a login: it says that a newer version wrote it, and leaves it alone.
 
 use zeroize::Zeroizing;
 
 use super::RecordId;
 use super::header::Keys;
-use super::record::Record;
+use super::record::{Record, RecordKind};
 use super::seal::{Key, associated};
 use crate::vault::VaultError;
 
 const MAGIC: &[u8; 8] = b"credhlpr";
-const FORMAT: u16 = 1;
+/// A login.
+const LOGIN: u16 = 1;
+/// An API key.
+const API_KEY: u16 = 2;
 const PREFIX: usize = 8 + 2 + 8 + 8;
 
 /// The part before the nonce.
@@ -46,7 +50,7 @@ impl Prefix {
             return Err(Closed::Damaged);
         }
         let format = u16::from_le_bytes([prefix[8], prefix[9]]);
-        if format != FORMAT {
+        if !matches!(format, LOGIN | API_KEY) {
             return Err(Closed::Foreign);
         }
         let (Some(epoch), Some(version)) = (number(10), number(18)) else { return Err(Closed::Damaged) };
@@ -70,19 +74,22 @@ pub(super) fn seal(
     record: &Record,
 ) -> Result<Vec<u8>, VaultError> {
     let json = serde_json::to_vec(record).map_err(|_| VaultError::Internal("a login could not be written as JSON"))?;
-    seal_plain(keys, vault, id, version, &Zeroizing::new(json))
+    let format = match record.kind {
+        RecordKind::Login => LOGIN,
+        RecordKind::ApiKey => API_KEY,
+    };
+    seal_plain(keys, vault, id, Prefix { format, epoch: keys.epoch, version }, &Zeroizing::new(json))
 }
 
 pub(super) fn seal_plain(
     keys: &Keys,
     vault: &str,
     id: &RecordId,
-    version: u64,
+    prefix: Prefix,
     plain: &[u8],
 ) -> Result<Vec<u8>, VaultError> {
-    let prefix = Prefix { format: FORMAT, epoch: keys.epoch, version };
     let sealed = record_key(&keys.current).seal(&prefix.associated(vault, id), plain)?;
-    let numbers = (FORMAT.to_le_bytes(), keys.epoch.to_le_bytes(), version.to_le_bytes());
+    let numbers = (prefix.format.to_le_bytes(), prefix.epoch.to_le_bytes(), prefix.version.to_le_bytes());
     Ok([MAGIC.as_slice(), &numbers.0, &numbers.1, &numbers.2, &sealed].concat())
 }
 
@@ -105,7 +112,7 @@ pub(super) fn reseal(keys: &Keys, vault: &str, id: &RecordId, file: &[u8]) -> Re
     if prefix.epoch == keys.epoch {
         return Ok(None);
     }
-    seal_plain(keys, vault, id, prefix.version, &plain).map(Some).map_err(|_| Closed::Foreign)
+    seal_plain(keys, vault, id, Prefix { epoch: keys.epoch, ..prefix }, &plain).map(Some).map_err(|_| Closed::Foreign)
 }
 
 fn record_key(key: &Key) -> Key {

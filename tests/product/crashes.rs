@@ -4,6 +4,8 @@
 mod endings;
 #[cfg(target_os = "linux")]
 mod fell;
+#[cfg(all(debug_assertions, target_os = "linux"))]
+mod keys;
 #[cfg(target_os = "linux")]
 mod random;
 #[cfg(target_os = "linux")]

@@ -30,6 +30,8 @@ mod grants;
 #[cfg(target_os = "linux")]
 mod handovers;
 mod home;
+mod keys;
+#[cfg(unix)]
 mod locks;
 mod logins;
 #[cfg(target_os = "linux")]

@@ -6,6 +6,7 @@ use super::Audit;
 use crate::clock::Clock;
 use crate::ipc::message::account::{RenameAccount, SetDefault, TrustProject};
 use crate::ipc::message::agent::{RestartAgent, StopAgent};
+use crate::ipc::message::api_key::{RemoveApiKey, SetApiKey};
 use crate::ipc::message::audit::{Entry, Outcome, Program};
 use crate::ipc::message::login::{Logout, StartLogin};
 use crate::ipc::message::token::{GetToken, RefreshToken, RejectToken};
@@ -21,6 +22,8 @@ const LOGGED: &[&str] = &[
     RejectToken::NAME,
     StartLogin::NAME,
     Logout::NAME,
+    SetApiKey::NAME,
+    RemoveApiKey::NAME,
     RenameAccount::NAME,
     SetDefault::NAME,
     TrustProject::NAME,

@@ -129,7 +129,7 @@ impl Agent {
         let table = self.table();
         for name in self.config.accounts.keys().filter(|name| *name != "*") {
             let of = |account: &AccountName| account.to_string() == **name || account.provider() == name.as_str();
-            if table.loaded && !table.iter().any(|account| of(&account.record.account)) {
+            if table.loaded && !table.account_names().into_iter().any(of) {
                 found.push(warning(format!("[accounts.\"{name}\"] is for no account there is; was it renamed?")));
             }
         }

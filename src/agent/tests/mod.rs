@@ -4,6 +4,7 @@
 mod clocks;
 mod exchanges;
 mod hang_ups;
+mod keys;
 mod locks;
 mod logins;
 mod network;

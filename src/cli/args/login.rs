@@ -65,6 +65,9 @@ pub struct LogoutArgs {
     /// Every account
     #[arg(long, conflicts_with = "account")]
     pub all: bool,
+    /// Forget the account's API key, too; without this it stays
+    #[arg(long)]
+    pub api_key: bool,
     /// Print the result as JSON
     #[arg(long)]
     pub json: bool,

@@ -48,7 +48,7 @@ pub enum Format {
     Raw,
     /// An object with the token, its expiry, scopes and source
     Json,
-    /// Authorization: Bearer TOKEN
+    /// Authorization: Bearer TOKEN, or the header that an API key goes in
     Header,
     /// An object of every header that the provider's API wants
     HeadersJson,

@@ -8,14 +8,14 @@ mod conversation;
 pub(super) mod notice;
 mod paste;
 mod qr;
-mod slot;
+pub(super) mod slot;
 
 use std::io;
 
-use super::args::{LoginArgs, PassphraseArgs};
+use super::args::LoginArgs;
 use super::connect::{self, Connect};
 use super::exit::Failure;
-use super::{browser, get_token, lock, output, picker, when};
+use super::{browser, get_token, output, picker, when};
 use crate::account::AccountName;
 use crate::ipc::client::{CallError, Client};
 use crate::ipc::message::account::ListAccounts;
@@ -59,12 +59,7 @@ fn settle(client: &mut Client, request: &mut StartLogin, error: Error, args: &Lo
             request.accept_notice = Some(notice::accept(&error, args.accept_notice)?);
             Ok(())
         }
-        ErrorKind::NoKeySlot => slot::make(client, &error),
-        ErrorKind::VaultLocked | ErrorKind::WrongPassphrase if output::person_present() => {
-            output::tell("The vault is locked.");
-            lock::open(client, &PassphraseArgs::default())
-        }
-        _ => Err(error.into()),
+        _ => slot::settle(client, error),
     }
 }
 

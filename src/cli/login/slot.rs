@@ -3,13 +3,25 @@
 use crate::cli::args::PassphraseArgs;
 use crate::cli::exit::Failure;
 use crate::cli::output::{self, Style, Tone};
-use crate::cli::{connect, passphrase, vault};
+use crate::cli::{connect, lock, passphrase, vault};
 use crate::ipc::client::Client;
-use crate::ipc::message::Error;
 use crate::ipc::message::vault::{AddSlot, SlotKind};
+use crate::ipc::message::{Error, ErrorKind};
+
+/// Does what a vault wants done first; `Err` where that is not possible here.
+pub(in crate::cli) fn settle(client: &mut Client, error: Error) -> Result<(), Failure> {
+    match error.kind() {
+        ErrorKind::NoKeySlot => make(client, &error),
+        ErrorKind::VaultLocked | ErrorKind::WrongPassphrase if output::person_present() => {
+            output::tell("The vault is locked.");
+            lock::open(client, &PassphraseArgs::default())
+        }
+        _ => Err(error.into()),
+    }
+}
 
 /// Asks, and makes the slot.
-pub(super) fn make(client: &mut Client, error: &Error) -> Result<(), Failure> {
+fn make(client: &mut Client, error: &Error) -> Result<(), Failure> {
     if !output::person_present() {
         return Err(error.clone().into());
     }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::ErrorKind;
+use super::token::AuthMethod;
 use super::{Done, Method, Repeated};
 use crate::clock::Timestamp;
 use crate::token::Identity;
@@ -89,6 +90,38 @@ pub struct AccountStatus {
     #[serde(default)]
     pub answer_lost: bool,
     /// What is wrong, if anything is.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub problem: Option<Problem>,
+    /// What answers.
+    #[serde(default, skip_serializing_if = "AuthMethod::is_usual")]
+    pub method: AuthMethod,
+    /// Where the API key answers because the login can't: since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_since: Option<Timestamp>,
+    /// Why the login can't, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_reason: Option<String>,
+    /// The account's API key, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<ApiKeyStatus>,
+}
+
+/// What may be told of an API key: nothing of the key itself.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ApiKeyStatus {
+    /// The first eight hexadecimal digits of its SHA-256.
+    pub fingerprint: String,
+    /// When it was stored.
+    pub stored_at: Timestamp,
+    /// When it ends, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub expires_at: Option<Timestamp>,
+    /// When a program last got it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub used_at: Option<Timestamp>,
+    /// False in a vault of memory only.
+    pub persisted: bool,
+    /// What is wrong with it, if anything is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,
 }

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::login::Notice;
+use super::variable::Variables;
 use super::vault::SlotKind;
 use crate::clock::Timestamp;
 
@@ -39,6 +40,12 @@ pub struct Details {
     /// With [`ErrorKind::AmbiguousAccount`] and [`ErrorKind::UnknownAccount`]: the names there are.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub accounts: Vec<String>,
+    /// The caller's environment variables that it may use in the place of an answer, best first. Only their names travel.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub environment: Vec<String>,
+    /// The same with what they hold, and those that hold a refresh token.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<Variables>,
 }
 
 macro_rules! kinds {

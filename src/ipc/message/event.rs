@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::account::AccountState;
+use super::token::AuthMethod;
 use super::vault::VaultState;
 use super::{Done, Method, Notification, Repeated};
 use crate::clock::Timestamp;
@@ -57,6 +58,15 @@ pub enum Change {
         message: String,
         /// When it is tried again.
         retry_at: Option<Timestamp>,
+    },
+    /// An account that has a login and an API key answers with the other one from now on.
+    Source {
+        /// The account.
+        account: String,
+        /// With which.
+        method: AuthMethod,
+        /// Why, in one line.
+        reason: String,
     },
     /// An account has another name.
     Renamed {

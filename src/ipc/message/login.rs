@@ -209,6 +209,9 @@ pub struct Logout {
     /// Every account.
     #[serde(default)]
     pub all: bool,
+    /// API keys too, which stay otherwise.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub api_keys: bool,
 }
 
 impl Method for Logout {
@@ -233,6 +236,22 @@ pub struct LoggedOutAccount {
     /// Why the server doesn't know, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
+    /// What became of the account's API key, where it has one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub api_key: Option<KeyFate>,
+}
+
+/// What a logout did to an API key.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum KeyFate {
+    /// It stays, and answers.
+    Kept,
+    /// It is forgotten; at the provider it goes on working.
+    Removed,
+    /// A fate that this version doesn't know.
+    #[serde(other)]
+    Unknown,
 }
 
 /// Whether the server revoked a grant (RFC 7009).
@@ -241,6 +260,8 @@ pub struct LoggedOutAccount {
 pub enum Revocation {
     /// It did.
     Revoked,
+    /// There was no login to revoke, only an API key.
+    NoLogin,
     /// It has no revocation endpoint.
     Unsupported,
     /// It could not be told; the tokens stay valid until they expire.

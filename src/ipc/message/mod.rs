@@ -6,12 +6,14 @@
 
 pub mod account;
 pub mod agent;
+pub mod api_key;
 pub mod audit;
 pub mod error;
 pub mod event;
 pub mod login;
 pub mod provider;
 pub mod token;
+pub mod variable;
 pub mod vault;
 
 use serde::de::DeserializeOwned;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::variable::Variables;
 use super::{Method, Repeated};
 use crate::clock::Timestamp;
 use crate::secret::{self, Secret};
@@ -66,13 +67,22 @@ pub struct Token {
     pub method: AuthMethod,
     /// Where it came from, for people: `login`, `api key`, `environment variable NAME`.
     pub source: String,
+    /// With an API key that answers because the login can't: since when.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_since: Option<Timestamp>,
+    /// Why the login can't, in one line.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fallback_reason: Option<String>,
     /// When it ends; `None` if nobody said.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
     /// The scopes it has.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub scope: Vec<String>,
-    /// The headers that the provider's API wants beside `Authorization`.
+    /// The header that carries the token as it is, where that is not `Authorization` with the token's type.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub key_header: Option<String>,
+    /// The headers that the provider's API wants beside the one with the token.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub headers: BTreeMap<String, String>,
     /// The API's host, where the provider has one.
@@ -94,6 +104,9 @@ pub struct Token {
     /// The caller's environment variables that outrank this answer, best first. Only their names travel.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub environment: Vec<String>,
+    /// The same with what they hold, and those that hold a refresh token.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub variables: Vec<Variables>,
 }
 
 /// How a credential was obtained.
@@ -108,6 +121,13 @@ pub enum AuthMethod {
     /// One that this version doesn't know.
     #[serde(other)]
     Unknown,
+}
+
+impl AuthMethod {
+    /// Whether it is what answers nearly always.
+    pub(super) fn is_usual(&self) -> bool {
+        *self == AuthMethod::Oauth
+    }
 }
 
 /// `token.reject`: a server refused this token.
@@ -144,6 +164,8 @@ pub enum RejectOutcome {
     Refreshed,
     /// It had been replaced already; ask again.
     AlreadyReplaced,
+    /// The account's API key answers from now on; ask again.
+    ApiKey,
     /// No account knows that token.
     UnknownToken,
     /// An outcome that this version doesn't know.

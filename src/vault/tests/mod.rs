@@ -21,7 +21,7 @@ use crate::account::AccountName;
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use crate::token::{ClientAuthentication, Identity, TokenSet};
-use crate::vault::record::Record;
+use crate::vault::record::{Record, RecordKind};
 
 /// A home of its own, with the vault's and the installation's directories.
 struct Home {
@@ -75,6 +75,7 @@ fn passphrase(text: &str) -> Secret {
 fn record(refresh: &str) -> Record {
     Record {
         account: AccountName::new("demo", None).expect("a name"),
+        kind: RecordKind::Login,
         incarnation: 1,
         rotation: 0,
         by_issuer: false,
@@ -104,6 +105,7 @@ fn record(refresh: &str) -> Record {
         refreshed_at: None,
         used_at: None,
         dead: None,
+        fallback: None,
         default_since: None,
     }
 }

@@ -37,6 +37,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["exec", "nobody", "--", "true"],
     &["exec", "--env", "A_NAME=nobody", "--", "no-such-command"],
     &["refresh"],
+    &["api-key", "remove", "nobody"],
     &["log"],
     &["log", "--json"],
     &["agent", "restart"],
@@ -46,6 +47,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
 pub(super) const ELSEWHERE: &[&str] = &[
     "agent run",
     "agent stop",
+    "api-key set",
     "demo",
     "lock",
     "login",

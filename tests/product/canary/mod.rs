@@ -25,6 +25,7 @@ use super::vaults::with_passphrase;
 const PASSPHRASE: &str = "canary passphrase, right and long";
 const WRONG_PASSPHRASE: &str = "canary passphrase, wrong and long";
 const CLIENT_SECRET: &str = "canary-client-secret-of-the-app";
+const API_KEY: &str = "canary-api-key-of-the-account";
 /// What a panic on purpose says.
 const PANIC: &str = "what a panic on purpose quotes";
 
@@ -64,7 +65,7 @@ impl Said {
     fn check_for(&self, tokens: &[String]) {
         let mut needles = Needles::new();
         tokens.iter().enumerate().for_each(|(n, token)| needles.add(&format!("token {n}"), token.as_bytes()));
-        for secret in [PASSPHRASE, WRONG_PASSPHRASE, CLIENT_SECRET, PANIC] {
+        for secret in [PASSPHRASE, WRONG_PASSPHRASE, CLIENT_SECRET, API_KEY, PANIC] {
             needles.add(secret, secret.as_bytes());
         }
         let found = |(place, text): &(String, Vec<u8>)| {
@@ -107,6 +108,7 @@ fn secrets_are_nowhere_but_where_they_are_the_answer() {
     wait_for_expiry(&home);
     home.token();
     log_in_with_secret(&home, &server, &mut said);
+    keys(&home, &account, &mut said);
     servers_that_fail(&home, &server, &account, &mut said);
     COMMANDS.iter().for_each(|command| said.keep_both(&command.join(" "), home.run(command)));
     for arguments in [&["get-token", "--scope", "not-granted"][..], &["account", "default", &account]] {
@@ -190,6 +192,24 @@ fn a_panic(home: &Home, said: &mut Said) {
     home.arm("answer.write 1 panic");
     said.keep_both("a command whose answer died", home.run(&["status"]));
     home.disarm();
+}
+
+/// A key that is stored, handed out, refused and left out of everything else.
+fn keys(home: &Home, account: &str, said: &mut Said) {
+    for (arguments, input) in [
+        (&["api-key", "set", account][..], API_KEY),
+        (&["api-key", "set", account, "--expires", "30d", "--json"], API_KEY),
+        (&["api-key", "set", "nobody"], API_KEY),
+        (&["api-key", "set", account], &format!("{API_KEY} {API_KEY}")),
+        (&["api-key", "set", account, API_KEY], API_KEY),
+        (&["api-key", "set", API_KEY], API_KEY),
+        (&["reject"], API_KEY),
+        (&["reject", account], API_KEY),
+    ] {
+        said.keep_both(&arguments.join(" ").replace(API_KEY, "<KEY>"), home.run_with(arguments, input));
+    }
+    said.keep_both("status with a refused key", home.run(&["status", "--json"]));
+    said.keep_both("account show with a key", home.run(&["account", "show", account]));
 }
 
 fn lock_and_unlock(home: &Home, said: &mut Said) {

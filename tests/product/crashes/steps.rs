@@ -10,8 +10,8 @@ use std::sync::Mutex;
 use cred_helper::demo::server::{Behaviour, RotationMode};
 use cred_helper::fault::POINTS;
 
-use super::endings;
 use super::stage::Stage;
+use super::{endings, keys};
 use crate::home::Ended;
 
 /// Something that is asked of the agent.
@@ -37,7 +37,7 @@ pub(super) struct Asked {
 
 impl Asked {
     /// The caller was told that it went well.
-    fn done(&self) -> bool {
+    pub(super) fn done(&self) -> bool {
         self.ended.code == 0
     }
 
@@ -67,6 +67,10 @@ fn operations() -> Vec<Operation> {
         Operation { begin: with_new, ..operation("logout", log_out, logged_out) },
         operation("slot add", add_slot, slot_added),
         Operation { begin: two_slots, ..operation("slot remove", remove_slot, slot_removed) },
+        Operation { begin: keys::without_key, ..operation("api-key set", keys::set_key, keys::key_set) },
+        Operation { begin: keys::with_key, ..operation("api-key set again", keys::set_key, keys::key_set) },
+        Operation { begin: keys::with_key, ..operation("api-key remove", keys::remove_key, keys::key_removed) },
+        Operation { begin: keys::refused_once, ..operation("reject twice", endings::reject, keys::fallen_back) },
         operation("rename", rename, renamed),
         operation("default", set_default, default_set),
         Operation { begin: copied, ..operation("adopt", |stage| quietly(stage, &["vault", "adopt"]), adopted) },
