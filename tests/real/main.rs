@@ -29,6 +29,7 @@ mod pinentry;
 mod prompter;
 mod provider;
 mod screens;
+mod sdks;
 mod session;
 mod sleep;
 #[path = "../support/mod.rs"]

@@ -1,0 +1,68 @@
+"""The client: asks for tokens, and reports those that a server refused."""
+
+from __future__ import annotations
+
+import math
+import socket
+from collections.abc import Sequence
+from typing import Any
+
+from . import _agent, _command
+from ._token import Rejection, Token
+
+
+class Client:
+    """Asks this user's agent, and starts it if none runs. It keeps nothing: use one from as many threads as you like.
+
+    ``timeout`` is how long a question may take, in seconds; ``program`` starts the agent.
+    """
+
+    def __init__(self, *, timeout: float = 30.0, program: str = "cred-helper") -> None:
+        self._timeout = timeout
+        self._program = program
+
+    def get_token(
+        self,
+        account: str | None = None,
+        *,
+        token_type: str | None = None,
+        audience: str | None = None,
+        scope: Sequence[str] = (),
+        min_validity: float | None = None,
+    ) -> Token:
+        """A token that is fresh: of ``account`` (``provider`` or ``provider/label``), else of the default one.
+
+        ``token_type`` is ``access`` or ``id``; ``min_validity`` says for how many seconds it has to be good.
+        Raises :class:`CredHelperError` with what to do.
+        """
+        params: dict[str, Any] = {"deadline": max(1, math.ceil(self._timeout))}
+        if account is not None:
+            params["account"] = account
+        if token_type is not None:
+            params["token_type"] = token_type
+        if audience is not None:
+            params["audience"] = audience
+        if scope:
+            params["scope"] = list(scope)
+        if min_validity is not None:
+            params["min_validity"] = math.ceil(min_validity)
+        return Token._from_answer(self._ask("token.get", params))
+
+    def reject(self, token: Token | str, *, account: str | None = None) -> Rejection:
+        """Reports a token that a server refused: it is refreshed, once, for everybody.
+
+        Only ever for a 401: a 403 or a 429 is no fault of the token.
+        """
+        if isinstance(token, Token):
+            return self.reject(token.secret, account=account or token.account)
+        params = {"token": token} if account is None else {"token": token, "account": account}
+        answer = self._ask("token.reject", params)
+        return Rejection(outcome=str(answer["outcome"]), account=answer.get("account"))
+
+    def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
+        # The agent keeps the time and says why there is no token yet: so long it has for that.
+        timeout = self._timeout + 2
+        if hasattr(socket, "AF_UNIX"):
+            return _agent.ask(method, params, timeout=timeout, program=self._program)
+        by_command = _command.get_token if method == "token.get" else _command.reject
+        return by_command(params, timeout=timeout, program=self._program)
