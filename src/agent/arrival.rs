@@ -30,7 +30,7 @@ impl Job {
     /// Asks once.
     async fn ask(&self, http: &Http, clock: &dyn Clock) -> Result<Granted, Failure> {
         let Self { variant, stored: _, record, provider, client, means } = self;
-        let (token_endpoint, issuer) = (record.token_endpoint.as_str(), record.issuer.as_deref());
+        let (token_endpoint, issuer) = (provider.endpoint_now(&record.token_endpoint), record.issuer.as_deref());
         let audience = variant.audience.as_deref();
         match means {
             Means::Refresh(refresh_token) => {

@@ -249,8 +249,9 @@ pub(super) fn notice(provider: &Provider) -> Option<Notice> {
 }
 
 fn summary(name: &str, origin: &str, provider: &Provider) -> ProviderSummary {
-    let discovered = provider.issuer.is_some();
+    let discovered = provider.issuer.is_some() && provider.discovery;
     let code = discovered || provider.authorization_endpoint.is_some();
+    let code = code && (!provider.redirect.needs_secret || provider.client.secret.is_some());
     let flows = [
         ("browser", code && provider.redirect.loopback),
         ("paste", code && (provider.redirect.loopback || provider.redirect.page.is_some())),

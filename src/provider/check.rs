@@ -109,6 +109,12 @@ impl Provider {
         Ok(())
     }
 
+    /// Where a login that was made at this token endpoint is renewed: there, unless its provider has moved since.
+    pub fn endpoint_now<'a>(&'a self, made_at: &'a str) -> &'a str {
+        let moved = self.other_token_endpoints.iter().any(|other| other == made_at);
+        self.token_endpoint.as_deref().filter(|_| moved).unwrap_or(made_at)
+    }
+
     /// Whether its endpoints are all here, so that no issuer has to be asked.
     pub fn has_its_endpoints(&self) -> bool {
         let person = self.authorization_endpoint.is_some() || self.device_authorization_endpoint.is_some();

@@ -84,6 +84,26 @@ fn a_token_that_was_used_elsewhere_ends_the_login() {
 }
 
 #[test]
+fn a_login_follows_its_provider_to_a_new_token_endpoint() {
+    let site = gitlab();
+    let play = Play::new("gitlab", &site, "client.id = 'app'\n");
+    play.log_in(&["gitlab"]);
+    let (old, new) = (site.url("/token"), site.url("/token").replace("127.0.0.1", "localhost"));
+    let moved = |others: &str| {
+        play.home.configure(&format!(
+            "[providers.gitlab]\npreset = 'gitlab'\nissuer = '{}'\ntoken_endpoint = '{new}'\n\
+             other_token_endpoints = [{others}]\n",
+            site.url("")
+        ));
+        play.home.ok(&["agent", "stop"]);
+        play.home.ok(&["refresh", "gitlab"]);
+        site.asked("/token").last().unwrap().header("host").split(':').next().unwrap().to_owned()
+    };
+    assert_eq!(moved(""), "127.0.0.1", "an old login's token goes nowhere that its provider doesn't vouch for");
+    assert_eq!(moved(&format!("'{old}'")), "localhost");
+}
+
+#[test]
 fn each_host_is_an_account_of_its_own() {
     let home = Home::with_vault();
     let login = home.run(&["login", "gitlab", "--host", "git.example.com"]);
