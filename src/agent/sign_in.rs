@@ -103,7 +103,7 @@ impl Agent {
         let configured = &named.provider.client;
         let id = start.client_id.clone().or_else(|| configured.id.clone());
         let id = id.or_else(|| before.as_ref().map(|record| record.client_id.clone()));
-        let id = id.or_else(|| (!named.provider.grant.needs_client()).then(String::new)).ok_or_else(|| {
+        let id = id.or_else(|| (!named.provider.needs_client()).then(String::new)).ok_or_else(|| {
             let how = named.provider.registration.as_deref();
             let how = how.unwrap_or("register a native application there and give its identifier with --client-id");
             let name = named.provider_name.as_ref().unwrap_or(&named.name);
@@ -166,6 +166,9 @@ impl Agent {
     }
 
     async fn save(self: &Arc<Self>, login: NewLogin, replace: bool) -> Result<SignedIn, Error> {
+        if login.authorized.is_key {
+            return self.save_key(login).await;
+        }
         let (named, name) = (login.named.clone(), login.account.clone());
         let record = self.record(login);
         fault::point("login.keep");
@@ -190,6 +193,33 @@ impl Agent {
             Ok(record) => Ok(self.signed_in(&record, &named.provider, before.is_some())),
             Err((error, record)) => Err(self.give_back(&named, record, error)),
         }
+    }
+
+    /// A login that ended in an API key: the key is kept, and nothing else.
+    async fn save_key(self: &Arc<Self>, login: NewLogin) -> Result<SignedIn, Error> {
+        let NewLogin { named, account, authorized, .. } = login;
+        fault::point("login.keep");
+        let lost = |error: Error| {
+            let why = format!(
+                "{account}: the key was made and could not be kept: {}; take it away at the provider",
+                error.message
+            );
+            Error { message: why, ..error }
+        };
+        let _pass = self.gate.enter_to_keep().await.map_err(|closed| lost(closed.into()))?;
+        let renewed = self.keep_key(&named, &account, authorized.tokens.access, None).await.map_err(lost)?;
+        fault::point("login.answer");
+        Ok(SignedIn {
+            account: account.to_string(),
+            identity: authorized.identity,
+            scope: Vec::new(),
+            expires_at: None,
+            refreshable: false,
+            grant: None,
+            api_key: true,
+            renewed,
+            persisted: !self.vault.is_in_memory(),
+        })
     }
 
     /// What can't be kept is given back.
@@ -273,7 +303,7 @@ impl Agent {
 
     fn record(&self, login: NewLogin) -> Record {
         let NewLogin { named, account, authorized, asked_scope, caller_secret } = login;
-        let Authorized { tokens, identity, endpoints, client, page: _ } = authorized;
+        let Authorized { tokens, identity, endpoints, client, is_key: _, page: _ } = authorized;
         let now = self.clock.now();
         // A secret from the configuration stays there; only the caller's own has no other place.
         let configured = named.provider.client.secret.is_some() && !caller_secret;
@@ -312,6 +342,7 @@ impl Agent {
             scope: record.tokens.scope.clone(),
             expires_at: record.tokens.expires_at,
             refreshable: renews_itself(record, provider),
+            api_key: false,
             grant: (!provider.grant.needs_person()).then(|| provider.grant.name().to_owned()),
             renewed,
             persisted: !self.vault.is_in_memory(),

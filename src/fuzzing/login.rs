@@ -43,7 +43,7 @@ pub(super) fn pastes(input: &[u8]) {
         ("http://127.0.0.1:4711/callback", false),
     ];
     for (redirect_uri, bare_code) in targets {
-        match paste::decode(&text, Expected { redirect_uri, state: &state, bare_code }) {
+        match paste::decode(&text, Expected { redirect_uri, state: &state, bare_code, state_in_path: false }) {
             Ok(redirected) => {
                 is_this_logins(&redirected);
                 assert!(redirected.state.as_ref().map_or(bare_code, |claimed| claimed.matches(&state)));

@@ -12,6 +12,7 @@ use super::login::Redirect;
 use super::loopback::{Arrived, Expected, Loopback, Serving};
 use super::{
     Authorized, Endpoints, Failure, LoginChannel, LoginError, LoginEvent, LoginRequest, Paste, WaitingPage, identity,
+    key,
 };
 use crate::clock::Clock;
 use crate::ipc::message::login::Stage;
@@ -23,6 +24,7 @@ use crate::oauth::token_request::Parameters;
 use crate::provider::schema::ErrorClass;
 use crate::redact;
 use crate::secret::Secret;
+use crate::token::Identity;
 
 /// A login by authorization code, its endpoints known and its redirect chosen.
 pub(super) struct CodeLogin {
@@ -46,10 +48,16 @@ pub(super) async fn log_in(
     channel: LoginChannel,
 ) -> Result<Authorized, LoginError> {
     let provider = &login.request.provider;
-    let arrival = Arrival::find(&login).await.map_err(LoginError::Impossible)?;
-    let ties = Ties::new(arrival.redirect_uri(), &login.request.scope).map_err(no_random)?;
+    let mut arrival = Arrival::find(&login).await.map_err(LoginError::Impossible)?;
+    let mut ties = Ties::new(arrival.redirect_uri(), &login.request.scope).map_err(no_random)?;
+    let bare = provider.authorization.bare;
+    if bare {
+        arrival = arrival.tied_to(&ties.state);
+        ties.redirect_uri = arrival.redirect_uri();
+    }
     let expected = Expected {
         state: ties.state.duplicate(),
+        state_in_path: bare,
         issuer: login.endpoints.issuer.clone(),
         iss_promised: login.endpoints.iss_parameter,
         provider: provider.title.clone(),
@@ -83,11 +91,20 @@ impl Arrival {
             return Ok(Self::Page(page.clone()));
         }
         let name = account.split('/').next().unwrap_or_default();
-        let callbacks = callbacks.as_ref().filter(|_| redirect_port.is_none());
+        // The listener of all logins tells them apart by a state that such a server doesn't give back.
+        let shared = redirect_port.is_none() && !provider.authorization.bare;
+        let callbacks = callbacks.as_ref().filter(|_| shared);
         if let Some((callbacks, address)) = callbacks.and_then(|c| Some((c, c.address(provider, name)?))) {
             return Ok(Self::Callback(Arc::clone(callbacks), address));
         }
         Loopback::bind(&provider.redirect, *redirect_port).await.map(Self::Here)
+    }
+
+    fn tied_to(self, state: &Secret) -> Self {
+        match self {
+            Self::Here(loopback) => Self::Here(loopback.tied_to(state)),
+            other => other,
+        }
     }
 
     fn redirect_uri(&self) -> String {
@@ -124,6 +141,8 @@ fn announce(
         endpoint: endpoints.authorization.as_deref().unwrap_or_default(),
         client_id: &request.client.id,
         redirect_uri: &ties.redirect_uri,
+        redirect_parameter: request.provider.authorization.redirect_parameter.as_deref(),
+        bare: request.provider.authorization.bare,
         scope: &request.scope,
         state: &ties.state,
         code_challenge: &ties.pkce.challenge,
@@ -173,7 +192,8 @@ async fn wait(
 async fn pasted(login: &CodeLogin, ties: &Ties, pastes: &mut mpsc::UnboundedReceiver<Paste>) -> Redirected {
     // A provider that wants its state back shows `code#state`: a code without it was cut.
     let bare_code = login.redirect == Redirect::Page && !login.request.provider.token.send_state;
-    let expected = ExpectedPaste { redirect_uri: &ties.redirect_uri, state: &ties.state, bare_code };
+    let state_in_path = login.request.provider.authorization.bare;
+    let expected = ExpectedPaste { redirect_uri: &ties.redirect_uri, state: &ties.state, bare_code, state_in_path };
     while let Some(Paste { text, answer }) = pastes.recv().await {
         match paste::decode(&text.expose(), expected) {
             Ok(redirected) => {
@@ -247,6 +267,13 @@ async fn exchange(
         }
     };
     let provider = &*request.provider;
+    if let (Some(step), true) = (&provider.key, provider.authorization.bare) {
+        let parameters =
+            Parameters::default().with("code", &code.expose()).with("code_verifier", &ties.pkce.verifier.expose());
+        let tokens = key::redeem(http, clock, (provider, step), &endpoints.token, parameters).await?;
+        let (client, identity) = (request.client, Identity::default());
+        return Ok(Authorized { tokens, identity, endpoints, client, is_key: true, page: None });
+    }
     let state = provider.token.send_state.then(|| ties.state.expose());
     let parameters = Parameters::default()
         .with("grant_type", "authorization_code")
@@ -287,7 +314,7 @@ pub(super) async fn authorized(
         let found = identity::from_userinfo(http, userinfo, &tokens.access, subject, pointers).await;
         identity = identity::or(identity, found);
     }
-    Authorized { tokens, identity, endpoints, client: request.client, page: None }
+    Authorized { tokens, identity, endpoints, client: request.client, is_key: false, page: None }
 }
 
 fn mixed_up(reason: &'static str) -> LoginError {

@@ -1,9 +1,11 @@
 //! A login: finds the endpoints, chooses the flow (a grant without a person has none), and runs it.
 
+use std::sync::Arc;
+
 use super::authorization_code::{self, CodeLogin};
 use super::endpoints::endpoints;
 use super::{Authorized, Endpoints, LoginChannel, LoginError, LoginEvent, LoginRequest};
-use super::{device_code, unattended};
+use super::{WaitingPage, device_code, key, unattended};
 use crate::clock::Clock;
 use crate::ipc::message::login::{Flow, Stage};
 use crate::oauth::http::Http;
@@ -16,7 +18,7 @@ pub async fn log_in(
     request: LoginRequest,
     channel: LoginChannel,
 ) -> Result<Authorized, LoginError> {
-    if request.client.id.is_empty() && request.provider.grant.needs_client() {
+    if request.client.id.is_empty() && request.provider.needs_client() {
         return Err(LoginError::Impossible(no_client(&request.provider)));
     }
     if request.provider.issuer.is_some() {
@@ -28,10 +30,30 @@ pub async fn log_in(
         return unattended::log_in(http, clock, request, endpoints, channel).await;
     }
     let chosen = choose(request.flow, request.browser, &request.provider, &endpoints, request.client.secret.is_some());
-    match chosen.map_err(|why| LoginError::Impossible(format!("{}: {why}", request.provider.title)))? {
+    let chosen = chosen.map_err(|why| LoginError::Impossible(format!("{}: {why}", request.provider.title)))?;
+    let provider = Arc::clone(&request.provider);
+    let authorized = match chosen {
         Chosen::Device => device_code::log_in(http, clock, request, endpoints, channel).await,
         Chosen::Code(redirect) => {
             authorization_code::log_in(http, clock, CodeLogin { request, endpoints, redirect }, channel).await
+        }
+    };
+    key_of(http, clock, &provider, authorized?).await
+}
+
+/// Where a login ends in a key: makes it. The browser hears how that went.
+async fn key_of(
+    http: &Http,
+    clock: &dyn Clock,
+    provider: &Provider,
+    mut authorized: Authorized,
+) -> Result<Authorized, LoginError> {
+    let page = authorized.page.take();
+    match key::make(http, clock, provider, authorized).await {
+        Ok(authorized) => Ok(Authorized { page, ..authorized }),
+        Err(failure) => {
+            page.into_iter().for_each(|page: WaitingPage| page.finish(Err(failure.to_string())));
+            Err(failure.into())
         }
     }
 }

@@ -23,7 +23,7 @@ use super::WaitingPage;
 use super::page::Page;
 use super::sockets::{accept, bind, is_taken};
 use crate::oauth::authorization::{self, Outcome, Redirected};
-use crate::oauth::redirect::{Knock, Refused, judge};
+use crate::oauth::redirect::{Knock, Refused, judge, judge_place};
 use crate::provider::schema::Redirect;
 use crate::secret::Secret;
 
@@ -47,6 +47,8 @@ pub(super) struct Loopback {
 /// What a redirect has to bring.
 pub(super) struct Expected {
     pub(super) state: Secret,
+    /// Whether the state is part of the path, and nowhere else.
+    pub(super) state_in_path: bool,
     pub(super) issuer: Option<String>,
     pub(super) iss_promised: bool,
     /// The provider's name for people.
@@ -84,6 +86,14 @@ impl Loopback {
              with --device or --redirect-port",
             named.join(" or ")
         ))
+    }
+
+    /// The same with the state in its path, for servers that give back nothing that they were sent.
+    pub(super) fn tied_to(mut self, state: &Secret) -> Self {
+        let tie = format!("/{}", &*state.expose());
+        self.path.push_str(&tie);
+        self.redirect_uri.push_str(&tie);
+        self
     }
 
     pub(super) fn redirect_uri(&self) -> &str {
@@ -200,7 +210,10 @@ impl Door {
             _ => None,
         };
         let knock = Knock { method: request.method().as_str(), host, path: uri.path(), query: uri.query() };
-        judge(knock, &self.authority, &self.path, &self.expected.state)
+        match self.expected.state_in_path {
+            true => judge_place(knock, &self.authority, &self.path),
+            false => judge(knock, &self.authority, &self.path, &self.expected.state),
+        }
     }
 
     /// The page for a request, which may be the redirect that ends the login.
@@ -218,7 +231,7 @@ impl Door {
 
     /// Hands the redirect to the login; the page of a code waits for how the login ends.
     async fn hand_over(&self, redirected: Redirected) -> Page {
-        let Expected { state: _, issuer, iss_promised, provider } = &self.expected;
+        let Expected { state: _, state_in_path: _, issuer, iss_promised, provider } = &self.expected;
         let wrong = authorization::check_issuer(issuer.as_deref(), *iss_promised, redirected.issuer.as_deref()).err();
         let at_once = match (&redirected.outcome, wrong) {
             (_, Some(reason)) => Some(Page::Failed(reason.to_owned())),

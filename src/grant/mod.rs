@@ -13,6 +13,7 @@ mod exchange;
 mod failure;
 mod identity;
 mod jwt_bearer;
+mod key;
 mod login;
 mod loopback;
 mod page;
@@ -213,6 +214,8 @@ pub struct Authorized {
     pub endpoints: Endpoints,
     /// The client used.
     pub client: Client,
+    /// Whether the access token is an API key, and all there is.
+    pub is_key: bool,
     /// The browser that is still waiting for its page; tell it how saving went.
     pub page: Option<WaitingPage>,
 }

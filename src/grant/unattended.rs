@@ -40,7 +40,7 @@ pub(super) async fn log_in(
     if tokens.scope.is_empty() {
         tokens.scope.clone_from(&request.scope);
     }
-    Ok(Authorized { tokens, identity, endpoints, client: request.client, page: None })
+    Ok(Authorized { tokens, identity, endpoints, client: request.client, is_key: false, page: None })
 }
 
 /// Asks once. A refresh token that comes with the answer is not kept: the grant itself is what renews.

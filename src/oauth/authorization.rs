@@ -18,6 +18,10 @@ pub struct AuthorizationRequest<'a> {
     pub client_id: &'a str,
     /// Where the person is sent back to.
     pub redirect_uri: &'a str,
+    /// What that parameter is called, where it isn't `redirect_uri`.
+    pub redirect_parameter: Option<&'a str>,
+    /// Whether redirect and code challenge are all that is sent.
+    pub bare: bool,
     /// The scopes asked for.
     pub scope: &'a [String],
     /// Ties the redirect to this login.
@@ -40,13 +44,17 @@ impl AuthorizationRequest<'_> {
         let standard = [
             ("response_type", Some("code")),
             ("client_id", Some(self.client_id)),
-            ("redirect_uri", Some(self.redirect_uri)),
+            (self.redirect_parameter.unwrap_or("redirect_uri"), Some(self.redirect_uri)),
             ("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty())),
             ("state", Some(&*state)),
             ("code_challenge", Some(self.code_challenge)),
             ("code_challenge_method", Some("S256")),
             ("nonce", nonce.as_deref()),
         ];
+        let standard = standard.map(|(name, value)| {
+            let bare = name.starts_with("code_challenge") || value == Some(self.redirect_uri);
+            (name, value.filter(|_| bare || !self.bare))
+        });
         let extra = self.parameters.iter().filter(|(name, _)| standard.iter().all(|(fixed, _)| fixed != name));
         url.query_pairs_mut()
             .extend_pairs(standard.iter().filter_map(|(name, value)| Some((name, (*value)?))))
@@ -147,6 +155,8 @@ mod tests {
             endpoint: "https://a.example/authorize?tenant=x#frag",
             client_id: "id",
             redirect_uri: "http://127.0.0.1:1/callback",
+            redirect_parameter: None,
+            bare: false,
             scope: &["a:b".into(), "openid".into()],
             state: &Secret::from("S".to_owned()),
             code_challenge: "C",
@@ -157,6 +167,13 @@ mod tests {
             request.url().expect("URL"),
             "https://a.example/authorize?tenant=x&response_type=code&client_id=id&redirect_uri=http%3A%2F%2F127.0.0.1\
              %3A1%2Fcallback&scope=a%3Ab+openid&state=S&code_challenge=C&code_challenge_method=S256&nonce=N&code=true"
+        );
+        let endpoint = "https://a.example/auth";
+        let bare = AuthorizationRequest { endpoint, redirect_parameter: Some("callback_url"), bare: true, ..request };
+        assert_eq!(
+            bare.url().expect("URL"),
+            "https://a.example/auth?callback_url=http%3A%2F%2F127.0.0.1%3A1%2Fcallback&code_challenge=C\
+             &code_challenge_method=S256&code=true"
         );
     }
 

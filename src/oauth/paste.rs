@@ -21,6 +21,8 @@ pub struct Expected<'a> {
     /// Whether a code may come without its state: only from a provider's page that shows no more than that. The code
     /// verifier still ties it to this login (RFC 9700 section 2.1.1).
     pub bare_code: bool,
+    /// Whether the state is part of the address's path, so that the address alone says whose it is.
+    pub state_in_path: bool,
 }
 
 /// Why a paste was refused; the login goes on waiting.
@@ -85,7 +87,7 @@ fn from_address(address: &str, expected: Expected<'_>) -> Result<Redirected, Pas
         return Err(PasteError::OtherAddress);
     }
     let redirected = authorization::decode(query).map_err(|_| PasteError::NotACode)?;
-    if redirected.state.is_none() { Err(PasteError::NoState) } else { Ok(redirected) }
+    if redirected.state.is_none() && !expected.state_in_path { Err(PasteError::NoState) } else { Ok(redirected) }
 }
 
 fn from_code(pasted: &str, expected: Expected<'_>) -> Result<Redirected, PasteError> {
@@ -120,7 +122,7 @@ mod tests {
 
     fn read(text: &str, redirect_uri: &str, bare_code: bool) -> Result<String, PasteError> {
         let state = Secret::from("STATE".to_owned());
-        let redirected = decode(text, Expected { redirect_uri, state: &state, bare_code })?;
+        let redirected = decode(text, Expected { redirect_uri, state: &state, bare_code, state_in_path: false })?;
         Ok(match redirected.outcome {
             Outcome::Code(code) => code.expose().to_owned(),
             Outcome::Error { error, .. } => format!("error {error}"),

@@ -35,6 +35,15 @@ pub enum Refused {
 /// Judges a request. The Host is checked because a web page can make a name of its own resolve to this machine (DNS
 /// rebinding).
 pub fn judge(knock: Knock<'_>, authority: &str, path: &str, state: &Secret) -> Result<Redirected, Refused> {
+    let redirected = judge_place(knock, authority, path)?;
+    match &redirected.state {
+        Some(claimed) if claimed.matches(state) => Ok(redirected),
+        _ => Err(Refused::OtherLogin),
+    }
+}
+
+/// The same where the state is part of the path, which nobody else knows.
+pub fn judge_place(knock: Knock<'_>, authority: &str, path: &str) -> Result<Redirected, Refused> {
     let host = knock.host.is_some_and(|host| {
         host.eq_ignore_ascii_case(authority) || authority.strip_suffix(":80").is_some_and(|bare| bare == host)
     });
@@ -44,9 +53,5 @@ pub fn judge(knock: Knock<'_>, authority: &str, path: &str, state: &Secret) -> R
     if knock.method != "GET" {
         return Err(Refused::Method);
     }
-    let redirected = authorization::decode(knock.query.unwrap_or("")).map_err(|_| Refused::NotARedirect)?;
-    match &redirected.state {
-        Some(claimed) if claimed.matches(state) => Ok(redirected),
-        _ => Err(Refused::OtherLogin),
-    }
+    authorization::decode(knock.query.unwrap_or("")).map_err(|_| Refused::NotARedirect)
 }

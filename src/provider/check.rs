@@ -65,7 +65,8 @@ impl Provider {
             ("redirect.page", &self.redirect.page),
         ];
         let second = self.second_step.as_ref().map(|step| step.url.clone());
-        let mut urls = urls.into_iter().chain([("second_step.url", &second)]);
+        let key = self.key.as_ref().and_then(|step| step.url.clone());
+        let mut urls = urls.into_iter().chain([("second_step.url", &second), ("key.url", &key)]);
         let open = urls.clone().find(|(_, url)| url.as_deref().is_some_and(|url| url.contains(['{', '}'])));
         if let Some((field, _)) = open {
             return Err(ProviderError::Open(field));
@@ -99,6 +100,9 @@ impl Provider {
         if signs != key.is_some() || key.as_ref().is_some_and(|file| !file.is_absolute()) {
             return Err(ProviderError::SigningKey);
         }
+        if self.key.as_ref().is_some_and(|step| !step.pointer.starts_with('/')) {
+            return Err(ProviderError::Pointer("key"));
+        }
         if let Some(step) = &self.second_step {
             let optional = [&step.expires_at, &step.expires_in, &step.refresh_in, &step.api_base];
             let mut pointers = optional.into_iter().flatten().chain([&step.token]);
@@ -119,6 +123,11 @@ impl Provider {
     pub fn has_its_endpoints(&self) -> bool {
         let person = self.authorization_endpoint.is_some() || self.device_authorization_endpoint.is_some();
         self.token_endpoint.is_some() && (person || !self.grant.needs_person())
+    }
+
+    /// Whether its server has to know the client.
+    pub fn needs_client(&self) -> bool {
+        self.grant.needs_client() && !self.authorization.bare
     }
 
     /// Where the assertion or subject token of its grant comes from, for a grant that has one.

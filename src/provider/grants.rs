@@ -116,6 +116,21 @@ pub struct SecondStep {
     pub errors: Vec<ErrorRule>,
 }
 
+/// What makes a login end in an API key, which is all that is kept of it.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct KeyStep {
+    /// Where the login's token makes a key; without it, the token endpoint gives one for the code.
+    #[serde(default)]
+    pub url: Option<String>,
+    /// Headers beside the usual ones of the request to `url`.
+    #[serde(default)]
+    pub headers: BTreeMap<String, String>,
+    /// Where the answer has the key: a JSON pointer (RFC 6901). It is needed; a table over a preset may leave it to that.
+    #[serde(default)]
+    pub pointer: String,
+}
+
 /// How a request is made.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
 pub enum Method {

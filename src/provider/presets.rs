@@ -12,6 +12,7 @@ pub struct Preset {
 /// Every preset, sorted by name.
 pub const PRESETS: &[Preset] = &[
     Preset { name: "anthropic", text: include_str!("presets/anthropic.toml") },
+    Preset { name: "anthropic-console", text: include_str!("presets/anthropic-console.toml") },
     Preset { name: "anthropic-wif", text: include_str!("presets/anthropic-wif.toml") },
     Preset { name: "github", text: include_str!("presets/github.toml") },
     Preset { name: "github-copilot", text: include_str!("presets/github-copilot.toml") },
@@ -20,6 +21,7 @@ pub const PRESETS: &[Preset] = &[
     Preset { name: "huggingface", text: include_str!("presets/huggingface.toml") },
     Preset { name: "microsoft", text: include_str!("presets/microsoft.toml") },
     Preset { name: "openai", text: include_str!("presets/openai.toml") },
+    Preset { name: "openrouter", text: include_str!("presets/openrouter.toml") },
 ];
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use super::api::{Api, Variables};
 pub use super::client::Client;
-pub use super::grants::{GrantType, Method, SecondStep, TokenSource};
+pub use super::grants::{GrantType, KeyStep, Method, SecondStep, TokenSource};
 
 /// One authorization server and how to use it.
 #[derive(Debug, Deserialize)]
@@ -66,6 +66,9 @@ pub struct Provider {
     /// What the login's token is shown for, where the API takes another one.
     #[serde(default)]
     pub second_step: Option<SecondStep>,
+    /// What makes a login end in an API key.
+    #[serde(default)]
+    pub key: Option<KeyStep>,
     /// The client registration.
     #[serde(default)]
     pub client: Client,
@@ -132,6 +135,13 @@ pub struct Redirect {
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Authorization {
+    /// The redirect's parameter, where it isn't called `redirect_uri`.
+    #[serde(default)]
+    pub redirect_parameter: Option<String>,
+    /// Whether redirect and code challenge are all that is sent: for servers that know no clients. The state is part of
+    /// the redirect's path then.
+    #[serde(default)]
+    pub bare: bool,
     /// Parameters beside the standard's.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,

@@ -179,6 +179,10 @@ fn sentence(signed_in: &SignedIn, title: Option<&str>) -> String {
         None => format!("The token {renews}."),
     };
     let memory = if signed_in.persisted { "" } else { " It is in the agent's memory only and ends with the agent." };
+    if signed_in.api_key {
+        let forget = format!("`cred-helper api-key remove {account}` forgets it");
+        return format!("Signed in to {provider}{who} (account {account}). Its API key is stored; {forget}.{memory}");
+    }
     let how = signed_in.grant.as_deref().map(|grant| format!(" by {}, without a browser", grant.replace('_', " ")));
     let how = how.unwrap_or_default();
     format!("Signed in to {provider}{who}{how} (account {account}). {token}{memory}")
@@ -213,6 +217,7 @@ mod tests {
             expires_at: Some(when::now() + Duration::from_secs(28_800)),
             refreshable: true,
             grant: None,
+            api_key: false,
             renewed: false,
             persisted: true,
         };

@@ -221,7 +221,8 @@ async fn a_redirect_has_to_name_its_issuer_where_the_server_promises_it() {
     let state = Secret::from("STATE".to_owned());
     let pasted = |text: &str| {
         let redirect_uri = if text.contains("://") { "http://127.0.0.1:1/callback" } else { "https://as.example/code" };
-        paste::decode(text, ExpectedPaste { redirect_uri, state: &state, bare_code: false }).expect("this login's")
+        paste::decode(text, ExpectedPaste { redirect_uri, state: &state, bare_code: false, state_in_path: false })
+            .expect("this login's")
     };
     let cases = [
         (address.to_owned(), true, "doesn't name its issuer"),

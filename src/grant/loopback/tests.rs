@@ -14,6 +14,7 @@ pub(super) async fn listen(host: &str) -> (Serving, String, u16) {
     let authority = loopback.authority.clone();
     let expected = Expected {
         state: Secret::from(STATE.to_owned()),
+        state_in_path: false,
         issuer: Some("https://i.example".into()),
         iss_promised: false,
         provider: "Example".into(),

@@ -194,6 +194,9 @@ pub struct SignedIn {
     /// The grant, where no person signed in: `client_credentials`, `jwt_bearer` or `token_exchange`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<String>,
+    /// Whether it ended in an API key, which is what is kept.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub api_key: bool,
     /// Whether an account of that name was there before.
     pub renewed: bool,
     /// Whether it is kept on disk; false in a vault of memory only.

@@ -1,6 +1,7 @@
 //! Every preset at a server on this machine that behaves as its provider documents, quirks included, and checks what it is
 //! sent. One file per provider.
 
+mod anthropic_console;
 mod anthropic_wif;
 mod github;
 mod github_copilot;
@@ -10,6 +11,7 @@ mod huggingface;
 mod inheritance;
 mod microsoft;
 mod openai;
+mod openrouter;
 mod play;
 mod portals;
 mod site;

@@ -46,6 +46,7 @@ impl Play {
         .collect();
         urls.extend(&filled.other_token_endpoints);
         urls.extend(filled.second_step.as_ref().map(|step| &step.url));
+        urls.extend(filled.key.as_ref().and_then(|step| step.url.as_ref()));
         for url in urls {
             assert!(url.starts_with(&site.url("")), "{preset}: {url} is not on this machine");
         }

@@ -136,7 +136,7 @@ fn read(stream: TcpStream) -> Option<(TcpStream, Asked)> {
     let (path, query) = target.split_once('?').unwrap_or((&target, ""));
     let mut parameters: HashMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
     match headers.get("content-type").map(String::as_str) {
-        Some("application/json") => {
+        Some("application/json") if !body.is_empty() => {
             let object: serde_json::Map<String, Value> = serde_json::from_slice(&body).ok()?;
             parameters.extend(object.into_iter().map(|(name, value)| (name, value.as_str().unwrap_or("").to_owned())));
         }
