@@ -44,6 +44,7 @@
 //! |---|---|---|
 //! | [`secret`] [`token`] [`expiry`] [`account`] [`clock`] [`redact`] `panics` [`paths`] [`version`] `html` `residue` | the vocabulary | nothing |
 //! | `fault` | steps at which tests kill, stop or fail the agent; nothing in a release | nothing |
+//! | `import` | other programs' files: opened with care, decoded, their tokens found; for client and agent | `ipc`'s messages |
 //! | [`ipc`] | what client and agent agree on: messages, frames, transport, client, server, start | vocabulary |
 //! | `cli` | the command line: arguments, output, one file per command | `ipc`'s light half |
 //! | `oauth` | the RFCs, one file per RFC or endpoint; `http.rs` alone names the HTTP crate | vocabulary |
@@ -83,6 +84,8 @@ pub mod fuzzing;
 pub mod grant;
 #[cfg(feature = "agent")]
 mod html;
+#[cfg(any(feature = "formats", feature = "cli"))]
+pub mod import;
 pub mod ipc;
 #[cfg(feature = "formats")]
 pub mod oauth;

@@ -4,6 +4,8 @@ use super::quotes_nothing;
 use crate::cli::project;
 use crate::config::Config;
 use crate::expiry;
+use crate::import::{Document, Pointers};
+use crate::ipc::message::import::ImportFormat;
 use crate::ipc::owner;
 use crate::provider::{Provider, Template};
 
@@ -34,6 +36,38 @@ pub(super) fn presets(input: &[u8]) {
     }
     let provider = Provider::from_issuer(text);
     assert_eq!(provider.issuer.as_deref(), Some(text));
+}
+
+pub(super) fn imports_json(input: &[u8]) {
+    imports(input, ImportFormat::Json);
+}
+
+pub(super) fn imports_toml(input: &[u8]) {
+    imports(input, ImportFormat::Toml);
+}
+
+pub(super) fn imports_yaml(input: &[u8]) {
+    imports(input, ImportFormat::Yaml);
+}
+
+/// Whatever is taken, a header can carry, and a time is one.
+fn imports(input: &[u8], format: ImportFormat) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    let document = match Document::parse(text, format) {
+        Ok(document) => document,
+        Err(error) => return quotes_nothing(error),
+    };
+    let found = match Pointers::usual(&document).and_then(|pointers| pointers.read(&document)) {
+        Ok(found) => found,
+        Err(error) => return quotes_nothing(error),
+    };
+    let tokens = [Some(&found.access_token), found.refresh_token.as_ref(), found.client_secret.as_ref()];
+    for token in tokens.into_iter().flatten() {
+        let token = token.expose();
+        assert!(!token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));
+    }
+    assert!(found.expires_at.is_none_or(|at| at.0 > 0));
+    assert!(found.scope.is_sorted() && found.scope.iter().all(|scope| !scope.contains(char::is_whitespace)));
 }
 
 /// One key and no other.

@@ -10,6 +10,7 @@ pub mod api_key;
 pub mod audit;
 pub mod error;
 pub mod event;
+pub mod import;
 pub mod login;
 pub mod provider;
 pub mod token;
