@@ -49,6 +49,9 @@ pub const POINTS: &[&str] = &[
     "login.answer",
     // A key is in memory alone.
     "api_key.keep",
+    // An imported login is in memory alone; it is safe, and its refresh token not yet redeemed.
+    "import.keep",
+    "import.kept",
     // The record is gone; the server does not know yet.
     "logout.revoke",
     // The HTTP door's file is written, and put in its place.

@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use cred_helper::ipc::message::{
-    Error, Method, Notification, Request, Response, account, agent, api_key, audit, event, login, provider, token,
-    vault,
+    Error, Method, Notification, Request, Response, account, agent, api_key, audit, event, import, login, provider,
+    token, vault,
 };
 use serde_json::Value;
 
@@ -43,6 +43,8 @@ fn table() -> Vec<(&'static str, RoundTrip)> {
         method::<account::SetDefault>(),
         method::<account::RenameAccount>(),
         method::<account::TrustProject>(),
+        method::<import::ImportAccount>(),
+        method::<import::ExportAccount>(),
         method::<login::StartLogin>(),
         method::<login::PasteCode>(),
         method::<login::CancelLogin>(),

@@ -11,6 +11,7 @@ use std::time::Duration;
 use super::fingerprint;
 use crate::account::AccountName;
 use crate::clock::{Moment, Timestamp};
+use crate::import::Stamp;
 use crate::ipc::message::Error;
 use crate::ipc::message::account::Problem;
 use crate::ipc::message::token::AuthMethod;
@@ -116,6 +117,10 @@ pub(super) struct Account {
     pub(super) granted: Moment,
     /// When (on the boot clock) a refused token last made it refresh.
     pub(super) rejected_at: Option<Duration>,
+    /// The state of the file that it was imported from, as it was last read.
+    pub(super) seen: Option<Stamp>,
+    /// Why that file could not be read then.
+    pub(super) unread: Option<String>,
     /// Access tokens that were replaced lately.
     pub(super) replaced: VecDeque<Fingerprint>,
     /// Held during an exchange: one at a time for each grant.
@@ -151,6 +156,8 @@ impl Account {
             answer_lost: false,
             unsent: false,
             rejected_at: None,
+            seen: None,
+            unread: None,
             replaced: VecDeque::new(),
             exchange: Arc::default(),
             write: Arc::default(),
@@ -190,7 +197,7 @@ impl Account {
 
     /// Whether the exchange that made it also renews it.
     pub(super) fn renews_by_grant(&self) -> bool {
-        !self.provider.grant.needs_person()
+        !self.provider.grant.needs_person() && self.record.imported.is_none()
     }
 
     /// What programs get who want nothing in particular is newer than what was refused: it is tried.

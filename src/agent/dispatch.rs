@@ -12,6 +12,7 @@ use crate::ipc::message::agent::{AgentStatus, Doctor, Hello, RestartAgent, StopA
 use crate::ipc::message::api_key::{RemoveApiKey, SetApiKey};
 use crate::ipc::message::audit::ReadAudit;
 use crate::ipc::message::event::{Change, Event, Subscribe};
+use crate::ipc::message::import::{ExportAccount, ImportAccount};
 use crate::ipc::message::login::{CancelLogin, Logout, PasteCode, StartLogin};
 use crate::ipc::message::provider::{ListProviders, ShowProvider};
 use crate::ipc::message::token::{GetToken, RefreshToken, RejectToken};
@@ -24,6 +25,7 @@ use crate::version;
 
 /// Methods that change what is kept: they run to their end whether or not their caller waits for it.
 const CHANGES: &[&str] = &[
+    ExportAccount::NAME,
     Logout::NAME,
     SetApiKey::NAME,
     RemoveApiKey::NAME,
@@ -43,6 +45,8 @@ const USES: &[&str] = &[
     RejectToken::NAME,
     RefreshToken::NAME,
     StartLogin::NAME,
+    ImportAccount::NAME,
+    ExportAccount::NAME,
     Logout::NAME,
     SetApiKey::NAME,
     RemoveApiKey::NAME,
@@ -129,6 +133,8 @@ impl Agent {
             RejectToken::NAME => run(params, |reject| agent.reject(reject, asking)).await,
             RefreshToken::NAME => run(params, |refresh| agent.refresh(refresh, asking)).await,
             StartLogin::NAME => run(params, |start| agent.start_login(start, &notifier, asking)).await,
+            ImportAccount::NAME => run(params, |import| agent.import(import, asking)).await,
+            ExportAccount::NAME => run(params, |export| agent.export(export, asking)).await,
             PasteCode::NAME => run(params, |paste| agent.paste(paste)).await,
             CancelLogin::NAME => run(params, async |cancel: CancelLogin| agent.cancel_login(&cancel)).await,
             Logout::NAME => run(params, |logout| agent.logout(logout, asking)).await,

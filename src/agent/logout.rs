@@ -79,7 +79,7 @@ impl Agent {
     }
 
     /// Takes a login out of the vault and the table. An exchange under way finds it gone and gives back what it got.
-    async fn forget(self: &Arc<Self>, incarnation: u64) -> Result<Option<Account>, Error> {
+    pub(super) async fn forget(self: &Arc<Self>, incarnation: u64) -> Result<Option<Account>, Error> {
         let account = self.take_out(incarnation).await?;
         if let Some(account) = &account {
             let name = &account.record.account;
@@ -105,6 +105,10 @@ impl Agent {
         let name = record.account.to_string();
         if account.barred == Some(Barred::Foreign) {
             let message = Some("not revoked: it may be in use where the vault came from".to_owned());
+            return LoggedOutAccount { account: name, revocation: Revocation::Unsupported, message, api_key: None };
+        }
+        if let Some(imported) = record.read_only() {
+            let message = Some(format!("not revoked: the login is {}'s, and goes on there", imported.source.shown()));
             return LoggedOutAccount { account: name, revocation: Revocation::Unsupported, message, api_key: None };
         }
         let Some(endpoint) = &record.revocation_endpoint else {

@@ -242,7 +242,7 @@ impl Agent {
         account.unwritten = Some(Problem { kind, message, since, retry_at: None });
     }
 
-    fn install(self: &Arc<Self>, incarnation: u64, record: Arc<Record>, written: Option<u64>) {
+    pub(super) fn install(self: &Arc<Self>, incarnation: u64, record: Arc<Record>, written: Option<u64>) {
         let mut table = self.table();
         if let Some(account) = table.get_mut(incarnation) {
             account.persisted = written.is_some();

@@ -19,7 +19,7 @@ use super::failures::{barred_error, dead_error, lasting};
 use super::gate::{Closed, Pass};
 use super::persist::Kept;
 use super::resolve::login_hint;
-use super::{Agent, fingerprint, single_flight};
+use super::{Agent, fingerprint, reread, single_flight};
 use crate::clock::Moment;
 use crate::fault;
 use crate::grant::{Client, Granted, SigningKey};
@@ -176,6 +176,9 @@ impl Agent {
         }
         if let Some(dead) = &account.record.dead {
             return Err(dead_error(account, &dead.message));
+        }
+        if let Some(imported) = account.record.read_only() {
+            return Err(reread::not_renewed(account, imported, variant));
         }
         let means = match &account.record.tokens.refresh {
             Some(refresh) => Means::Refresh(refresh.duplicate()),

@@ -55,6 +55,9 @@ impl Agent {
             }
             Refused::Current(login, account, variant) => {
                 asking.about(&account);
+                if self.reread(login).await {
+                    return Ok(Rejection { account: Some(account), outcome: RejectOutcome::AlreadyReplaced });
+                }
                 asking.outcome(Outcome::Refreshed);
                 let usual = variant.is_usual();
                 let flight = self.renew(login, variant);

@@ -100,6 +100,7 @@ impl Agent {
     /// The client: the caller's, the provider's, or the one that the account was made with before.
     fn login_client(&self, start: &StartLogin, named: &Named, account: &AccountName) -> Result<Client, Error> {
         let before = self.table().named(account).map(|account| Arc::clone(&account.record));
+        let before = before.filter(|record| record.read_only().is_none());
         let configured = &named.provider.client;
         let id = start.client_id.clone().or_else(|| configured.id.clone());
         let id = id.or_else(|| before.as_ref().map(|record| record.client_id.clone()));
@@ -287,7 +288,7 @@ impl Agent {
         }
     }
 
-    fn enter(&self, mut account: Account) -> Arc<Record> {
+    pub(super) fn enter(&self, mut account: Account) -> Arc<Record> {
         let record = Arc::clone(&account.record);
         let now = self.clock.moment();
         account.used = Some(now);
@@ -331,11 +332,12 @@ impl Agent {
             used_at: Some(now),
             dead: None,
             fallback: None,
+            imported: None,
             default_since: None,
         }
     }
 
-    fn signed_in(&self, record: &Record, provider: &Provider, renewed: bool) -> SignedIn {
+    pub(super) fn signed_in(&self, record: &Record, provider: &Provider, renewed: bool) -> SignedIn {
         SignedIn {
             account: record.account.to_string(),
             identity: record.identity.clone(),

@@ -63,7 +63,7 @@ impl Agent {
             identity: record.identity.clone(),
             scope: record.tokens.scope.clone(),
             issuer: record.issuer.clone(),
-            client_id: Some(record.client_id.clone()),
+            client_id: Some(record.client_id.clone()).filter(|id| !id.is_empty()),
             expires_at: ends_at(account, self.clock.moment()),
             refreshable: renews_itself(record, &account.provider),
             id_token: record.tokens.id.is_some(),
@@ -71,6 +71,7 @@ impl Agent {
             refresh_at: self.schedule.of(record.incarnation).map(|at| self.wall_at(at)),
             persisted: account.persisted && kept,
             answer_lost: account.answer_lost,
+            imported: record.imported.clone(),
             problem: barred(account).or(died).or_else(|| account.unwritten.clone()).or_else(|| account.problem.clone()),
             ..plain(account)
         }
@@ -122,6 +123,7 @@ fn plain(account: &Account) -> AccountStatus {
         refresh_at: None,
         persisted: true,
         answer_lost: false,
+        imported: None,
         problem: None,
         method: AuthMethod::Oauth,
         fallback_since: None,

@@ -70,6 +70,7 @@ impl Agent {
         asking: &Asking,
         deadline: Instant,
     ) -> Result<Token, Error> {
+        self.reread(incarnation).await;
         let (variant, found) = self.find(incarnation, get)?;
         asking.outcome(Outcome::Cached);
         let valid = match found {
@@ -178,6 +179,7 @@ impl Agent {
             self.admit_refresh(account, asking)?;
             (account.record.incarnation, account.record.rotation, account.usual())
         };
+        self.reread(incarnation).await;
         asking.outcome(Outcome::Refreshed);
         self.forgive(incarnation);
         let flight = self.renew(incarnation, usual);
@@ -252,6 +254,7 @@ impl Agent {
         let times = times(account, variant, get.token_type).filter(|_| ends);
         let expires_at = times.and_then(|times| Some(now.wall - times.age(now)? + times.lifetime));
         let variables = self.variables(&account.provider, &account.record.account, get, &[Source::Login]);
+        let unread = account.unread.as_ref().map(|why| format!("{}: {why}", account.record.account));
         let warning = (!account.persisted).then(|| {
             format!(
                 "{}: the disk refuses to keep this login's newest state; see `cred-helper status`",
@@ -264,7 +267,7 @@ impl Agent {
             kind: get.token_type,
             token_type: token_type.clone(),
             method: AuthMethod::Oauth,
-            source: "login".to_owned(),
+            source: account.record.read_only().map_or("login", |_| "import").to_owned(),
             fallback_since: None,
             fallback_reason: None,
             expires_at,
@@ -276,7 +279,7 @@ impl Agent {
             identity: account.record.identity.display().map(str::to_owned),
             min_validity_met: met,
             persisted: account.persisted,
-            warning,
+            warning: warning.or(unread),
             environment: variables::names(&variables),
             variables,
         })

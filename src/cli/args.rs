@@ -5,6 +5,7 @@
 mod agent;
 mod api_key;
 mod exec;
+mod import;
 mod log;
 mod login;
 mod token;
@@ -17,6 +18,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use agent::{AgentCommand, ConfigCommand};
 pub use api_key::ApiKeyCommand;
 pub use exec::ExecArgs;
+pub use import::{ExportArgs, ExportFormat, FileFormat, ImportArgs, MapField};
 pub use log::LogArgs;
 pub use login::{LoginArgs, LogoutArgs};
 pub use token::{Format, GetTokenArgs, RefreshArgs, RejectArgs};
@@ -56,6 +58,10 @@ pub enum Command {
     /// Keep API keys beside the logins, for where those can't answer
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    /// Bring in a login that another program made
+    Import(ImportArgs),
+    /// Print an access token with its times, for another program
+    Export(ExportArgs),
     /// Show every account, how long its token lasts and what is wrong
     Status(StatusArgs),
     /// List, show, rename accounts and choose the default one

@@ -18,7 +18,9 @@ mod connect;
 mod demo;
 mod doctor;
 mod exec;
+mod export;
 mod get_token;
+mod import;
 mod lock;
 mod log;
 mod login;
@@ -73,6 +75,8 @@ fn dispatch(Cli { no_start, command }: Cli) -> Result<(), Failure> {
         Command::Login(args) => login::run(&connect, &args),
         Command::Logout(args) => logout::run(&connect, &args),
         Command::ApiKey(command) => api_key::run(&connect, &command),
+        Command::Import(args) => import::run(&connect, &args),
+        Command::Export(args) => export::run(&connect, &args),
         Command::Status(args) => status::run(&connect, &args),
         Command::Account(command) => account::run(&connect, &command),
         Command::Refresh(args) => refresh::run(&connect, &args),

@@ -130,6 +130,14 @@ pub(super) fn problems(account: &AccountStatus) -> Vec<String> {
     if login_needed {
         lines.push(format!("To sign in again: cred-helper login {}", account.account));
     }
+    if let Some(imported) = &account.imported {
+        let from = imported.source.shown();
+        lines.push(match (imported.owned, &imported.source.path) {
+            (true, _) => format!("Taken over from {from}; it is renewed here."),
+            (false, Some(_)) => format!("Read from {from}, which renews it."),
+            (false, None) => format!("Imported from {from}; it cannot be renewed."),
+        });
+    }
     if account.answer_lost {
         lines.push("The answer to a refresh was lost; the same refresh token is being tried again.".to_owned());
     }

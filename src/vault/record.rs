@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::account::AccountName;
 use crate::clock::{Moment, Timestamp};
+use crate::ipc::message::import::ImportedFrom;
 use crate::secret::{self, Secret};
 use crate::token::{ClientAuthentication, Identity, TokenSet};
 
@@ -84,6 +85,9 @@ pub struct Record {
     /// Servers refuse this login's tokens, and the account's API key answers.
     #[serde(default)]
     pub fallback: Option<Fallback>,
+    /// Where it was imported from, where no login here made it.
+    #[serde(default)]
+    pub imported: Option<ImportedFrom>,
     /// Set when it is made the default account; the latest wins.
     #[serde(default)]
     pub default_since: Option<u64>,
@@ -155,6 +159,7 @@ impl Record {
             used_at: None,
             dead: None,
             fallback: None,
+            imported: None,
             default_since: None,
         }
     }
@@ -162,6 +167,11 @@ impl Record {
     /// Whether it is an API key.
     pub fn is_api_key(&self) -> bool {
         self.kind == RecordKind::ApiKey
+    }
+
+    /// Where another program's login is, that is only read here.
+    pub fn read_only(&self) -> Option<&ImportedFrom> {
+        self.imported.as_ref().filter(|imported| !imported.owned)
     }
 
     /// A second copy, to be changed and written; every field is named, so that a new one is not forgotten.
@@ -189,6 +199,7 @@ impl Record {
             used_at,
             dead,
             fallback,
+            imported,
             default_since,
         } = self;
         Self {
@@ -214,6 +225,7 @@ impl Record {
             used_at: *used_at,
             dead: dead.clone(),
             fallback: fallback.clone(),
+            imported: imported.clone(),
             default_since: *default_since,
         }
     }

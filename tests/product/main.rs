@@ -30,6 +30,7 @@ mod grants;
 #[cfg(target_os = "linux")]
 mod handovers;
 mod home;
+mod imports;
 mod keys;
 #[cfg(unix)]
 mod locks;

@@ -8,6 +8,7 @@ use crate::ipc::message::account::{RenameAccount, SetDefault, TrustProject};
 use crate::ipc::message::agent::{RestartAgent, StopAgent};
 use crate::ipc::message::api_key::{RemoveApiKey, SetApiKey};
 use crate::ipc::message::audit::{Entry, Outcome, Program};
+use crate::ipc::message::import::{ExportAccount, ImportAccount};
 use crate::ipc::message::login::{Logout, StartLogin};
 use crate::ipc::message::token::{GetToken, RefreshToken, RejectToken};
 use crate::ipc::message::vault::{AddSlot, Adopt, Lock, RemoveSlot, Reset, Unlock};
@@ -21,6 +22,8 @@ const LOGGED: &[&str] = &[
     RefreshToken::NAME,
     RejectToken::NAME,
     StartLogin::NAME,
+    ImportAccount::NAME,
+    ExportAccount::NAME,
     Logout::NAME,
     SetApiKey::NAME,
     RemoveApiKey::NAME,

@@ -27,7 +27,7 @@ use crate::secret::Secret;
 use conversation::Conversation;
 
 /// Notice, key slot and passphrase are three; more than that is a circle.
-const MAX_ATTEMPTS: usize = 8;
+pub(super) const MAX_ATTEMPTS: usize = 8;
 
 pub(super) fn run(connect: &Connect, args: &LoginArgs) -> Result<(), Failure> {
     let mut request = request(connect, args)?;
@@ -45,7 +45,9 @@ pub(super) fn run(connect: &Connect, args: &LoginArgs) -> Result<(), Failure> {
                 }
                 return Ok(());
             }
-            Err(CallError::Agent(error)) => settle(&mut client, &mut request, error, args)?,
+            Err(CallError::Agent(error)) => {
+                settle(&mut client, &mut request.accept_notice, error, args.accept_notice)?;
+            }
             Err(error) => return Err(error.into()),
         }
     }
@@ -53,10 +55,15 @@ pub(super) fn run(connect: &Connect, args: &LoginArgs) -> Result<(), Failure> {
 }
 
 /// Does what the agent wants done first; `Err` where that is not possible here.
-fn settle(client: &mut Client, request: &mut StartLogin, error: Error, args: &LoginArgs) -> Result<(), Failure> {
+pub(super) fn settle(
+    client: &mut Client,
+    accepted: &mut Option<String>,
+    error: Error,
+    accept_notice: bool,
+) -> Result<(), Failure> {
     match error.kind() {
-        ErrorKind::NoticeRequired if request.accept_notice.is_none() => {
-            request.accept_notice = Some(notice::accept(&error, args.accept_notice)?);
+        ErrorKind::NoticeRequired if accepted.is_none() => {
+            *accepted = Some(notice::accept(&error, accept_notice)?);
             Ok(())
         }
         _ => slot::settle(client, error),

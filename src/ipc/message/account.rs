@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::error::ErrorKind;
+use super::import::ImportedFrom;
 use super::token::AuthMethod;
 use super::{Done, Method, Repeated};
 use crate::clock::Timestamp;
@@ -89,6 +90,9 @@ pub struct AccountStatus {
     /// A refresh was sent and its answer never came: the same token is being tried again.
     #[serde(default)]
     pub answer_lost: bool,
+    /// Where it was imported from, if another program's login it was.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub imported: Option<ImportedFrom>,
     /// What is wrong, if anything is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub problem: Option<Problem>,

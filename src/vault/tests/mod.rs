@@ -106,6 +106,7 @@ fn record(refresh: &str) -> Record {
         used_at: None,
         dead: None,
         fallback: None,
+        imported: None,
         default_since: None,
     }
 }

@@ -49,6 +49,8 @@ pub(super) const ELSEWHERE: &[&str] = &[
     "agent stop",
     "api-key set",
     "demo",
+    "export",
+    "import",
     "lock",
     "login",
     "logout",

@@ -115,6 +115,7 @@ fn secrets_are_nowhere_but_where_they_are_the_answer() {
         said.keep_both(&arguments.join(" "), home.run(arguments));
     }
     tokens_in_the_wrong_place(&home, &first, &mut said);
+    other_programs_logins(&home, &first, &mut said);
     wire::misuse(&home, &first, &mut said);
     let opens_the_door = door::misuse(&home, &first, &mut said);
     server.set_redirect(RedirectBehaviour::Error("server_error".into(), format!("about {first}")));
@@ -147,6 +148,29 @@ fn log_in_with_secret(home: &Home, server: &Server, said: &mut Said) {
     said.keep_both("login with a secret", ended(login.wait_with_output().unwrap()));
 }
 
+/// Files with tokens, good and bad, and what is given away: the token is the answer, and standard error has none of it.
+fn other_programs_logins(home: &Home, token: &str, said: &mut Said) {
+    let file = home.path().join("tool.json");
+    let path = file.display().to_string();
+    for text in [
+        format!(r#"{{"access_token":"{token}","refresh_token":"{token}","expires_at":"{token}"}}"#),
+        format!(r#"{{"{token}":{{"access":"{token} "}},"x":{{"access":"{token}"}}}}"#),
+        format!(r#"{{"access_token":"{token}"#),
+        format!(r#"{{"access_token":"{token}","refresh_token":"{token}","scope":"a b"}}"#),
+    ] {
+        std::fs::write(&file, text).unwrap();
+        for more in [&["--dry-run"][..], &["--json"], &["--own"]] {
+            let arguments = [&["import", "github/tool", "--from", &path][..], more].concat();
+            said.keep_both(&arguments.join(" "), home.run(&arguments));
+        }
+    }
+    said.keep_both("status with an import", home.run(&["status", "--json"]));
+    std::fs::remove_file(&file).unwrap();
+    for arguments in [&["export"][..], &["export", "github/tool", "--force-refresh-token"]] {
+        said.keep(&format!("standard error of {arguments:?}"), home.run(arguments).stderr);
+    }
+}
+
 /// Each answer that names the error its own way.
 fn servers_that_fail(home: &Home, server: &Server, account: &str, said: &mut Said) {
     for behaviour in [
@@ -173,6 +197,7 @@ fn tokens_in_the_wrong_place(home: &Home, token: &str, said: &mut Said) {
     let mut wrong: Vec<_> = named.filter(|words| !elsewhere(&words[..words.len() - 1].join(" "))).collect();
     wrong.extend([vec![token], vec!["get-token", "--scope", token], vec!["get-token", "--audience", token]]);
     wrong.extend([vec!["get-token", "--format", token], vec!["login", "p", "--account", token, "--no-browser"]]);
+    wrong.extend([vec!["import", token], vec!["import", "github", "--from", token], vec!["export", token]]);
     wrong.extend([vec!["log", "--account", token], vec!["log", "--program", token], vec!["log", "--since", token]]);
     for arguments in wrong {
         let mut ended = home.run(&arguments);

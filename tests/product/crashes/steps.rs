@@ -64,6 +64,7 @@ fn operations() -> Vec<Operation> {
         Operation { begin: with_copilot, ..operation("second step", take_second_step, stepped) },
         Operation { begin: without_new, ..operation("login", |stage| stage.log_in(Some("new")), logged_in) },
         operation("login again", |stage| stage.log_in(None), |stage, _| all_is_well(stage)),
+        Operation { begin: lent, ..operation("import", take_over, taken_over) },
         Operation { begin: with_new, ..operation("logout", log_out, logged_out) },
         operation("slot add", add_slot, slot_added),
         Operation { begin: two_slots, ..operation("slot remove", remove_slot, slot_removed) },
@@ -236,6 +237,35 @@ fn logged_in(stage: &Stage, asked: &Asked) {
     let there = stage.accounts().contains(&stage.named("new"));
     assert!(there || !asked.done(), "a login that was confirmed is gone");
     assert!(!there || stage.works(&stage.named("new")));
+}
+
+/// Another program has a login, and its file lies here.
+fn lent(stage: &Stage) {
+    let imported = stage.named("imported");
+    if stage.accounts().contains(&imported) {
+        stage.home.ok(&["logout", &imported]);
+    }
+    stage.home.log_in(&stage.server, &["--account", "lent"]);
+    let lent = stage.home.json(&["export", &stage.named("lent"), "--force-refresh-token"]);
+    crate::imports::write_lent(&stage.home, &lent);
+    stage.home.ok(&["logout", &stage.named("lent")]);
+}
+
+fn take_over(stage: &Stage) -> Ended {
+    quietly(stage, &["import", &stage.named("imported"), "--from", "lent.json", "--own"])
+}
+
+fn taken_over(stage: &Stage, asked: &Asked) {
+    all_is_well(stage);
+    let imported = stage.named("imported");
+    if stage.accounts().contains(&imported) {
+        let well = stage.home.run(&["refresh", &imported]).code == 0 && stage.works(&imported);
+        assert!(well || asked.in_the_window(), "lost, killed after {:?}", asked.trace);
+        return;
+    }
+    assert!(!asked.done(), "an import that was confirmed is gone");
+    let again = stage.home.run(&["import", &imported, "--from", "lent.json", "--own"]);
+    assert_eq!(again.code, 0, "its token is still good: {}", again.stderr);
 }
 
 fn with_new(stage: &Stage) {
