@@ -14,6 +14,7 @@ pub const PRESETS: &[Preset] = &[
     Preset { name: "anthropic", text: include_str!("presets/anthropic.toml") },
     Preset { name: "anthropic-console", text: include_str!("presets/anthropic-console.toml") },
     Preset { name: "anthropic-wif", text: include_str!("presets/anthropic-wif.toml") },
+    Preset { name: "deepseek", text: include_str!("presets/deepseek.toml") },
     Preset { name: "github", text: include_str!("presets/github.toml") },
     Preset { name: "github-copilot", text: include_str!("presets/github-copilot.toml") },
     Preset { name: "gitlab", text: include_str!("presets/gitlab.toml") },

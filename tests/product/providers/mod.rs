@@ -3,6 +3,7 @@
 
 mod anthropic_console;
 mod anthropic_wif;
+mod deepseek;
 mod github;
 mod github_copilot;
 mod gitlab;
