@@ -29,6 +29,7 @@ mod lifecycle;
 mod logins;
 mod logout;
 pub mod memory;
+mod nearest;
 mod persist;
 mod providers;
 mod refresher;

@@ -1,13 +1,14 @@
-//! How a name finds an account: the named one, a provider's only one, the default, or the only one there is.
+//! How a name finds an account: the named one, a provider's only one or the one chosen there last, the default, or the
+//! only one there is.
 //!
 //! An account has a login, an API key, or both; both go by the same name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use super::accounts::{Account, Table};
+use super::nearest::nobody;
 use crate::account::AccountName;
 use crate::ipc::message::{Error, ErrorKind};
-use crate::redact;
 
 /// What an account has, by incarnation; at least one of the two.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,15 +71,20 @@ impl Table {
         {
             return Ok(found);
         }
+        if name.label().is_none()
+            && let Some(found) = self.chosen(&of_provider).and_then(|chosen| self.found(chosen))
+        {
+            return Ok(found);
+        }
         if name.label().is_none() && !of_provider.is_empty() {
             let names = texts(of_provider);
-            let message = format!("{name} has several accounts ({}): name one of them", names.join(", "));
+            let message = format!(
+                "{name} has several accounts ({}): name one, or set one with `cred-helper account default`",
+                names.join(", ")
+            );
             return Err(listing(ErrorKind::AmbiguousAccount, message, names));
         }
-        // A token pasted where a name belongs is a name of odd length: it is not repeated.
-        let (shown, hint) = (redact::server_text(asked), redact::server_text(&login_hint(&name)));
-        let message = format!("nobody is signed in as {shown}: run `cred-helper login {hint}`");
-        Err(listing(ErrorKind::LoginRequired, message, texts(self.account_names())).account(shown))
+        Err(nobody(asked, &name, texts(self.account_names())))
     }
 
     fn find_default_account(&self) -> Result<Found, Error> {
@@ -101,6 +107,12 @@ impl Table {
             names.join(", ")
         );
         Err(listing(ErrorKind::AmbiguousAccount, message, names))
+    }
+
+    /// The one of them whose login was made the default last.
+    fn chosen<'a>(&self, names: &[&'a AccountName]) -> Option<&'a AccountName> {
+        let chosen = names.iter().filter_map(|name| Some((self.named(name)?.record.default_since?, *name)));
+        chosen.max_by_key(|(since, _)| *since).map(|(_, name)| name)
     }
 
     /// What was made the default.

@@ -127,7 +127,7 @@ pub enum AccountCommand {
         #[arg(long)]
         json: bool,
     },
-    /// Make an account the one that is meant when none is named
+    /// Make an account the one that is meant when none, or its provider alone, is named
     Default {
         /// The account
         account: String,

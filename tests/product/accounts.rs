@@ -25,6 +25,24 @@ fn with_two_accounts_one_has_to_be_named_or_made_the_default() {
 }
 
 #[test]
+fn a_provider_with_two_labels_has_a_default_of_its_own() {
+    let (server, other) = (lasting_server(), lasting_server());
+    let home = Home::with_vault();
+    home.log_in(&server, &["--account", "work"]);
+    let work = super::tokens::account_of(&home, &server);
+    let provider = work.strip_suffix("/work").unwrap();
+    home.log_in(&server, &["--account", "home"]);
+    home.log_in(&other, &[]);
+    let unclear = home.run(&["get-token", provider]);
+    assert_eq!((unclear.code, unclear.stdout.as_str()), (12, ""), "{}", unclear.stderr);
+    assert!(unclear.stderr.contains(&format!("({provider}/home, {work})")), "{}", unclear.stderr);
+    home.ok(&["account", "default", &work]);
+    home.ok(&["account", "default", &super::tokens::account_of(&home, &other)]);
+    assert_eq!(home.ok(&["get-token", provider]), home.ok(&["get-token", &work]), "the last choice at that provider");
+    assert_eq!(home.token(), home.ok(&["get-token", &super::tokens::account_of(&home, &other)]));
+}
+
+#[test]
 fn a_renamed_account_keeps_its_login() {
     let server = lasting_server();
     let home = Home::with_vault();

@@ -14,6 +14,7 @@ fn every_mistake_has_its_own_answer() {
         (&["login", "anthropic", "--account", "a b", "--accept-notice"], 2, "letters, digits"),
         (&["login", "https://id.example.com"], 19, "--client-id"),
         (&["get-token", "no one"], 2, "account name"),
+        (&["get-token", "antropic"], 10, "did you mean `anthropic`?"),
         (&["get-token", "nobody"], 10, "cred-helper login nobody"),
         (&["get-token"], 10, "cred-helper login"),
         (&["logout"], 10, "nobody is signed in"),
