@@ -92,6 +92,11 @@ pub(super) fn about(duration: Duration) -> String {
     span(Duration::from_secs((seconds + unit / 2) / unit * unit))
 }
 
+/// How long a token lasts that was made a moment ago, and until when.
+pub(super) fn lasts(until: Timestamp) -> String {
+    format!("lasts {} (until {})", about(until.since(now())), local(until))
+}
+
 /// Minutes and seconds, for a countdown.
 pub(super) fn countdown(duration: Duration) -> String {
     format!("{}:{:02}", duration.as_secs() / 60, duration.as_secs() % 60)

@@ -179,7 +179,9 @@ fn sentence(signed_in: &SignedIn, title: Option<&str>) -> String {
     let account = &signed_in.account;
     let provider = title.unwrap_or_else(|| account.split('/').next().unwrap_or(account));
     let who = signed_in.identity.display().map(|who| format!(" as {who}")).unwrap_or_default();
-    let lasts = signed_in.expires_at.map(|at| format!("lasts {}", when::about(at.since(when::now()))));
+    let organization = &signed_in.identity.organization;
+    let organization = organization.as_ref().map(|name| format!(" of {name}")).unwrap_or_default();
+    let lasts = signed_in.expires_at.map(when::lasts);
     let renews = if signed_in.refreshable { "renews itself" } else { "cannot be renewed: log in again when it ends" };
     let token = match lasts {
         Some(lasts) => format!("The token {lasts} and {renews}."),
@@ -192,7 +194,7 @@ fn sentence(signed_in: &SignedIn, title: Option<&str>) -> String {
     }
     let how = signed_in.grant.as_deref().map(|grant| format!(" by {}, without a browser", grant.replace('_', " ")));
     let how = how.unwrap_or_default();
-    format!("Signed in to {provider}{who}{how} (account {account}). {token}{memory}")
+    format!("Signed in to {provider}{who}{organization}{how} (account {account}). {token}{memory}")
 }
 
 #[cfg(test)]
@@ -219,7 +221,11 @@ mod tests {
     fn the_end_says_who_where_and_how_long() {
         let mut signed_in = SignedIn {
             account: "anthropic".to_owned(),
-            identity: Identity { email: Some("me@example.org".to_owned()), ..Identity::default() },
+            identity: Identity {
+                email: Some("me@example.org".to_owned()),
+                organization: Some("Org".to_owned()),
+                ..Identity::default()
+            },
             scope: Vec::new(),
             expires_at: Some(when::now() + Duration::from_secs(28_800)),
             refreshable: true,
@@ -228,9 +234,13 @@ mod tests {
             renewed: false,
             persisted: true,
         };
+        let until = when::local(signed_in.expires_at.expect("an end"));
         assert_eq!(
             sentence(&signed_in, Some("Anthropic")),
-            "Signed in to Anthropic as me@example.org (account anthropic). The token lasts 8 h and renews itself."
+            format!(
+                "Signed in to Anthropic as me@example.org of Org (account anthropic). The token lasts 8 h (until {until}) \
+                 and renews itself."
+            )
         );
         signed_in.grant = Some("client_credentials".to_owned());
         let text = sentence(&signed_in, Some("Anthropic"));
