@@ -1,7 +1,5 @@
 //! `exec`: a command with tokens in its environment, and nothing of us left in its way.
 
-use std::process::Stdio;
-
 use cred_helper::demo::server::Server;
 
 use super::home::{Ended, Home, lasting_server, server};
@@ -105,6 +103,7 @@ fn a_short_token_is_said_once_and_not_where_quiet_is_asked_for() {
 #[test]
 fn the_command_takes_our_place_and_gets_every_signal_itself() {
     use std::os::unix::process::ExitStatusExt as _;
+    use std::process::Stdio;
     let server = lasting_server();
     let home = home_with_variables(&server);
     home.ok(&["agent", "stop"]);
