@@ -52,8 +52,18 @@ fn not_signed_in(provider: &ProviderSummary) -> (String, Tone) {
     }
 }
 
-/// Who, and how long the token lasts.
+/// The login, and whether there is an API key beside it or alone.
 fn state(account: &AccountStatus, now: Timestamp) -> (String, Tone) {
+    let (login, tone) = login(account, now);
+    match (&account.api_key, account.state) {
+        (None, _) => (login, tone),
+        (Some(_), AccountState::SignedOut) => ("API key stored".to_owned(), Tone::Good),
+        (Some(_), _) => (format!("{login}, API key stored"), tone),
+    }
+}
+
+/// Who, and how long the token lasts.
+fn login(account: &AccountStatus, now: Timestamp) -> (String, Tone) {
     let who = account.identity.display().map(|who| format!(" as {who}")).unwrap_or_default();
     match account.state {
         AccountState::SignedIn => {
@@ -109,6 +119,10 @@ mod tests {
             ["signed in as ada@x.example, 8 h left", "login needed as ada@x.example", "", "needs a client of your own"];
         assert_eq!(states[..4], expected);
         assert_eq!(states[4], "2 accounts");
+        let key = r#"{"fingerprint":"0123abcd","stored_at":0,"persisted":true}"#;
+        let mut keyed = account("anthropic", "signed_out", 0);
+        keyed.api_key = Some(serde_json::from_str(key).expect("a key"));
+        assert_eq!(state(&keyed, Timestamp(100)).0, "API key stored");
         let accounts = accounts(&signed_in, Timestamp(100));
         assert_eq!(
             (accounts[3].name.as_str(), accounts[3].state.as_str()),
