@@ -94,10 +94,11 @@ impl Environment<'_> {
     fn refresh_token(&self, groups: &[Variables], account: &str) -> Option<String> {
         let mut names = groups.iter().filter(|group| group.holds == Holds::RefreshToken).flat_map(|group| &group.names);
         let name = names.find(|name| self.set(name).is_some())?;
+        // A document has an access token; this one is replaced at once.
         Some(format!(
             "{name} is set and is not redeemed where it stands, because each program that has it would log the others \
-             out; this makes the agent its owner: printf '{{\"refresh_token\":\"%s\"}}' \"${name}\" | cred-helper import \
-             {account} - --own"
+             out; this makes the agent its owner: printf '{{\"access_token\":\"-\",\"refresh_token\":\"%s\"}}' \"${name}\" | cred-helper import \
+             {account} --from - --own"
         ))
     }
 
@@ -204,7 +205,7 @@ mod tests {
     fn a_refresh_token_is_told_of_without_a_word_of_it() {
         let (token, warnings) = instead(&[("R", "canary")]);
         assert!(token.is_none());
-        assert!(warnings[0].contains("\"$R\" | cred-helper import p - --own"), "{warnings:?}");
+        assert!(warnings[0].contains("\"$R\" | cred-helper import p --from - --own"), "{warnings:?}");
         assert!(!warnings[0].contains("canary"));
     }
 

@@ -264,6 +264,31 @@ fn standard_input_is_a_document_or_a_token_and_nothing_to_own_is_said() {
     }
 }
 
+/// What `get-token` says of a refresh token in a variable is done as it stands.
+#[cfg(unix)]
+#[test]
+fn a_refresh_token_in_a_variable_is_adopted_by_the_line_that_is_said() {
+    let server = lasting_server();
+    let (mut home, lent) = (Home::with_vault(), lent(&server));
+    let (issuer, client) = (server.issuer(), server.client_id());
+    home.configure(&format!(
+        "[providers.tool]\nissuer = '{issuer}'\nclient.id = '{client}'\nvariables = {{ oauth_token = ['TOOL_TOKEN'], refresh_token = ['TOOL_REFRESH_TOKEN'] }}\n"
+    ));
+    home.ok(&["agent", "restart"]);
+    home.set("TOOL_REFRESH_TOKEN", lent["refresh_token"].as_str().unwrap());
+    let nobody = home.run(&["get-token", "tool"]);
+    assert_eq!((nobody.code, server.count_grant("refresh_token")), (10, 0), "{}", nobody.stderr);
+    let line = nobody.stderr.lines().find_map(|line| Some(&line[line.find("printf '")?..])).unwrap();
+    let program = home.command(&[]);
+    let mut shell = std::process::Command::new("/bin/sh");
+    shell.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let path = Path::new(program.get_program()).parent().unwrap();
+    let adopted = shell.env("PATH", path).args(["-c", line]).output().unwrap();
+    assert!(adopted.status.success(), "{line}: {}", String::from_utf8_lossy(&adopted.stderr));
+    assert!(server.is_live(&home.token()));
+    assert_eq!(server.count_grant("refresh_token"), 1);
+}
+
 #[cfg(unix)]
 #[test]
 fn a_file_that_others_write_is_refused_and_a_link_is_named() {

@@ -291,7 +291,7 @@ fn the_callers_variables_come_before_the_login_and_after_the_key() {
     wait_for_expiry_of(&home, "demo");
     let ended = home.run(&["get-token", "demo", "--format", "header"]);
     assert_eq!(ended.stdout.trim_end(), "x-api-key: key-of-the-caller", "{}", ended.stderr);
-    let adopts = "\"$DEMO_REFRESH_TOKEN\" | cred-helper import demo - --own";
+    let adopts = "\"$DEMO_REFRESH_TOKEN\" | cred-helper import demo --from - --own";
     assert!(ended.stderr.contains(adopts) && !ended.stderr.contains("refresh-of"), "{}", ended.stderr);
     home.set_key("demo");
     assert_eq!(home.ok(&["get-token", "demo"]), KEY);
