@@ -103,7 +103,9 @@ fn killed_at_every_step_of_everything_nothing_is_lost() {
     });
     let kills = kills.into_inner().unwrap();
     eprintln!("kills at each point: {kills:?}");
-    let missed: Vec<_> = POINTS.iter().filter(|point| !kills.contains_key(**point)).collect();
+    // Two agents count their steps of a handover: which of them dies first is chance. `successors` kills each at each.
+    let of_one = POINTS.iter().filter(|point| !point.starts_with("handover.") && !point.starts_with("successor."));
+    let missed: Vec<_> = of_one.filter(|point| !kills.contains_key(**point)).collect();
     assert!(missed.is_empty(), "nobody was killed at {missed:?}");
 }
 
