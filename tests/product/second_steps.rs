@@ -4,7 +4,7 @@
 use std::io::{BufRead as _, BufReader, Read as _};
 use std::time::{Duration, Instant};
 
-use cred_helper::demo::server::{Behaviour, Endpoint, Options, RotationMode, Server};
+use cred_helper::demo::server::{Behaviour, Endpoint, Options, Server};
 use serde_json::{Value, json};
 
 use super::home::{Home, ended};
@@ -152,7 +152,7 @@ fn a_refusal_is_told_and_ends_the_login_only_where_the_table_says_so() {
 #[cfg(target_os = "linux")]
 #[test]
 fn the_first_token_never_leaves_the_agent() {
-    let rotation = RotationMode::None;
+    let rotation = cred_helper::demo::server::RotationMode::None;
     let server = Server::start(Options { rotation, ..Options::default() }).unwrap();
     let mut home = Home::with_vault();
     home.set("CRED_HELPER_LOG", "trace");
