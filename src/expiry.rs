@@ -8,11 +8,16 @@ const MILLISECONDS: i64 = 100_000_000_000;
 /// The moment that a text says; `None` if it says none.
 pub fn parse(text: &str) -> Option<Timestamp> {
     let text = text.trim();
-    if let Ok(number) = text.parse::<i64>() {
-        let seconds = if number >= MILLISECONDS { number / 1000 } else { number };
-        return (seconds >= 0).then_some(Timestamp(seconds));
+    match text.parse::<i64>() {
+        Ok(number) => from_number(number),
+        Err(_) => text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_second())),
     }
-    text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_second()))
+}
+
+/// The moment that a number says, in seconds or milliseconds; `None` before 1970.
+pub fn from_number(number: i64) -> Option<Timestamp> {
+    let seconds = if number >= MILLISECONDS { number / 1000 } else { number };
+    (seconds >= 0).then_some(Timestamp(seconds))
 }
 
 #[cfg(test)]

@@ -7,12 +7,11 @@ use zeroize::Zeroizing;
 
 use super::document::{Document, ImportError};
 use crate::clock::Timestamp;
+use crate::expiry;
 use crate::secret::Secret;
 
 /// Longer than any token.
 const MAX_TOKEN: usize = 16 * 1024;
-/// Seconds since 1970 reach this in the year 5138, milliseconds reached it in 1973.
-const MILLISECONDS_FROM: i64 = 100_000_000_000;
 
 const ACCESS: &[&str] = &["access_token", "accessToken", "oauth_token", "access", "token"];
 const REFRESH: &[&str] = &["refresh_token", "refreshToken", "refresh"];
@@ -157,31 +156,21 @@ fn shown(pointer: &str) -> String {
     if pointer.is_empty() { "the root".to_owned() } else { crate::redact::server_text(pointer) }
 }
 
-/// Seconds, milliseconds, or RFC 3339.
+/// Seconds, milliseconds, or RFC 3339. Zero is what programs write that know no end.
 fn time(value: &Value) -> Option<Timestamp> {
-    let number = |number: i64| match number {
-        ..=0 => None,
-        MILLISECONDS_FROM.. => Some(Timestamp(number / 1000)),
-        _ => Some(Timestamp(number)),
-    };
-    match value {
+    let end = match value {
         Value::Number(n) => match n.as_i64() {
-            Some(n) => number(n),
+            Some(n) => expiry::from_number(n),
             #[expect(
                 clippy::cast_possible_truncation,
                 reason = "a float to an integer saturates, and parts of seconds don't count"
             )]
-            None => number(n.as_f64()? as i64),
+            None => expiry::from_number(n.as_f64()? as i64),
         },
-        Value::String(text) => {
-            let text = text.trim();
-            match text.parse::<i64>() {
-                Ok(n) => number(n),
-                Err(_) => text.parse::<jiff::Timestamp>().ok().map(|at| Timestamp(at.as_second())),
-            }
-        }
+        Value::String(text) => expiry::parse(text),
         _ => None,
-    }
+    };
+    end.filter(|end| end.0 > 0)
 }
 
 fn scopes(value: &Value) -> Vec<String> {
