@@ -10,6 +10,7 @@ mod door;
 mod guests;
 mod http;
 mod moving;
+mod newcomers;
 mod origin;
 mod outbox;
 mod peer;
@@ -26,7 +27,7 @@ use std::time::Duration;
 use tokio::sync::{mpsc, oneshot, watch};
 
 use super::message;
-use super::transport::Socket;
+use super::transport::{Caller, Socket};
 use crate::secret::Secret;
 use guests::Guests;
 use room::Room;
@@ -34,6 +35,7 @@ use room::Room;
 pub(crate) use http::status;
 pub use moving::{Bytes, Moved, Mover, Paused};
 use moving::{Phase, Settling};
+use newcomers::Newcomers;
 pub use origin::Origin;
 pub(crate) use outbox::Inbox;
 pub use outbox::Notifier;
@@ -44,6 +46,10 @@ pub(crate) use peer::Stranger;
 const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// So many callers are let in before those who are in take a turn.
 const AT_ONCE: usize = 16;
+/// Callers taken out of the system's line before some are let in.
+const MET_AT_ONCE: usize = 32;
+/// The part of all places that those who wait to be let in may take.
+const WAITING: usize = 8;
 /// How long requests under way may take once the agent is to stop; exchanges with servers are waited for elsewhere.
 const DRAIN: Duration = Duration::from_secs(10);
 /// How long the connections of a server that is moved have to settle; a caller that takes its answers more slowly stays.
@@ -180,36 +186,25 @@ pub async fn serve(listener: Listener, service: Arc<dyn Service>, stop: impl Fut
     let Listener { mut socket, moved, reception } = listener;
     let Reception { connections, mover: _mover, mut asked } = reception;
     let (report, mut settled) = mpsc::unbounded_channel();
-    let guests = Guests::new(Room::new(socket.places()));
-    let mut open = Open { service, connections, phase: watch::channel(Phase::Serving).0, report, guests };
+    let waiting = socket.places() / WAITING;
+    let guests = Guests::new(Room::new(socket.places() - waiting));
+    let newcomers = Newcomers::new(waiting);
+    let mut open = Open {
+        service,
+        connections,
+        phase: watch::channel(Phase::Serving).0,
+        report,
+        guests,
+        newcomers,
+        failed: false,
+    };
     moved.into_iter().for_each(|moved| open.serve(moved));
     let mut stop = pin!(stop);
-    let (mut failed, mut let_in) = (false, 0);
     loop {
         tokio::select! {
             _ = &mut stop => break,
-            accepted = socket.accept() => match accepted {
-                // A crowd that comes and goes must not keep the next caller waiting until each of them was served.
-                Ok(stream) if stream.came_and_went() => {}
-                Ok(stream) if open.guests.has_place().await => {
-                    (failed, let_in) = (false, let_in + 1);
-                    open.serve(Moved::new(stream));
-                    if let_in % AT_ONCE == 0 {
-                        open.guests.look().await;
-                    }
-                }
-                Ok(stream) => door::turn_away(&stream),
-                Err(error) => {
-                    // Once for each time, not five times a second.
-                    if !std::mem::replace(&mut failed, true) {
-                        tracing::warn!(%error, "a connection could not be accepted");
-                    }
-                    // No descriptor is left, mostly.
-                    if !open.guests.make_place().await {
-                        tokio::time::sleep(ACCEPT_PAUSE).await;
-                    }
-                }
-            },
+            accepted = socket.accept(), if !open.newcomers.is_full() => open.meet(accepted, &mut socket).await,
+            () = open.newcomers.ready(), if !open.newcomers.is_empty() => open.let_in().await,
             Some(asked) = asked.recv() => if open.pause(&mut socket, &mut settled, asked).await { break },
             // One that took its time over a move that was called off.
             Some(settled) = settled.recv() => if let Some(moved) = settled { open.serve(moved) },
@@ -230,9 +225,63 @@ struct Open {
     phase: watch::Sender<Phase>,
     report: mpsc::UnboundedSender<Option<Moved>>,
     guests: Guests,
+    newcomers: Newcomers,
+    /// Whether the last caller could not be accepted.
+    failed: bool,
 }
 
 impl Open {
+    /// Takes everybody who waits out of the system's one line, and lets in whose turn it is.
+    async fn meet(&mut self, first: io::Result<Caller>, socket: &mut Socket) {
+        let mut accepted = first.map(Some);
+        let mut met = 0;
+        loop {
+            match accepted {
+                // A crowd that comes and goes must not keep the next caller waiting until each of them was served.
+                Ok(Some(caller)) if caller.had_gone => {}
+                Ok(Some(caller)) => {
+                    self.failed = false;
+                    self.newcomers.join(caller);
+                }
+                Ok(None) => break,
+                Err(error) => return self.not_accepted(&error).await,
+            }
+            met += 1;
+            if met == MET_AT_ONCE || self.newcomers.is_full() {
+                break;
+            }
+            accepted = socket.accept_now();
+        }
+        self.let_in().await;
+    }
+
+    /// Lets in some of those who may come.
+    async fn let_in(&mut self) {
+        for _ in 0..AT_ONCE {
+            let Some(caller) = self.newcomers.next() else { return };
+            if !self.guests.has_place().await {
+                door::turn_away(&caller);
+                continue;
+            }
+            match caller.let_in() {
+                Ok(stream) => self.serve(Moved::new(stream)),
+                Err(error) => return self.not_accepted(&error).await,
+            }
+        }
+        self.guests.look().await;
+    }
+
+    async fn not_accepted(&mut self, error: &io::Error) {
+        // Once for each time, not five times a second.
+        if !std::mem::replace(&mut self.failed, true) {
+            tracing::warn!(%error, "a connection could not be accepted");
+        }
+        // No descriptor is left, mostly.
+        if !self.guests.make_place().await {
+            tokio::time::sleep(ACCEPT_PAUSE).await;
+        }
+    }
+
     fn serve(&mut self, connection: Moved) {
         let (service, entered) = (self.service.clone(), self.connections.enter());
         let phase = self.phase.subscribe();
@@ -254,6 +303,11 @@ impl Open {
         let Ok(listener) = socket.duplicate() else { return false };
         #[cfg(windows)]
         let _ = socket;
+        self.newcomers
+            .all()
+            .into_iter()
+            .filter_map(|caller| caller.let_in().ok())
+            .for_each(|stream| self.serve(Moved::new(stream)));
         let moved = self.gather(settled).await;
         let (sender, outcome) = oneshot::channel();
         let paused = Paused::new(

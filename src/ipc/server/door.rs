@@ -12,7 +12,7 @@ use super::dispatch;
 use super::room::{Expected, Guest};
 use crate::ipc::frame::{Detected, Framing, detect, encode};
 use crate::ipc::message::{Error, ErrorKind};
-use crate::ipc::transport::AgentStream;
+use crate::ipc::transport::{AgentStream, Caller};
 
 /// What one read takes.
 pub(super) const READ_ROOM: usize = 4096;
@@ -70,15 +70,16 @@ fn read_more(stream: &AgentStream, bytes: &mut Zeroizing<Vec<u8>>) -> io::Result
 }
 
 /// There is no place for it: every other connection waits for an answer.
-pub(super) fn turn_away(stream: &AgentStream) {
-    refuse(
-        stream,
-        &Error::new(ErrorKind::TemporarilyUnavailable, "the agent has no room for another caller; ask again"),
-    );
+pub(super) fn turn_away(caller: &Caller) {
+    let what = "the agent has no room for another caller; ask again";
+    let _ = caller.try_write(&line(&Error::new(ErrorKind::TemporarilyUnavailable, what)));
 }
 
 /// One line, if it fits: whoever is refused is not waited for.
 pub(super) fn refuse(stream: &AgentStream, error: &Error) {
-    let line = dispatch::respond(&dispatch::Id::default(), &Err(error.clone()), |parts| encode(Framing::Lines, parts));
-    let _ = stream.try_write(&line);
+    let _ = stream.try_write(&line(error));
+}
+
+fn line(error: &Error) -> Zeroizing<Vec<u8>> {
+    dispatch::respond(&dispatch::Id::default(), &Err(error.clone()), |parts| encode(Framing::Lines, parts))
 }

@@ -16,7 +16,7 @@ use unix as system;
 use windows as system;
 
 #[cfg(feature = "agent")]
-pub(crate) use system::{AgentStream, Socket};
+pub(crate) use system::{AgentStream, Caller, Socket};
 pub(crate) use system::{Stream, connect};
 
 /// Why there is no connection to an agent.

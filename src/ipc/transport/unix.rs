@@ -3,6 +3,8 @@
 //! Before a byte is sent, the listening process has to be this user's or root's: a squatter on the path gets nothing.
 
 #[cfg(feature = "agent")]
+mod backlog;
+#[cfg(feature = "agent")]
 mod listener;
 
 use std::io::{self, Read, Write};
@@ -16,7 +18,7 @@ use rustix::net::{AddressFamily, SocketAddrUnix, SocketType};
 
 use super::ConnectError;
 #[cfg(feature = "agent")]
-pub(crate) use listener::{AgentStream, Socket};
+pub(crate) use listener::{AgentStream, Caller, Socket};
 
 /// What fits into `sun_path` with its final zero.
 #[cfg(target_os = "linux")]
@@ -137,4 +139,37 @@ fn peer_uid(stream: &UnixStream) -> io::Result<u32> {
     #[expect(unsafe_code, reason = "neither std nor rustix has getpeereid")]
     let result = unsafe { libc::getpeereid(stream.as_raw_fd(), &raw mut uid, &raw mut gid) };
     if result == 0 { Ok(uid) } else { Err(io::Error::last_os_error()) }
+}
+
+/// The process that connected; zero if the system doesn't say.
+#[cfg(all(feature = "agent", target_os = "linux"))]
+fn process(socket: &OwnedFd) -> u32 {
+    let mut credentials = libc::ucred { pid: 0, uid: 0, gid: 0 };
+    read_option(socket, libc::SOL_SOCKET, libc::SO_PEERCRED, &mut credentials);
+    u32::try_from(credentials.pid).unwrap_or(0)
+}
+
+/// The process that connected; zero if the system doesn't say.
+#[cfg(all(feature = "agent", target_os = "macos"))]
+fn process(socket: &OwnedFd) -> u32 {
+    let mut pid: libc::pid_t = 0;
+    read_option(socket, libc::SOL_LOCAL, libc::LOCAL_PEERPID, &mut pid);
+    u32::try_from(pid).unwrap_or(0)
+}
+
+/// Not said in a way that is worth a call: all programs stand in one line.
+#[cfg(all(feature = "agent", not(any(target_os = "linux", target_os = "macos"))))]
+fn process(_socket: &OwnedFd) -> u32 {
+    0
+}
+
+/// Reads a socket's option, and leaves `value` as it is if there is none.
+#[cfg(all(feature = "agent", any(target_os = "linux", target_os = "macos")))]
+fn read_option<T: Copy>(socket: &OwnedFd, level: libc::c_int, option: libc::c_int, value: &mut T) {
+    use std::os::fd::AsRawFd;
+    let Ok(mut length) = libc::socklen_t::try_from(size_of::<T>()) else { return };
+    // SAFETY: the descriptor is open for the call, and `value` is valid for writing `length` bytes; integers have no bytes
+    // that they can't be.
+    #[expect(unsafe_code, reason = "rustix reads the process as never zero, and another namespace's is")]
+    let _ = unsafe { libc::getsockopt(socket.as_raw_fd(), level, option, (&raw mut *value).cast(), &raw mut length) };
 }

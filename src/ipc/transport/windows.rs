@@ -30,7 +30,7 @@ use windows_sys::Win32::System::Threading::{CreateEventW, INFINITE, WaitForSingl
 
 use super::ConnectError;
 #[cfg(feature = "agent")]
-pub(crate) use listener::{AgentStream, Socket};
+pub(crate) use listener::{AgentStream, Caller, Socket};
 
 /// A write that takes longer than this has lost its reader.
 const WRITE_DEADLINE: Duration = Duration::from_secs(30);

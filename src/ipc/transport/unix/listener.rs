@@ -11,13 +11,13 @@ use std::path::{Path, PathBuf};
 use rustix::event::{PollFd, PollFlags};
 use rustix::io::Errno;
 use tokio::io::Interest;
-use tokio::net::{UnixListener, UnixStream};
+use tokio::io::unix::AsyncFd;
+use tokio::net::UnixStream;
 
-use super::{Blocking, address, is_trusted, stream_socket};
+use super::backlog::{self, Backlog};
+use super::{Blocking, address, is_trusted, process, stream_socket};
 use crate::ipc::server::{Peer, Stranger};
 
-/// As many as the system lets wait: 1,000 clients at once are one build.
-const BACKLOG: i32 = 4096;
 /// Connections at most, however many the system gives.
 const MAX_PLACES: usize = 16 * 1024;
 /// Descriptors that connections leave to files, servers and logins.
@@ -26,7 +26,8 @@ const KEPT_BACK: usize = 256;
 /// A bound socket; its file goes with it.
 #[derive(Debug)]
 pub(crate) struct Socket {
-    listener: UnixListener,
+    listener: AsyncFd<OwnedFd>,
+    backlog: Backlog,
     path: PathBuf,
     /// Which file is ours, so that another's is not removed; none, once a successor has it.
     file: Option<(u64, u64)>,
@@ -43,7 +44,7 @@ impl Socket {
         let socket = stream_socket(Blocking::No)?;
         rustix::net::bind(&socket, &address).map_err(|e| in_file(path, &e.into()))?;
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|e| in_file(path, &e))?;
-        rustix::net::listen(&socket, BACKLOG)?;
+        rustix::net::listen(&socket, backlog::LONG)?;
         Self::inherit(socket, path)
     }
 
@@ -51,13 +52,15 @@ impl Socket {
     pub(crate) fn inherit(socket: OwnedFd, path: &Path) -> io::Result<Self> {
         let file = fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()));
         rustix::io::ioctl_fionbio(&socket, true)?;
-        let listener = UnixListener::from_std(socket.into())?;
-        Ok(Self { listener, path: path.to_owned(), file })
+        // SAFETY: the descriptor is owned by what it is registered with, and never closed or replaced there.
+        #[expect(unsafe_code, reason = "tokio's listener accepts only into what it watches")]
+        let listener = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE)? };
+        Ok(Self { listener, backlog: Backlog::default(), path: path.to_owned(), file })
     }
 
     /// The same socket once more, for a successor.
     pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
-        Ok(rustix::io::fcntl_dupfd_cloexec(&self.listener, 3)?)
+        Ok(rustix::io::fcntl_dupfd_cloexec(self.listener.get_ref(), 3)?)
     }
 
     /// The file is the successor's from now on.
@@ -73,8 +76,23 @@ impl Socket {
     }
 
     /// The next caller.
-    pub(crate) async fn accept(&mut self) -> io::Result<AgentStream> {
-        self.listener.accept().await.map(|(stream, _)| AgentStream(stream))
+    pub(crate) async fn accept(&mut self) -> io::Result<Caller> {
+        self.backlog.breathe().await;
+        let caller = self.listener.async_io(Interest::READABLE, Caller::accept).await?;
+        self.backlog.saw(self.listener.get_ref(), caller.had_gone);
+        Ok(caller)
+    }
+
+    /// The next caller, if one is waiting.
+    pub(crate) fn accept_now(&mut self) -> io::Result<Option<Caller>> {
+        match self.listener.try_io(Interest::READABLE, Caller::accept) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
+            Err(error) => Err(error),
+            Ok(caller) => {
+                self.backlog.saw(self.listener.get_ref(), caller.had_gone);
+                Ok(Some(caller))
+            }
+        }
     }
 }
 
@@ -139,6 +157,68 @@ fn in_file(path: &Path, error: &io::Error) -> io::Error {
     io::Error::new(error.kind(), format!("{}: {error}", path.display()))
 }
 
+/// Somebody who has connected and is not let in yet: a descriptor that nobody watches.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    descriptor: OwnedFd,
+    /// The process that connected, to tell programs apart; zero if the system doesn't say.
+    pub(crate) program: u32,
+    /// Whether it had hung up before it was accepted.
+    pub(crate) had_gone: bool,
+}
+
+impl Caller {
+    fn accept(listener: &OwnedFd) -> io::Result<Self> {
+        let descriptor = accepted(listener)?;
+        let had_gone = has_hung_up(&descriptor);
+        let program = if had_gone { 0 } else { process(&descriptor) };
+        Ok(Self { descriptor, program, had_gone })
+    }
+
+    /// As if that program had connected.
+    #[cfg(test)]
+    pub(crate) fn of(descriptor: OwnedFd, program: u32) -> Self {
+        Self { descriptor, program, had_gone: false }
+    }
+
+    /// Whether it has hung up.
+    pub(crate) fn is_gone(&self) -> bool {
+        has_hung_up(&self.descriptor)
+    }
+
+    /// Writes without waiting.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        use rustix::net::SendFlags;
+        Ok(rustix::net::send(&self.descriptor, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+    }
+
+    /// Lets it in. Needs a runtime.
+    pub(crate) fn let_in(self) -> io::Result<AgentStream> {
+        AgentStream::inherit(self.descriptor)
+    }
+}
+
+#[cfg(target_os = "linux")]
+fn accepted(listener: &OwnedFd) -> io::Result<OwnedFd> {
+    use rustix::net::SocketFlags;
+    Ok(rustix::net::accept_with(listener, SocketFlags::CLOEXEC)?)
+}
+
+/// SOCK_CLOEXEC is not there: a call of its own.
+#[cfg(not(target_os = "linux"))]
+fn accepted(listener: &OwnedFd) -> io::Result<OwnedFd> {
+    let socket = rustix::net::accept(listener)?;
+    rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
+    Ok(socket)
+}
+
+fn has_hung_up(socket: impl AsFd) -> bool {
+    let mut polled = [PollFd::new(&socket, PollFlags::OUT)];
+    let none = rustix::time::Timespec::default();
+    let result = rustix::event::poll(&mut polled, Some(&none));
+    result.is_err() || polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
+}
+
 /// One caller's connection.
 #[derive(Debug)]
 pub(crate) struct AgentStream(UnixStream);
@@ -196,15 +276,7 @@ impl AgentStream {
 
     /// After an end of file: whether the peer is gone, rather than done with sending (`... | socat`).
     pub(crate) fn is_gone(&self) -> bool {
-        let mut polled = [PollFd::new(&self.0, PollFlags::OUT)];
-        let none = rustix::time::Timespec::default();
-        let result = rustix::event::poll(&mut polled, Some(&none));
-        result.is_err() || polled[0].revents().intersects(PollFlags::HUP | PollFlags::ERR)
-    }
-
-    /// Just accepted: whether the peer didn't wait for that.
-    pub(crate) fn came_and_went(&self) -> bool {
-        self.is_gone()
+        has_hung_up(&self.0)
     }
 
     /// Waits until the peer is gone. By a descriptor of its own, because the other one's readiness belongs to those

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 use std::future::Future;
 use std::io;
-use std::os::windows::io::{AsRawHandle, BorrowedHandle, OwnedHandle};
+use std::os::windows::io::{AsRawHandle, BorrowedHandle};
 use std::path::{Path, PathBuf};
 use std::ptr;
 use std::time::Duration;
@@ -44,11 +44,17 @@ impl Socket {
     }
 
     /// The next caller.
-    pub(crate) async fn accept(&mut self) -> io::Result<AgentStream> {
+    pub(crate) async fn accept(&mut self) -> io::Result<Caller> {
         self.next.connect().await?;
         // The next instance first: without one, a client finds no pipe.
         let next = instance(&self.name, false)?;
-        Ok(AgentStream(std::mem::replace(&mut self.next, next)))
+        let pipe = std::mem::replace(&mut self.next, next);
+        Ok(Caller { program: process(&pipe).unwrap_or(0), pipe, had_gone: false })
+    }
+
+    /// An instance waits for one caller: there never is another.
+    pub(crate) fn accept_now(&mut self) -> io::Result<Option<Caller>> {
+        Ok(None)
     }
 }
 
@@ -63,6 +69,43 @@ fn instance(name: &Path, first: bool) -> io::Result<NamedPipeServer> {
     options.first_pipe_instance(first).reject_remote_clients(true);
     // SAFETY: the attributes and their descriptor live until the call has returned.
     unsafe { options.create_with_security_attributes_raw(name, (&raw mut attributes).cast()) }
+}
+
+/// Somebody who has connected and is not let in yet.
+#[derive(Debug)]
+pub(crate) struct Caller {
+    pipe: NamedPipeServer,
+    /// The process that connected, to tell programs apart; zero if the system doesn't say.
+    pub(crate) program: u32,
+    /// The first read tells.
+    pub(crate) had_gone: bool,
+}
+
+impl Caller {
+    /// Whether it has hung up.
+    pub(crate) fn is_gone(&self) -> bool {
+        !is_connected(&self.pipe)
+    }
+
+    /// Writes without waiting.
+    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.pipe.try_write(bytes)
+    }
+
+    /// Lets it in.
+    pub(crate) fn let_in(self) -> io::Result<AgentStream> {
+        Ok(AgentStream(self.pipe))
+    }
+}
+
+/// The process at the other end.
+fn process(pipe: &NamedPipeServer) -> io::Result<u32> {
+    let mut pid = 0;
+    // SAFETY: the handle is open, and the place is valid for writing.
+    match unsafe { GetNamedPipeClientProcessId(pipe.as_raw_handle(), &raw mut pid) } {
+        0 => Err(io::Error::last_os_error()),
+        _ => Ok(pid),
+    }
 }
 
 /// A security descriptor that the system allocated.
@@ -93,7 +136,7 @@ impl Drop for Descriptor {
 }
 
 /// A pipe is connected as long as its other end is open, or has left something to read.
-fn is_connected(pipe: &OwnedHandle) -> bool {
+fn is_connected(pipe: &impl AsRawHandle) -> bool {
     let none = ptr::null_mut();
     // SAFETY: the handle is open, and nothing is asked for.
     unsafe { PeekNamedPipe(pipe.as_raw_handle(), ptr::null_mut(), 0, none, none, none) != 0 }
@@ -106,11 +149,7 @@ pub(crate) struct AgentStream(NamedPipeServer);
 impl AgentStream {
     /// Who it is, and whether it may be served.
     pub(crate) fn peer(&self) -> io::Result<Result<Peer, Stranger>> {
-        let mut pid = 0;
-        // SAFETY: the handle is open, and the place is valid for writing.
-        if unsafe { GetNamedPipeClientProcessId(self.0.as_raw_handle(), &raw mut pid) } == 0 {
-            return Err(io::Error::last_os_error());
-        }
+        let pid = process(&self.0)?;
         let peer = Peer::new(None, Some(pid));
         if !user::is_trusted(pid)? {
             return Ok(Err(Stranger { peer, reason: "this agent serves its own user only".to_owned() }));
@@ -141,11 +180,6 @@ impl AgentStream {
     /// Pipes don't close by halves.
     pub(crate) fn is_gone(&self) -> bool {
         true
-    }
-
-    /// The first read tells.
-    pub(crate) fn came_and_went(&self) -> bool {
-        false
     }
 
     /// Waits until the peer is gone. Nothing but a read or a write is told of that, so it is looked for; it is for the rare

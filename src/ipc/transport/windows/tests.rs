@@ -33,7 +33,7 @@ async fn bytes_go_both_ways_and_a_read_keeps_its_deadline() {
         let length = stream.read(&mut buffer, None).expect("an answer");
         assert_eq!(&buffer[..length], b"pong");
     });
-    let server = socket.accept().await.expect("a caller");
+    let server = socket.accept().await.and_then(Caller::let_in).expect("a caller");
     let peer = server.peer().expect("the system knows it").expect("trusted");
     assert_eq!(peer.pid, Some(std::process::id()));
     let mut buffer = [0; 16];
@@ -63,7 +63,7 @@ async fn a_caller_that_hangs_up_is_noticed_while_nobody_reads() {
     let name = name("gone");
     let mut socket = Socket::bind(&name).expect("a pipe");
     let client = std::thread::spawn(move || connect(&name).expect("connects"));
-    let server = socket.accept().await.expect("a caller");
+    let server = socket.accept().await.and_then(Caller::let_in).expect("a caller");
     let client = client.join().expect("a client");
     let gone = server.gone();
     tokio::pin!(gone);
