@@ -3,8 +3,7 @@
 
 use std::sync::Arc;
 
-use serde::de::IgnoredAny;
-use serde::{Deserialize, Serialize};
+use serde::Serialize;
 use serde_json::Value;
 
 use super::answer::text;
@@ -16,7 +15,7 @@ use crate::ipc::door::route::{Pasted, Rejected, Route, body};
 use crate::ipc::message::account::{AccountState, AccountStatus, Accounts, ListAccounts, Problem};
 use crate::ipc::message::login::{CancelLogin, Logout, PasteCode, StartLogin};
 use crate::ipc::message::provider::{ListProviders, Providers};
-use crate::ipc::message::token::{RefreshToken, RejectToken};
+use crate::ipc::message::token::{AuthMethod, RefreshToken, RejectToken};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::ipc::server::{Answer, Peer};
 use crate::token::Identity;
@@ -39,8 +38,17 @@ struct Status {
     /// When the access token ends.
     #[serde(skip_serializing_if = "Option::is_none")]
     expires_at: Option<Timestamp>,
+    /// Whether the login's tokens or the API key answer.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    method: Option<AuthMethod>,
     /// Whether an API key is there for when the login doesn't work.
     fallback: bool,
+    /// Since when it answers in the place of the login.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback_since: Option<Timestamp>,
+    /// Why it does, in one line.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
     /// What is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     problem: Option<Problem>,
@@ -49,20 +57,6 @@ struct Status {
     /// The last login that was started here.
     #[serde(skip_serializing_if = "Option::is_none")]
     login: Option<LoginStatus>,
-}
-
-/// Of an account, whether it has an API key.
-#[derive(Deserialize)]
-struct Keyed {
-    account: String,
-    #[serde(default)]
-    api_key: Option<IgnoredAny>,
-}
-
-/// Every account.
-#[derive(Deserialize)]
-struct AllKeyed {
-    accounts: Vec<Keyed>,
 }
 
 impl Agent {
@@ -100,8 +94,7 @@ impl Agent {
     }
 
     async fn status_at_door(self: &Arc<Self>, peer: &Peer, asked: &AccountName) -> Result<Status, Error> {
-        let list = self.ask(peer, &ListAccounts {}).await?;
-        let (Accounts { accounts, .. }, keyed) = (read(&list)?, read::<AllKeyed>(&list)?.accounts);
+        let Accounts { accounts, .. } = read(&self.ask(peer, &ListAccounts {}).await?)?;
         let of_provider = |account: &&AccountStatus| {
             account.account.parse::<AccountName>().is_ok_and(|name| name.provider() == asked.provider())
         };
@@ -125,9 +118,10 @@ impl Agent {
             account: found.map(|account| account.account.clone()),
             identity: found.map(|account| account.identity.clone()),
             expires_at: found.and_then(|account| account.expires_at),
-            fallback: found.is_some_and(|found| {
-                keyed.iter().any(|keyed| keyed.account == found.account && keyed.api_key.is_some())
-            }),
+            method: found.map(|account| account.method),
+            fallback: found.is_some_and(|account| account.api_key.is_some()),
+            fallback_since: found.and_then(|account| account.fallback_since),
+            reason: found.and_then(|account| account.fallback_reason.clone()),
             problem: found.and_then(|account| account.problem.clone()),
             accounts: own.iter().map(|account| account.account.clone()).collect(),
             login,

@@ -25,6 +25,7 @@ fn the_door_does_what_its_description_says_and_nothing_else() {
     for provider in ["free", "fixed"] {
         assert_eq!(home.log_in_with(&["login", provider, "--no-browser"]).code, 0);
     }
+    assert_eq!(home.run_with(&["api-key", "set", "fixed"], "key-canary-door").code, 0);
     let (door, pid) = (home.door(), home.agent_pid());
     let mut command = Command::new(program);
     // What it keeps for itself goes with the home.

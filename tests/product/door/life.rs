@@ -123,3 +123,26 @@ fn a_successor_that_dies_before_it_serves_leaves_the_door_as_it_was() {
     assert_eq!((after.port, &after.secret), (before.port, &before.secret));
     assert_eq!(after.get("/v1/status").status, 200);
 }
+
+#[test]
+fn the_door_says_whether_the_login_or_its_key_answers_and_why() {
+    let server = server();
+    let (home, door) = Home::with_door(&server);
+    assert!(door.get("/auth/free/status").json()["method"].is_null(), "nothing answers yet");
+    assert_eq!(home.log_in_with(&["login", "free", "--no-browser"]).code, 0);
+    let status = door.get("/auth/free/status").json();
+    assert_eq!((&status["method"], &status["fallback"]), (&"oauth".into(), &false.into()));
+    assert_eq!(home.run_with(&["api-key", "set", "free"], "key-canary-door").code, 0);
+    let status = door.get("/auth/free/status").json();
+    assert_eq!((&status["method"], &status["fallback"]), (&"oauth".into(), &true.into()));
+    for outcome in ["refreshed", "api_key"] {
+        let token = door.get("/v1/token/free").json()["token"].clone();
+        let rejected = door.post("/v1/token/free/reject", &serde_json::json!({ "token": token }).to_string());
+        assert_eq!(rejected.json()["outcome"], outcome, "{rejected:?}");
+    }
+    let reply = door.get("/auth/free/status");
+    let status = reply.json();
+    assert_eq!((&status["method"], &status["fallback"]), (&"api_key".into(), &true.into()));
+    assert!(status["fallback_since"].is_u64() && !reply.body.contains("key-canary-door"), "{status}");
+    assert!(status["reason"].as_str().unwrap().contains("refused too"), "{status}");
+}
