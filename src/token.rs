@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::str::FromStr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -49,6 +50,9 @@ pub struct TokenSet {
     /// The refresh token, where one came.
     #[serde(default, serialize_with = "secret::exposed_option")]
     pub refresh: Option<Secret>,
+    /// When the refresh token ends, where the server says that it does.
+    #[serde(default)]
+    pub refresh_end: Option<RefreshEnd>,
     /// The ID token, where one came.
     #[serde(default, serialize_with = "secret::exposed_option")]
     pub id: Option<Secret>,
@@ -78,11 +82,22 @@ impl TokenSet {
 
     /// A second copy; every field is named, so that a new one is not forgotten.
     pub fn duplicate(&self) -> Self {
-        let Self { access, refresh, id, token_type, expires_at, id_expires_at, obtained_at, obtained_boot, scope } =
-            self;
+        let Self {
+            access,
+            refresh,
+            refresh_end,
+            id,
+            token_type,
+            expires_at,
+            id_expires_at,
+            obtained_at,
+            obtained_boot,
+            scope,
+        } = self;
         Self {
             access: access.duplicate(),
             refresh: refresh.as_ref().map(Secret::duplicate),
+            refresh_end: *refresh_end,
             id: id.as_ref().map(Secret::duplicate),
             token_type: token_type.clone(),
             expires_at: *expires_at,
@@ -91,6 +106,28 @@ impl TokenSet {
             obtained_boot: *obtained_boot,
             scope: scope.clone(),
         }
+    }
+}
+
+/// When a refresh token ends, by the wall clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshEnd {
+    /// The moment.
+    pub at: Timestamp,
+    /// The longest, in seconds, that a refresh token of this login had to live when it came: some servers give each one a
+    /// lifetime of its own, others all of them one end.
+    pub lifetime: u64,
+}
+
+impl RefreshEnd {
+    /// So many seconds from now.
+    pub fn after(seconds: u64, now: Timestamp) -> Self {
+        Self { at: now + Duration::from_secs(seconds), lifetime: seconds }
+    }
+
+    /// The end of the token that comes after one with this end.
+    pub fn following(self, before: Option<Self>) -> Self {
+        Self { lifetime: before.map_or(0, |before| before.lifetime).max(self.lifetime), ..self }
     }
 }
 
@@ -130,5 +167,18 @@ impl Identity {
     /// The best short name for a person to recognise it by.
     pub fn display(&self) -> Option<&str> {
         self.email.as_deref().or(self.name.as_deref()).or(self.subject.as_deref())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_that_share_one_end_have_the_life_of_the_first() {
+        let first = RefreshEnd::after(90, Timestamp(1000));
+        let next = RefreshEnd::after(20, Timestamp(1070)).following(Some(first));
+        assert_eq!(next, RefreshEnd { at: first.at, lifetime: 90 });
+        assert_eq!(RefreshEnd::after(20, Timestamp(5)).following(None), RefreshEnd { at: Timestamp(25), lifetime: 20 });
     }
 }

@@ -121,6 +121,8 @@ pub(super) struct Account {
     pub(super) seen: Option<Stamp>,
     /// Why that file could not be read then.
     pub(super) unread: Option<String>,
+    /// Subscribers were told that it ends within so many days.
+    pub(super) warned: Option<u16>,
     /// Access tokens that were replaced lately.
     pub(super) replaced: VecDeque<Fingerprint>,
     /// Held during an exchange: one at a time for each grant.
@@ -136,6 +138,7 @@ impl Account {
             stored,
             used: record.used_at.map(Moment::by_wall),
             granted: Moment { wall: granted_at, boot: record.tokens.obtained_boot },
+            warned: record.told.ends_within,
             fallback: record.fallback.clone(),
             on_trial: false,
             trials: 0,

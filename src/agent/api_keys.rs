@@ -92,7 +92,11 @@ impl Agent {
                 (id, self.with_vault(move |vault| vault.renew(&at, version, &writing)).await?)
             }
         };
-        let replaced = self.table().insert(Account::new(stored, record, Arc::clone(&named.provider))).is_some();
+        let key = Account::new(stored, record, Arc::clone(&named.provider));
+        self.plan_end(&key, self.clock.moment());
+        let before = self.table().insert(key);
+        let replaced = before.is_some();
+        before.iter().for_each(|before| self.schedule.forget(before.record.incarnation));
         info!(%account, replaced, "an API key is stored");
         self.note_source(account);
         self.settle_soon();

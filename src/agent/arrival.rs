@@ -8,6 +8,7 @@ use std::sync::Arc;
 use tracing::debug;
 
 use super::accounts::{Narrowed, Variant};
+use super::ends::{self, Ending};
 use super::refresher::{Job, Means};
 use super::{Agent, fingerprint};
 use crate::clock::{Clock, Moment};
@@ -80,12 +81,29 @@ impl Agent {
 /// another scope or audience is no part of the record and is given back.
 pub(super) fn apply(record: &mut Record, variant: &Variant, answer: TokenSet, now: Moment) -> Option<Narrowed> {
     let obtained = answer.obtained();
-    let TokenSet { access, refresh, id, token_type, expires_at, id_expires_at, obtained_at, obtained_boot, scope } =
-        answer;
+    let TokenSet {
+        access,
+        refresh,
+        refresh_end,
+        id,
+        token_type,
+        expires_at,
+        id_expires_at,
+        obtained_at,
+        obtained_boot,
+        scope,
+    } = answer;
     record.refreshed_at = Some(now.wall);
     record.dead = None;
+    record.told.death = false;
     // The token just redeemed has proven itself, so what came before it is of no more use.
     record.previous_refresh = None;
+    // Of a token that stays, an answer may say nothing: its end stays, too.
+    if refresh.is_some() || refresh_end.is_some() {
+        record.tokens.refresh_end = refresh_end.map(|end| end.following(record.tokens.refresh_end));
+        let within = Ending::of_login(record).and_then(|ending| ending.within(now.wall));
+        record.told.ends_within = ends::still_told(record.told.ends_within, within);
+    }
     if let Some(refresh) = refresh {
         record.previous_refresh = record.tokens.refresh.replace(refresh);
         record.rotation += 1;

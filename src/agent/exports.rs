@@ -51,6 +51,8 @@ impl Agent {
         self.change(incarnation, |record| {
             record.revocation_endpoint = None;
             record.dead.get_or_insert_with(|| Dead { at, message: GIVEN_AWAY.to_owned() });
+            // Whoever did it knows.
+            record.told.death = true;
         })
         .await?;
         self.schedule.forget(incarnation);

@@ -23,7 +23,7 @@ use crate::ipc::message::login::{SignedIn, StartLogin};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::secret::Secret;
 use crate::token::{ClientAuthentication, Identity};
-use crate::vault::record::{Record, RecordKind};
+use crate::vault::record::{Record, RecordKind, Told};
 
 /// What was there before under the name of an import.
 enum Before {
@@ -131,6 +131,7 @@ impl Agent {
             refreshed_at: None,
             used_at: Some(now.wall),
             dead: None,
+            told: Told::default(),
             fallback: None,
             imported: Some(ImportedFrom { source: import.source, owned }),
             default_since: None,

@@ -17,6 +17,7 @@ mod consents;
 pub mod detach;
 mod dispatch;
 mod door;
+mod ends;
 mod exports;
 mod failures;
 mod fallback;

@@ -15,6 +15,7 @@ use tracing::info;
 use super::accounts::{Account, Narrowed, Variant};
 use super::apart::Apart;
 use super::arrival::{Redeemed, apply};
+use super::ends::{self, Ending};
 use super::failures::{barred_error, dead_error, lasting};
 use super::gate::{Closed, Pass};
 use super::persist::Kept;
@@ -241,6 +242,8 @@ impl Agent {
         account.answer_lost = false;
         account.disowned = false;
         account.granted = now;
+        let within = Ending::of(account, now).and_then(|ending| ending.within(now.wall));
+        account.warned = ends::still_told(account.warned, within);
         account.refused_variants.remove(&job.variant);
         account.refused.take_if(|refused| *refused == job.variant);
         if job.variant == account.usual() {

@@ -127,9 +127,16 @@ fn check_accounts(accounts: Accounts) -> Vec<Check> {
     let failed = |name: &str, problem: Option<Problem>| {
         problem.map(|problem| check(&format!("account {name}"), CheckResult::Failed, problem.message))
     };
+    let ends = |name: &str, what: &str, within: Option<u16>, mended: &str| {
+        let message = |days| format!("{name}: its {what} ends within {days} days: run `cred-helper {mended} {name}`");
+        within.map(|days| check(&format!("account {name}"), CheckResult::Warning, message(days)))
+    };
     let of = |account: AccountStatus| {
-        let key = account.api_key.and_then(|key| key.problem);
-        [failed(&account.account, account.problem), failed(&account.account, key)].into_iter().flatten()
+        let name = account.account;
+        let login = ends(&name, "refresh token", account.ends_within, "login");
+        let key = ends(&name, "API key", account.api_key.as_ref().and_then(|key| key.ends_within), "api-key set");
+        let key_fails = failed(&name, account.api_key.and_then(|key| key.problem));
+        [failed(&name, account.problem), key_fails, login, key].into_iter().flatten()
     };
     accounts.accounts.into_iter().flat_map(of).collect()
 }

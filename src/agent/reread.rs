@@ -114,6 +114,7 @@ pub(super) fn token_set(found: Found, now: Moment) -> TokenSet {
     TokenSet {
         access: found.access_token,
         refresh: None,
+        refresh_end: None,
         id: None,
         token_type: "Bearer".to_owned(),
         expires_at: found.expires_at,

@@ -1,4 +1,5 @@
-//! Refreshing ahead: accounts in use are renewed before their token ends, the others when they are asked for.
+//! Refreshing ahead: accounts in use are renewed before their token ends, the others when they are asked for. Beside that, when
+//! the end of a whole login or API key is spoken of (`ends.rs`).
 //!
 //! Times are the boot clock's, so that setting the wall clock moves none of them; what was concluded from both clocks is
 //! concluded anew when one was set. One alarm for all accounts, set to the earliest; it counts through suspend. An agent
@@ -30,6 +31,7 @@ const NAP: Duration = Duration::from_secs(5);
 #[derive(Debug, Default)]
 pub(super) struct Schedule {
     due: Mutex<Due>,
+    ends: Mutex<Due>,
     changed: Notify,
 }
 
@@ -49,6 +51,10 @@ impl Due {
             self.order.insert((at, incarnation));
         }
     }
+
+    fn first(&self) -> Option<(Duration, u64)> {
+        self.order.first().copied()
+    }
 }
 
 impl Schedule {
@@ -56,13 +62,36 @@ impl Schedule {
         self.due.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    fn ends(&self) -> MutexGuard<'_, Due> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     fn set(&self, incarnation: u64, at: Option<Duration>) {
-        let mut due = self.due();
-        let first = due.order.first().copied();
+        self.set_in(self.due(), incarnation, at);
+    }
+
+    fn set_in(&self, mut due: MutexGuard<'_, Due>, incarnation: u64, at: Option<Duration>) {
+        let first = due.first();
         due.set(incarnation, at);
-        if due.order.first().copied() != first {
+        if due.first() != first {
             self.changed.notify_one();
         }
+    }
+
+    /// When the end of what this is of is spoken of.
+    pub(super) fn set_end(&self, incarnation: u64, at: Option<Duration>) {
+        self.set_in(self.ends(), incarnation, at);
+    }
+
+    /// Takes out those whose end is to be spoken of.
+    pub(super) fn take_ends(&self, now: Duration) -> Vec<u64> {
+        let mut ends = self.ends();
+        let mut taken = Vec::new();
+        while let Some((_, incarnation)) = ends.first().filter(|(at, _)| *at <= now) {
+            ends.set(incarnation, None);
+            taken.push(incarnation);
+        }
+        taken
     }
 
     /// Plans another attempt.
@@ -72,11 +101,13 @@ impl Schedule {
 
     pub(super) fn forget(&self, incarnation: u64) {
         self.set(incarnation, None);
+        self.set_end(incarnation, None);
     }
 
     /// Nothing is due any more.
     pub(super) fn clear(&self) {
         *self.due() = Due::default();
+        *self.ends() = Due::default();
         self.changed.notify_one();
     }
 
@@ -91,7 +122,8 @@ impl Schedule {
     }
 
     fn first(&self) -> Option<Duration> {
-        self.due().order.first().map(|(at, _)| *at)
+        let firsts = [self.due().first(), self.ends().first()];
+        firsts.into_iter().flatten().map(|(at, _)| at).min()
     }
 
     /// Takes out what is due. What is long overdue stays, spread over the time from now on.
@@ -136,6 +168,7 @@ impl Agent {
         let trial = tried.then(|| state::trial_in(account.trials));
         let wait = wait.into_iter().chain(trial).min();
         self.schedule.set(account.record.incarnation, wait.map(|wait| self.clock.boot() + wait));
+        self.plan_end(account, now);
     }
 
     /// Refreshes ahead until the agent ends.
@@ -165,6 +198,7 @@ impl Agent {
         for incarnation in self.schedule.take_due(self.clock.boot(), jitter) {
             self.refresh_due(incarnation);
         }
+        self.warn_of_ends();
     }
 
     /// The clock was set or the machine slept: tokens may be older than was thought, and a network that wasn't there may
@@ -175,6 +209,7 @@ impl Agent {
         let mut table = self.table();
         let spread = spread(table.names.len());
         for account in table.iter_mut() {
+            self.plan_end(account, now);
             if account.problem.is_none() && !account.answer_lost {
                 self.plan_within(account, now, spread);
             } else if account.unsent {

@@ -26,7 +26,7 @@ use crate::provider::schema::ErrorClass;
 use crate::redact;
 use crate::secret::Secret;
 use crate::token::ClientAuthentication;
-use crate::vault::record::{Record, RecordKind};
+use crate::vault::record::{Record, RecordKind, Told};
 
 /// How long a person has.
 const TIME_LIMIT: Duration = Duration::from_secs(600);
@@ -331,6 +331,7 @@ impl Agent {
             refreshed_at: None,
             used_at: Some(now),
             dead: None,
+            told: Told::default(),
             fallback: None,
             imported: None,
             default_since: None,

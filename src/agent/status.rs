@@ -2,6 +2,7 @@
 
 use super::Agent;
 use super::accounts::{Account, Table, renews_itself};
+use super::ends::Ending;
 use super::failures::{barred_error, dead_error};
 use super::resolve::Found;
 use super::sources::{Answers, key_ends};
@@ -58,6 +59,7 @@ impl Agent {
             since: dead.at,
             retry_at: None,
         });
+        let ending = Ending::of(account, self.clock.moment());
         AccountStatus {
             state,
             identity: record.identity.clone(),
@@ -66,6 +68,8 @@ impl Agent {
             client_id: Some(record.client_id.clone()).filter(|id| !id.is_empty()),
             expires_at: ends_at(account, self.clock.moment()),
             refreshable: renews_itself(record, &account.provider),
+            refresh_expires_at: ending.map(|ending| ending.at),
+            ends_within: ending.and_then(|ending| ending.within(self.clock.now())),
             id_token: record.tokens.id.is_some(),
             refreshed_at: record.refreshed_at,
             refresh_at: self.schedule.of(record.incarnation).map(|at| self.wall_at(at)),
@@ -85,10 +89,12 @@ impl Agent {
 
     fn key_status(&self, account: &Account, kept: bool) -> ApiKeyStatus {
         let refused = account.not_before.is_some_and(|until| until > self.clock.boot());
+        let now = self.clock.moment();
         ApiKeyStatus {
             fingerprint: account.fingerprint.iter().take(FINGERPRINT).map(|byte| format!("{byte:02x}")).collect(),
             stored_at: account.record.signed_in_at,
-            expires_at: key_ends(account, self.clock.moment()),
+            expires_at: key_ends(account, now),
+            ends_within: Ending::of(account, now).and_then(|ending| ending.within(now.wall)),
             used_at: account.used_at(),
             persisted: account.persisted && kept,
             problem: barred(account)
@@ -116,6 +122,8 @@ fn plain(account: &Account) -> AccountStatus {
         client_id: None,
         expires_at: None,
         refreshable: false,
+        refresh_expires_at: None,
+        ends_within: None,
         id_token: false,
         signed_in_at: account.record.signed_in_at,
         refreshed_at: None,

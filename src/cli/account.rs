@@ -75,6 +75,7 @@ fn shown(account: &AccountStatus) -> String {
             ("scopes", scope),
             ("token expires", at(account.expires_at)),
             ("refreshed ahead", at(account.refresh_at)),
+            ("refresh token expires", at(account.refresh_expires_at)),
             ("renews itself", yes_no(account.refreshable)),
             ("ID token", yes_no(account.id_token)),
             ("signed in", at(Some(account.signed_in_at))),
@@ -87,6 +88,6 @@ fn shown(account: &AccountStatus) -> String {
             ("API key last used", at(account.api_key.as_ref().and_then(|key| key.used_at))),
         ],
     );
-    status::problems(account).iter().for_each(|problem| out.push_str(&format!("{problem}\n")));
+    status::problems(account, when::now()).iter().for_each(|problem| out.push_str(&format!("{problem}\n")));
     out
 }

@@ -101,6 +101,11 @@ pub enum Command {
 
 /// Arguments of `status`.
 #[derive(Debug, Args)]
+#[command(after_help = "\
+Below the table is what is wrong, and what will end: a refresh token whose server says when (refresh_token_expires_in or \
+refresh_expires_in of its answer) and an API key stored with --expires are warned of 14 and 3 days before, at the earliest \
+in the second half of their life. With --json these are refresh_expires_at and ends_within of an account, expires_at and \
+ends_within of its api_key. `doctor` warns of the same.")]
 pub struct StatusArgs {
     /// Print the agent's answer as JSON
     #[arg(long)]

@@ -43,7 +43,7 @@ pub(super) fn overview(accounts: &Accounts, now: Timestamp, style: Style) -> Str
     let problems: Vec<(&str, String)> = accounts
         .accounts
         .iter()
-        .flat_map(|account| problems(account).into_iter().map(|problem| (account.account.as_str(), problem)))
+        .flat_map(|account| problems(account, now).into_iter().map(|problem| (account.account.as_str(), problem)))
         .collect();
     if !problems.is_empty() || !accounts.trouble.is_empty() {
         out.push('\n');
@@ -112,7 +112,7 @@ fn lasts(until: Option<Timestamp>, now: Timestamp) -> Option<Cell> {
 }
 
 /// What is wrong with an account and what to do, one line each.
-pub(super) fn problems(account: &AccountStatus) -> Vec<String> {
+pub(super) fn problems(account: &AccountStatus, now: Timestamp) -> Vec<String> {
     let mut lines = Vec::new();
     if let Some(problem) = &account.problem {
         let retry = problem.retry_at.map(|at| format!(" It is tried again at {}.", when::local(at)));
@@ -125,6 +125,7 @@ pub(super) fn problems(account: &AccountStatus) -> Vec<String> {
     if let (Some(since), Some(reason)) = (account.fallback_since, &account.fallback_reason) {
         lines.push(format!("Its API key answers since {}: {reason}.", when::local(since)));
     }
+    lines.extend(endings(account, now));
     let login_needed = account.state == AccountState::ReauthorizationRequired
         || account.problem.as_ref().is_some_and(|problem| problem.kind == ErrorKind::LoginRequired);
     if login_needed {
@@ -145,6 +146,20 @@ pub(super) fn problems(account: &AccountStatus) -> Vec<String> {
         lines.push("This login is in the agent's memory only: it ends with the agent.".to_owned());
     }
     lines
+}
+
+/// What ends for good before long, and what to do.
+fn endings(account: &AccountStatus, now: Timestamp) -> Vec<String> {
+    let name = &account.account;
+    let login = account.refresh_expires_at.filter(|_| account.ends_within.is_some());
+    let key = account.api_key.as_ref().filter(|key| key.ends_within.is_some()).and_then(|key| key.expires_at);
+    let says = |what: &str, at: Option<Timestamp>, do_this: String| {
+        let at = at.filter(|at| *at > now)?;
+        Some(format!("Its {what} ends {} ({} left). {do_this}", when::local(at), when::span(at.since(now))))
+    };
+    let renewed = says("refresh token", login, format!("To sign in anew before that: cred-helper login {name}"));
+    let replaced = says("API key", key, format!("To store another: cred-helper api-key set {name}"));
+    [renewed, replaced].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -209,6 +224,23 @@ mod tests {
             lines[5].starts_with("b: Its API key answers since ") && lines[5].ends_with(": refused twice."),
             "{text}"
         );
+    }
+
+    #[test]
+    fn what_ends_before_long_is_said_with_what_to_do() {
+        let account = account(
+            r#"{"refresh_expires_at":86500,"ends_within":3,
+                "api_key":{"fingerprint":"0a","stored_at":0,"persisted":true,"expires_at":864100,"ends_within":14}}"#,
+        );
+        let lines = problems(&account, Timestamp(100));
+        assert!(
+            lines[0].starts_with("Its refresh token ends ") && lines[1].starts_with("Its API key ends "),
+            "{lines:?}"
+        );
+        assert!(lines[0].ends_with(" (1 day left). To sign in anew before that: cred-helper login p"), "{lines:?}");
+        assert!(lines[1].ends_with(" (10 days left). To store another: cred-helper api-key set p"), "{lines:?}");
+        let far = AccountStatus { ends_within: None, api_key: None, ..account };
+        assert!(problems(&far, Timestamp(100)).is_empty());
     }
 
     #[test]

@@ -25,7 +25,9 @@ pub(super) fn token_answers(input: &[u8]) {
         assert!(!token.is_empty() && token.bytes().all(|byte| (0x20..0x7f).contains(&byte)));
         assert!(token.len() <= input.len());
     }
-    assert!(answer.expires_in.is_none_or(|seconds| (1..=10 * 366 * 24 * 3600).contains(&seconds)));
+    for lifetime in [answer.expires_in, answer.refresh_expires_in] {
+        assert!(lifetime.is_none_or(|seconds| (1..=10 * 366 * 24 * 3600).contains(&seconds)));
+    }
     assert!(answer.token_type.bytes().all(|byte| byte.is_ascii_graphic()) && answer.token_type.len() <= 64);
     assert!(answer.scope.is_sorted() && answer.scope.iter().all(|scope| !scope.contains(char::is_whitespace)));
     for name in ["access_token", "refresh_token", "id_token"] {

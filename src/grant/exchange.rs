@@ -14,7 +14,7 @@ use crate::provider::Provider;
 use crate::provider::schema::{Body, ErrorClass};
 use crate::redact;
 use crate::secret::Secret;
-use crate::token::{Identity, TokenSet};
+use crate::token::{Identity, RefreshEnd, TokenSet};
 
 /// What is asked of the token endpoint, and what its answer has to fit.
 pub(super) struct Exchange<'a> {
@@ -128,6 +128,7 @@ impl Exchange<'_> {
         );
         let tokens = TokenSet {
             access: answer.access,
+            refresh_end: answer.refresh_expires_in.map(|seconds| RefreshEnd::after(seconds.unsigned_abs(), now.wall)),
             refresh: answer.refresh,
             id,
             token_type: answer.token_type,

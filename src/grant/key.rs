@@ -97,6 +97,7 @@ fn tokens(key: Secret, now: Moment) -> TokenSet {
     TokenSet {
         access: key,
         refresh: None,
+        refresh_end: None,
         id: None,
         token_type: "Bearer".to_owned(),
         expires_at: None,

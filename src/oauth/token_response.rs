@@ -8,6 +8,10 @@ use crate::secret::Secret;
 /// Longer than any real lifetime; keeps arithmetic on what a server claims from overflowing.
 const MAX_LIFETIME: i64 = 10 * 365 * 24 * 3600;
 
+/// What servers call the refresh token's lifetime: no standard does. GitHub, Google and Microsoft write the first, Keycloak the
+/// second.
+const REFRESH_EXPIRES_IN: [&str; 2] = ["refresh_token_expires_in", "refresh_expires_in"];
+
 /// A grant. The document is what is left of the answer when the tokens are taken out.
 #[derive(Debug)]
 pub struct TokenResponse {
@@ -21,6 +25,8 @@ pub struct TokenResponse {
     pub token_type: String,
     /// Seconds from now, at least one. `None`: the server doesn't say.
     pub expires_in: Option<i64>,
+    /// The same of the refresh token. `None`: it has no end, or the server doesn't say.
+    pub refresh_expires_in: Option<i64>,
     /// Sorted; empty where the server doesn't say.
     pub scope: Vec<String>,
     /// The rest of the answer, for the provider's own fields.
@@ -55,9 +61,11 @@ pub fn decode(body: &[u8]) -> Result<TokenResponse, TokenResponseError> {
     let token_type = token_type(object.get("token_type"));
     // Nobody issues a token that has ended: to the servers that say zero or less it means that it doesn't end, or that
     // they don't know. Taken at its word, every question would cost a refresh that brings the same again.
-    let expires_in = object.get("expires_in").and_then(lifetime).filter(|seconds| *seconds > 0);
+    let seconds = |name| object.get(name).and_then(lifetime).filter(|seconds| *seconds > 0);
+    let expires_in = seconds("expires_in");
+    let refresh_expires_in = REFRESH_EXPIRES_IN.into_iter().find_map(seconds);
     let scope = object.get("scope").map(scope).unwrap_or_default();
-    Ok(TokenResponse { access, refresh, id, token_type, expires_in, scope, document })
+    Ok(TokenResponse { access, refresh, id, token_type, expires_in, refresh_expires_in, scope, document })
 }
 
 /// Missing, `null` and empty are the same: no such token.
@@ -138,6 +146,23 @@ mod tests {
         for (value, expected) in cases {
             let answer = decode(format!(r#"{{"access_token":"a","expires_in":{value}}}"#).as_bytes()).expect(value);
             assert_eq!(answer.expires_in, expected, "{value}");
+        }
+    }
+
+    #[test]
+    fn a_refresh_tokens_end_has_two_names_and_none_is_zero() {
+        let cases = [
+            (r#""refresh_token_expires_in":15897600"#, Some(15_897_600)),
+            (r#""refresh_token_expires_in":"604799""#, Some(604_799)),
+            (r#""refresh_expires_in":1800"#, Some(1800)),
+            // Keycloak's offline tokens.
+            (r#""refresh_expires_in":0"#, None),
+            (r#""refresh_token_expires_in":null,"refresh_expires_in":7"#, Some(7)),
+            (r#""expires_in":60"#, None),
+        ];
+        for (members, expected) in cases {
+            let answer = decode(format!(r#"{{"access_token":"a",{members}}}"#).as_bytes()).expect(members);
+            assert_eq!(answer.refresh_expires_in, expected, "{members}");
         }
     }
 

@@ -82,6 +82,9 @@ pub struct Record {
     /// The server said that this grant is dead: what it said, and when.
     #[serde(default)]
     pub dead: Option<Dead>,
+    /// What a person has been told of it.
+    #[serde(default)]
+    pub told: Told,
     /// Servers refuse this login's tokens, and the account's API key answers.
     #[serde(default)]
     pub fallback: Option<Fallback>,
@@ -111,6 +114,16 @@ pub struct Dead {
     pub message: String,
 }
 
+/// What a notification has said, so that none says it again.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default)]
+pub struct Told {
+    /// That the grant is dead.
+    pub death: bool,
+    /// That it ends within so many days.
+    pub ends_within: Option<u16>,
+}
+
 impl Record {
     /// The provider's name: the account's, unless the account is named after its host.
     pub fn provider_name(&self) -> &str {
@@ -128,6 +141,7 @@ impl Record {
         let tokens = TokenSet {
             access: key,
             refresh: None,
+            refresh_end: None,
             id: None,
             token_type: "Bearer".to_owned(),
             expires_at,
@@ -158,6 +172,7 @@ impl Record {
             refreshed_at: None,
             used_at: None,
             dead: None,
+            told: Told::default(),
             fallback: None,
             imported: None,
             default_since: None,
@@ -198,6 +213,7 @@ impl Record {
             refreshed_at,
             used_at,
             dead,
+            told,
             fallback,
             imported,
             default_since,
@@ -224,6 +240,7 @@ impl Record {
             refreshed_at: *refreshed_at,
             used_at: *used_at,
             dead: dead.clone(),
+            told: *told,
             fallback: fallback.clone(),
             imported: imported.clone(),
             default_since: *default_since,

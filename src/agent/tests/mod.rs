@@ -2,6 +2,7 @@
 //! authorization server, and clocks that the tests set.
 
 mod clocks;
+mod ends;
 mod exchanges;
 mod hang_ups;
 mod keys;

@@ -71,6 +71,12 @@ pub struct AccountStatus {
     pub expires_at: Option<Timestamp>,
     /// Whether there is a refresh token.
     pub refreshable: bool,
+    /// When the refresh token ends, and the login with it, where the server says that it does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub refresh_expires_at: Option<Timestamp>,
+    /// Within how many days that is, once it is so near that a person should know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_within: Option<u16>,
     /// Whether there is an ID token.
     #[serde(default)]
     pub id_token: bool,
@@ -120,6 +126,9 @@ pub struct ApiKeyStatus {
     /// When it ends, where that is known.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
+    /// Within how many days that is, once it is so near that a person should know.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ends_within: Option<u16>,
     /// When a program last got it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub used_at: Option<Timestamp>,

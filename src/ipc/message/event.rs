@@ -68,6 +68,17 @@ pub enum Change {
         /// Why, in one line.
         reason: String,
     },
+    /// A login's refresh token, or an API key, ends within so many days.
+    Ending {
+        /// The account.
+        account: String,
+        /// What ends.
+        what: Ends,
+        /// When.
+        ends_at: Timestamp,
+        /// Within how many days: once for each warning there is.
+        within: u16,
+    },
     /// An account has another name.
     Renamed {
         /// Its old name.
@@ -86,6 +97,19 @@ pub enum Change {
         missed: u64,
     },
     /// A change that this version doesn't know.
+    #[serde(other)]
+    Unknown,
+}
+
+/// What has an end of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Ends {
+    /// A login's refresh token, and the login with it.
+    RefreshToken,
+    /// An API key.
+    ApiKey,
+    /// Something that this version doesn't know.
     #[serde(other)]
     Unknown,
 }

@@ -21,7 +21,7 @@ use crate::account::AccountName;
 use crate::clock::Timestamp;
 use crate::secret::Secret;
 use crate::token::{ClientAuthentication, Identity, TokenSet};
-use crate::vault::record::{Record, RecordKind};
+use crate::vault::record::{Record, RecordKind, Told};
 
 /// A home of its own, with the vault's and the installation's directories.
 struct Home {
@@ -91,6 +91,7 @@ fn record(refresh: &str) -> Record {
         tokens: TokenSet {
             access: Secret::from("access".to_owned()),
             refresh: Some(Secret::from(refresh.to_owned())),
+            refresh_end: None,
             id: None,
             token_type: "Bearer".into(),
             expires_at: None,
@@ -105,6 +106,7 @@ fn record(refresh: &str) -> Record {
         refreshed_at: None,
         used_at: None,
         dead: None,
+        told: Told::default(),
         fallback: None,
         imported: None,
         default_since: None,
