@@ -52,6 +52,8 @@ pub const POINTS: &[&str] = &[
     // An imported login is in memory alone; it is safe, and its refresh token not yet redeemed.
     "import.keep",
     "import.kept",
+    // It is written down that a person was told, and nothing is shown yet.
+    "notice.show",
     // The record is gone; the server does not know yet.
     "logout.revoke",
     // The HTTP door's file is written, and put in its place.

@@ -72,6 +72,15 @@ impl Paths {
         Some(format!("XDG_RUNTIME_DIR is passed over: {} {reason}", directory.display()))
     }
 
+    /// The address of the session's bus, if there is one; nothing is started to make one.
+    #[cfg(target_os = "linux")]
+    pub fn session_bus() -> Option<String> {
+        let given = env::var("DBUS_SESSION_BUS_ADDRESS").ok().filter(|address| !address.is_empty());
+        let socket = || env::var_os("XDG_RUNTIME_DIR").map(|directory| PathBuf::from(directory).join("bus"));
+        let path = || socket().filter(|path| path.exists()).map(|path| format!("unix:path={}", path.display()));
+        given.or_else(path)
+    }
+
     /// A socket that no other home computes, for when another home's agent listens at [`Paths::socket`].
     pub fn own_socket(&self) -> PathBuf {
         system::socket(None, &self.state_dir, &self.vault_dir)

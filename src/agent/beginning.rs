@@ -136,6 +136,7 @@ impl Grounds {
             vault,
             unprotected: refused.iter().map(ToString::to_string).collect(),
             sealer: Some(sealer),
+            notifies: true,
             connections: reception.connections(),
             seat: Some(seat),
         });

@@ -97,6 +97,7 @@ impl Agent {
             drop(table);
             if let Some(within) = news {
                 self.announce(Change::Ending { account: name, what: ending.what, ends_at: ending.at, within });
+                self.tell();
             }
         }
     }

@@ -88,6 +88,7 @@ impl Agent {
         drop(table);
         self.announce(Change::State { account: name.to_string(), state: AccountState::ReauthorizationRequired });
         self.note_source(&name);
+        self.tell();
         error
     }
 

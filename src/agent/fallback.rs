@@ -83,7 +83,7 @@ impl Agent {
     }
 
     /// A server refused an API key: nobody gets it for a while, and then it is tried again. What everybody is told.
-    pub(super) fn key_refused(&self, incarnation: u64) -> Error {
+    pub(super) fn key_refused(self: &Arc<Self>, incarnation: u64) -> Error {
         let (boot, now) = (self.clock.boot(), self.clock.now());
         let mut table = self.table();
         let Some(account) = table.get_mut(incarnation) else { return self.gone() };

@@ -31,6 +31,7 @@ mod logins;
 mod logout;
 pub mod memory;
 mod nearest;
+mod notices;
 mod persist;
 mod providers;
 mod refresher;
@@ -115,6 +116,7 @@ pub struct Agent {
     connections: Connections,
     audit: Arc<audit::Audit>,
     door: door::Door,
+    notices: notices::Notices,
     rules: rules::Rules,
     /// `None` where it can't be succeeded.
     seat: Option<Seat>,
@@ -138,6 +140,8 @@ pub struct Parts {
     pub unprotected: Vec<String>,
     /// What seals the secrets in memory.
     pub sealer: Option<Arc<MemorySealer>>,
+    /// Whether a person may be shown notifications.
+    pub notifies: bool,
     /// The count of open connections.
     pub connections: Connections,
     /// What it takes to be succeeded; `None` where it can't be.
@@ -147,12 +151,14 @@ pub struct Parts {
 impl Agent {
     /// An agent with no accounts in memory yet.
     pub fn new(parts: Parts) -> Arc<Self> {
-        let Parts { paths, config, config_error, clock, http, vault, unprotected, sealer, connections, seat } = parts;
+        let Parts { paths, config, config_error, clock, http, vault, unprotected, sealer, notifies, connections, seat } =
+            parts;
         Arc::new(Self {
             started: clock.boot(),
             audit: Arc::new(audit::Audit::new(&config.audit, &paths.state_dir)),
             rules: rules::Rules::default(),
             door: door::Door::default(),
+            notices: notices::Notices::new(notifies),
             paths,
             config,
             config_error,

@@ -169,6 +169,7 @@ impl Agent {
             .map(|account| (dead_error(account, &dead.message), account.record.account.to_string()));
         let Some((error, account)) = told else { return self.gone() };
         self.announce(Change::State { account, state: AccountState::ReauthorizationRequired });
+        self.tell();
         error
     }
 }

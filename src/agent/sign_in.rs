@@ -288,7 +288,7 @@ impl Agent {
         }
     }
 
-    pub(super) fn enter(&self, mut account: Account) -> Arc<Record> {
+    pub(super) fn enter(self: &Arc<Self>, mut account: Account) -> Arc<Record> {
         let record = Arc::clone(&account.record);
         let now = self.clock.moment();
         account.used = Some(now);

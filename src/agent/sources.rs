@@ -238,7 +238,7 @@ impl Agent {
     }
 
     /// Tells of it if an account that has both a login and a key answers with another one than before.
-    pub(super) fn note_source(&self, name: &AccountName) {
+    pub(super) fn note_source(self: &Arc<Self>, name: &AccountName) {
         let mut table = self.table();
         let found = table.found(name).filter(|found| found.login.is_some() && found.key.is_some());
         let Some(found) = found else {
@@ -256,6 +256,7 @@ impl Agent {
         if before.is_some_and(|before| before != method) {
             tracing::info!(account = %name, ?method, "answers with the other one: {reason}");
             self.announce(Change::Source { account: name.to_string(), method, reason });
+            self.tell_source(name, method);
         }
     }
 }

@@ -112,6 +112,7 @@ impl Agent {
         info!(accounts, "the vault is open");
         self.announce(Change::Vault { state: self.vault.state() });
         self.settle_soon();
+        self.tell();
         Ok(())
     }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{AccountSettings, AuditSettings, AutoLock, Config, ConfigError, HttpSettings};
+use super::{AccountSettings, AuditSettings, AutoLock, Config, ConfigError, HttpSettings, NotificationSettings};
 use crate::provider::Provider;
 use crate::provider::schema;
 
@@ -27,6 +27,8 @@ pub(super) struct File {
     audit: AuditSettings,
     #[serde(default)]
     http: HttpSettings,
+    #[serde(default)]
+    notifications: NotificationSettings,
     #[serde(default)]
     vault: VaultTable,
     #[serde(default)]
@@ -84,6 +86,7 @@ impl Default for File {
             log: info(),
             audit: AuditSettings::default(),
             http: HttpSettings::default(),
+            notifications: NotificationSettings::default(),
             vault: VaultTable::default(),
             accounts: BTreeMap::new(),
             pinentry: None,
@@ -94,8 +97,19 @@ impl Default for File {
 
 impl From<File> for Config {
     fn from(file: File) -> Self {
-        let File { ca_file, http_timeout, hide_memory_key, log, audit, http, vault, accounts, pinentry, providers } =
-            file;
+        let File {
+            ca_file,
+            http_timeout,
+            hide_memory_key,
+            log,
+            audit,
+            http,
+            notifications,
+            vault,
+            accounts,
+            pinentry,
+            providers,
+        } = file;
         let VaultTable { lock_after_idle, lock_on_suspend, lock_on_screen_lock } = vault;
         let log = match log {
             Level::Error => "error",
@@ -115,6 +129,7 @@ impl From<File> for Config {
             log: log.to_owned(),
             audit,
             http,
+            notifications,
             auto_lock,
             accounts,
             rules_unread: false,

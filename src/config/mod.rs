@@ -6,6 +6,7 @@ mod accounts;
 mod audit;
 mod file;
 mod http;
+mod notifications;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,6 +20,7 @@ use crate::provider::{Provider, Template};
 pub use accounts::{Access, AccountSettings, RateLimit, Source};
 pub use audit::AuditSettings;
 pub use http::HttpSettings;
+pub use notifications::NotificationSettings;
 
 /// The agent's configuration.
 #[derive(Debug)]
@@ -35,6 +37,8 @@ pub struct Config {
     pub audit: AuditSettings,
     /// The HTTP door.
     pub http: HttpSettings,
+    /// What a person hears of without asking.
+    pub notifications: NotificationSettings,
     /// When the vault locks itself.
     pub auto_lock: AutoLock,
     /// Who may have which account's tokens: tables by account, provider or `*`.

@@ -36,11 +36,16 @@ impl Home {
 
     /// No agent runs when this returns.
     pub(crate) fn bury_agent(&self) {
-        let paths = Paths::from_variables(|_| None, Some(self.path().to_owned())).unwrap();
         let ended = self.run(&["agent", "status", "--json", "--no-start"]);
         if let Ok(status) = serde_json::from_str::<serde_json::Value>(&ended.stdout) {
             self.kill(status["pid"].as_i64().unwrap().try_into().unwrap());
         }
+        self.agent_is_gone();
+    }
+
+    /// Until no agent runs, where one is about to end.
+    pub(crate) fn agent_is_gone(&self) {
+        let paths = Paths::from_variables(|_| None, Some(self.path().to_owned())).unwrap();
         assert!(cred_helper::ipc::start::wait_until_gone(&paths, Duration::from_secs(10)));
     }
 

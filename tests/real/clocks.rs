@@ -14,11 +14,11 @@ use cred_helper::demo::server::Server;
 use crate::home::{Home, lasting_server};
 use crate::support::programs::say_and_skip;
 
-const DAY: i64 = 24 * 3600;
+pub(crate) const DAY: i64 = 24 * 3600;
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// An agent in the foreground, whose clocks are the test's; it ends with it.
-struct Agent<'a> {
+pub(crate) struct Agent<'a> {
     home: &'a Home,
     process: Child,
 }
@@ -51,13 +51,13 @@ fn start<'a>(home: &'a Home, by: &[&str], variables: &[(&str, &str)]) -> Agent<'
 }
 
 /// The wall clock as one program sees it.
-struct FakeClock {
+pub(crate) struct FakeClock {
     library: PathBuf,
     file: PathBuf,
 }
 
 impl FakeClock {
-    fn new(home: &Home) -> Option<Self> {
+    pub(crate) fn new(home: &Home) -> Option<Self> {
         let directories = std::fs::read_dir("/usr/lib").into_iter().flatten().flatten();
         let library =
             directories.map(|entry| entry.path().join("faketime/libfaketimeMT.so.1")).find(|path| path.exists());
@@ -71,13 +71,18 @@ impl FakeClock {
     }
 
     /// So many seconds from the real one.
-    fn set(&self, seconds: i64) {
+    pub(crate) fn set(&self, seconds: i64) {
         let next = self.file.with_extension("next");
         std::fs::write(&next, format!("{seconds:+}\n")).unwrap();
         std::fs::rename(next, &self.file).unwrap();
     }
 
     fn start<'a>(&self, home: &'a Home) -> Agent<'a> {
+        self.start_with(home, &[])
+    }
+
+    /// With these variables, too.
+    pub(crate) fn start_with<'a>(&self, home: &'a Home, more: &[(&str, &str)]) -> Agent<'a> {
         let (library, file) = (self.library.to_str().unwrap(), self.file.to_str().unwrap());
         let variables = [
             ("LD_PRELOAD", library),
@@ -85,7 +90,7 @@ impl FakeClock {
             ("FAKETIME_NO_CACHE", "1"),
             ("FAKETIME_DONT_FAKE_MONOTONIC", "1"),
         ];
-        start(home, &[], &variables)
+        start(home, &[], &[&variables, more].concat())
     }
 }
 

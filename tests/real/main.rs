@@ -13,6 +13,8 @@ mod browser;
 mod certified_server;
 mod clocks;
 mod consent;
+#[path = "../product/faults.rs"]
+mod faults;
 mod grants;
 #[path = "../product/home.rs"]
 mod home;
@@ -20,6 +22,8 @@ mod home;
 mod keyring;
 mod logind;
 mod memory;
+mod notices;
+mod notifier;
 mod pages;
 mod passphrase;
 mod paste;

@@ -224,6 +224,7 @@ fn agent_with(config: Config, home: &std::path::Path, faults: &Arc<Faults>, cloc
         vault: vault.unwrap(),
         unprotected: Vec::new(),
         sealer: None,
+        notifies: false,
         connections: Connections::default(),
         seat: None,
     })

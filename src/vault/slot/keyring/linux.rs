@@ -4,8 +4,6 @@
 //! with a time limit, so that a D-Bus that hangs holds nobody. Nothing here prompts unless a person is there.
 
 use std::collections::HashMap;
-use std::env;
-use std::path::PathBuf;
 use std::thread;
 use std::time::Duration;
 
@@ -16,6 +14,7 @@ use zeroize::Zeroizing;
 
 use super::super::{Place, SlotError};
 use super::KeyringChoice;
+use crate::paths::Paths;
 use crate::residue;
 use crate::vault::seal::Key;
 
@@ -149,10 +148,7 @@ fn address(choice: &KeyringChoice) -> Result<String, SlotError> {
     if let KeyringChoice::Bus(address) = choice {
         return Ok(address.clone());
     }
-    let given = env::var("DBUS_SESSION_BUS_ADDRESS").ok().filter(|address| !address.is_empty());
-    let socket = || env::var_os("XDG_RUNTIME_DIR").map(|directory| PathBuf::from(directory).join("bus"));
-    let path = || socket().filter(|path| path.exists()).map(|path| format!("unix:path={}", path.display()));
-    given.or_else(path).ok_or_else(|| SlotError::Unavailable("there is no D-Bus session".into()))
+    Paths::session_bus().ok_or_else(|| SlotError::Unavailable("there is no D-Bus session".into()))
 }
 
 fn classify(error: Error) -> SlotError {
