@@ -114,6 +114,25 @@ fn what_happens_while_no_desktop_is_there_is_told_once_there_is_one() {
     assert_eq!(told, ["demo/one is signed out", "demo/two is signed out"]);
 }
 
+#[test]
+fn a_desktop_that_appears_hears_of_what_happened_before() {
+    let Some(session) = Session::start() else { return };
+    let server = lasting_server();
+    let home = signed_in(&session, &server, &["one", "two"], "");
+    server.revoke_everything();
+    dies(&home, "demo/one");
+    let pid = home.agent_pid();
+    for account in ["demo/one", "demo/two"] {
+        let notifier = Notifier::start(&session.address, Mood::Well);
+        tells_of_death(&notifier.next(), account, &server);
+        drop(notifier);
+        if account == "demo/one" {
+            dies(&home, "demo/two");
+        }
+    }
+    assert_eq!(home.agent_pid(), pid);
+}
+
 #[cfg(debug_assertions)]
 #[test]
 fn an_agent_that_dies_before_it_is_shown_tells_nobody_twice() {

@@ -1,26 +1,35 @@
 //! Linux: the session's bus (Desktop Notifications Specification).
 //!
-//! Each telling has a connection of its own: they are rare, and an idle agent holds none. Whatever hangs has [`LIMIT`].
+//! Each telling has a connection of its own: they are rare, and an agent with nothing to tell holds none. Whatever hangs has
+//! [`LIMIT`].
 
 use std::collections::HashMap;
+use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
+use zbus::export::futures_core::Stream as _;
+use zbus::fdo::DBusProxy;
+use zbus::message::Type;
 use zbus::zvariant::Value;
-use zbus::{Connection, connection};
+use zbus::{Connection, MatchRule, MessageStream, connection};
 
 use crate::html;
 use crate::paths::Paths;
 
 const NAME: &str = "org.freedesktop.Notifications";
 const PATH: &str = "/org/freedesktop/Notifications";
+const BUS: &str = "org.freedesktop.DBus";
 /// How long the bus and the service have for an answer; the bus may have to start the service.
 const LIMIT: Duration = Duration::from_secs(10);
 
-/// What shows notifications.
-pub(super) struct Service {
+/// A connection to where notifications are shown.
+pub(super) struct Desktop {
     connection: Connection,
-    /// Whether it reads a body as markup.
-    markup: bool,
+    /// What the bus says of the service's coming and going.
+    news: MessageStream,
+    /// Whether the service reads a body as markup.
+    markup: AtomicBool,
 }
 
 /// Whether there may be one: without a session nothing is asked.
@@ -28,22 +37,51 @@ pub(super) fn is_there() -> bool {
     Paths::session_bus().is_some()
 }
 
-impl Service {
-    /// Finds it, and what it can do.
-    pub(super) async fn find() -> Result<Self, String> {
+impl Desktop {
+    /// Connects to the bus; whoever shows notifications need not be there yet.
+    pub(super) async fn connect() -> Result<Self, String> {
         bounded(async {
             let address = Paths::session_bus().unwrap_or_default();
             let builder = connection::Builder::address(address.as_str())?;
             let connection = builder.method_timeout(LIMIT).build().await?;
-            let reply = connection.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &()).await?;
-            let capabilities: Vec<String> = reply.body().deserialize()?;
-            Ok(Self { connection, markup: capabilities.iter().any(|one| one == "body-markup") })
+            let rule = MatchRule::builder().msg_type(Type::Signal).sender(BUS)?.interface(BUS)?;
+            let rule = rule.member("NameOwnerChanged")?.arg(0, NAME)?.build();
+            let news = MessageStream::from(&connection);
+            DBusProxy::new(&connection).await?.add_match_rule(rule).await?;
+            Ok(Self { connection, news, markup: AtomicBool::default() })
         })
         .await
     }
 
+    /// Asks the service what it can do.
+    pub(super) async fn is_ready(&self) -> Result<(), String> {
+        bounded(async {
+            let reply = self.connection.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &()).await?;
+            let capabilities: Vec<String> = reply.body().deserialize()?;
+            self.markup.store(capabilities.iter().any(|one| one == "body-markup"), Ordering::Relaxed);
+            Ok(())
+        })
+        .await
+    }
+
+    /// Until a service appears; an error if the bus goes away.
+    pub(super) async fn appears(&mut self) -> Result<(), String> {
+        loop {
+            let news = &mut self.news;
+            let message = std::future::poll_fn(|context| Pin::new(&mut *news).poll_next(context)).await;
+            let message = message.and_then(Result::ok).ok_or("the session's bus has closed")?;
+            let header = message.header();
+            let of_bus = header.sender().is_some_and(|sender| sender.as_str() == BUS)
+                && header.member().is_some_and(|member| member.as_str() == "NameOwnerChanged");
+            let changed = message.body().deserialize::<(String, String, String)>();
+            if of_bus && changed.is_ok_and(|(name, _, owner)| name == NAME && !owner.is_empty()) {
+                return Ok(());
+            }
+        }
+    }
+
     pub(super) async fn show(&self, summary: &str, body: &str) -> Result<(), String> {
-        let body = as_read(body, self.markup);
+        let body = as_read(body, self.markup.load(Ordering::Relaxed));
         let (replaces, icon, actions, for_as_long_as_usual) = (0u32, "dialog-password", Vec::<&str>::new(), -1i32);
         // Normal urgency: it is no matter of seconds.
         let hints = HashMap::from([("urgency", Value::U8(1))]);

@@ -14,16 +14,25 @@ const SCRIPT: &str = "on run argv\n\
 const LIMIT: Duration = Duration::from_secs(10);
 
 /// What shows notifications.
-pub(super) struct Service(());
+pub(super) struct Desktop(());
 
 /// Whether there may be one.
 pub(super) fn is_there() -> bool {
     Path::new(OSASCRIPT).exists()
 }
 
-impl Service {
-    pub(super) async fn find() -> Result<Self, String> {
+impl Desktop {
+    pub(super) async fn connect() -> Result<Self, String> {
         if is_there() { Ok(Self(())) } else { Err(format!("{OSASCRIPT} is not there")) }
+    }
+
+    pub(super) async fn is_ready(&self) -> Result<(), String> {
+        Ok(())
+    }
+
+    /// What could not be told now is not worth waiting for.
+    pub(super) async fn appears(&mut self) -> Result<(), String> {
+        Err("osascript shows what it can at once".to_owned())
     }
 
     pub(super) async fn show(&self, summary: &str, body: &str) -> Result<(), String> {

@@ -2,8 +2,8 @@
 //! wished, that the other one of the two answers.
 //!
 //! A death and a warning are told once. That is kept in the record before it is shown: whoever dies in between has told
-//! nobody, but nobody hears the same twice. Where nothing shows notifications nothing is kept, and it is told when the vault
-//! is opened the next time where something does. Nothing waits for any of this. What shows them is one file for each system.
+//! nobody, but nobody hears the same twice. Where nothing shows notifications nothing is kept, and it is told once something
+//! does: a desktop that appears is heard of. Nothing waits for any of this. What shows them is one file for each system.
 
 #[cfg(target_os = "linux")]
 mod linux;
@@ -23,7 +23,9 @@ use std::sync::Arc;
 
 use tracing::{debug, warn};
 
-use self::system::Service;
+use tokio::sync::{Mutex, Notify};
+
+use self::system::Desktop;
 use super::Agent;
 use super::accounts::Account;
 use super::ends::{Ending, is_news};
@@ -36,12 +38,13 @@ use crate::ipc::message::event::Ends;
 use crate::ipc::message::token::AuthMethod;
 use crate::vault::record::Record;
 
-/// The turn to tell.
+/// Who tells, and that there is more to tell.
 #[derive(Debug, Default)]
 pub(super) struct Notices {
     /// False in tests: nothing of theirs is shown to anybody.
     shown: bool,
-    telling: tokio::sync::Mutex<()>,
+    telling: Arc<Mutex<()>>,
+    more: Notify,
 }
 
 impl Notices {
@@ -126,24 +129,45 @@ impl Agent {
         if !self.notifies() || self.untold().is_empty() {
             return;
         }
+        let Ok(turn) = Arc::clone(&self.notices.telling).try_lock_owned() else {
+            return self.notices.more.notify_one();
+        };
         let agent = Arc::clone(self);
         tokio::spawn(async move {
-            // Whoever comes second finds nothing left.
-            let _turn = agent.notices.telling.lock().await;
-            let untold = agent.untold();
-            if untold.is_empty() {
-                return;
-            }
-            let Some(service) = find().await else { return };
-            for (incarnation, name, notice) in untold {
-                if let Err(error) = agent.keep_told(incarnation, notice).await {
-                    warn!(account = %name, "nobody is told yet: {}", error.message);
-                    continue;
-                }
-                fault::point("notice.show");
-                show(&service, &notice.text(&name)).await;
+            let _turn = turn;
+            if let Err(why) = agent.tell_all().await {
+                debug!("nothing shows notifications: {why}");
             }
         });
+    }
+
+    /// Until everything is told, however long a desktop takes to appear; an error if there is nothing to wait for.
+    async fn tell_all(self: &Arc<Self>) -> Result<(), String> {
+        let mut desktop = Desktop::connect().await?;
+        loop {
+            match desktop.is_ready().await {
+                Ok(()) => self.tell_now(&desktop).await,
+                Err(why) => debug!("nothing shows notifications yet: {why}"),
+            }
+            if self.untold().is_empty() {
+                return Ok(());
+            }
+            tokio::select! {
+                appeared = desktop.appears() => appeared?,
+                () = self.notices.more.notified() => {}
+            }
+        }
+    }
+
+    async fn tell_now(self: &Arc<Self>, desktop: &Desktop) {
+        for (incarnation, name, notice) in self.untold() {
+            if let Err(error) = self.keep_told(incarnation, notice).await {
+                warn!(account = %name, "nobody is told yet: {}", error.message);
+                continue;
+            }
+            fault::point("notice.show");
+            show(desktop, &notice.text(&name)).await;
+        }
     }
 
     /// The account answers with another source than before.
@@ -153,8 +177,9 @@ impl Agent {
         }
         let text = Notice::Source(method).text(account);
         tokio::spawn(async move {
-            if let Some(service) = find().await {
-                show(&service, &text).await;
+            let Ok(desktop) = Desktop::connect().await else { return };
+            if desktop.is_ready().await.is_ok() {
+                show(&desktop, &text).await;
             }
         });
     }
@@ -175,18 +200,8 @@ impl Agent {
     }
 }
 
-async fn find() -> Option<Service> {
-    match Service::find().await {
-        Ok(service) => Some(service),
-        Err(why) => {
-            debug!("nothing shows notifications: {why}");
-            None
-        }
-    }
-}
-
-async fn show(service: &Service, text: &Text) {
-    if let Err(why) = service.show(&text.summary, &text.body).await {
+async fn show(desktop: &Desktop, text: &Text) {
+    if let Err(why) = desktop.show(&text.summary, &text.body).await {
         debug!("a notification was not shown: {why}");
     }
 }
