@@ -89,6 +89,10 @@ fn a_github_app_signs_in_by_device_and_its_tokens_rotate() {
     play.home.kill_agent();
     play.home.ok(&["refresh", "github"]);
     assert_ne!(play.home.ok(&["get-token", "github"]), first);
+    let status = play.home.json(&["status", "--json"])["accounts"][0].clone();
+    let seconds = |key: &str| status[key].as_i64().unwrap_or_else(|| panic!("{key}: {status}"));
+    let left = seconds("refresh_expires_at") - seconds("refreshed_at");
+    assert!((15_897_500..=15_897_600).contains(&left) && status["ends_within"].is_null(), "{status}");
     assert!(site.asked("/token").iter().all(|asked| !asked.parameters.contains_key("client_secret")), "there is none");
     let headers = play.home.json(&["get-token", "github", "--format", "headers-json"]);
     assert_eq!(headers["x-github-api-version"], "2022-11-28");
