@@ -13,6 +13,7 @@ mod browser;
 mod certified_server;
 mod clocks;
 mod consent;
+mod dunst;
 #[path = "../product/faults.rs"]
 mod faults;
 mod grants;

@@ -29,7 +29,7 @@ fn configured(server: &Server, more: &str) -> String {
     )
 }
 
-fn signed_in(session: &Session, server: &Server, labels: &[&str], more: &str) -> Home {
+pub(crate) fn signed_in(session: &Session, server: &Server, labels: &[&str], more: &str) -> Home {
     let home = home_on(session);
     home.configure(&configured(server, more));
     home.ok(&["agent", "stop"]);
