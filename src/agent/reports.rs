@@ -6,6 +6,7 @@ use super::audit::Asking;
 use super::resolve::Found;
 use super::{Agent, memory};
 use crate::account::AccountName;
+use crate::clock::Timestamp;
 use crate::ipc::message::account::{AccountStatus, Accounts, Problem, RenameAccount, SetDefault, ShowAccount};
 use crate::ipc::message::agent::{AgentReport, Check, CheckResult, Checks};
 use crate::ipc::message::event::Change;
@@ -113,7 +114,8 @@ impl Agent {
         for missing in &self.unprotected {
             checks.push(check("protection", CheckResult::Warning, missing.clone()));
         }
-        checks.extend(self.list_accounts().await.into_iter().flat_map(check_accounts));
+        let now = self.clock.now();
+        checks.extend(self.list_accounts().await.into_iter().flat_map(|accounts| check_accounts(accounts, now)));
         checks.extend(self.vault.trouble().into_iter().map(|line| check("vault's files", CheckResult::Failed, line)));
         Checks { checks }
     }
@@ -123,20 +125,27 @@ fn check(name: &str, result: CheckResult, message: String) -> Check {
     Check { name: name.to_owned(), result, message }
 }
 
-fn check_accounts(accounts: Accounts) -> Vec<Check> {
-    let failed = |name: &str, problem: Option<Problem>| {
-        problem.map(|problem| check(&format!("account {name}"), CheckResult::Failed, problem.message))
-    };
-    let ends = |name: &str, what: &str, within: Option<u16>, mended: &str| {
-        let message = |days| format!("{name}: its {what} ends within {days} days: run `cred-helper {mended} {name}`");
-        within.map(|days| check(&format!("account {name}"), CheckResult::Warning, message(days)))
-    };
-    let of = |account: AccountStatus| {
+fn check_accounts(accounts: Accounts, now: Timestamp) -> Vec<Check> {
+    let of = |account: AccountStatus| -> Vec<Check> {
         let name = account.account;
-        let login = ends(&name, "refresh token", account.ends_within, "login");
-        let key = ends(&name, "API key", account.api_key.as_ref().and_then(|key| key.ends_within), "api-key set");
-        let key_fails = failed(&name, account.api_key.and_then(|key| key.problem));
-        [failed(&name, account.problem), key_fails, login, key].into_iter().flatten()
+        let failed = |problem: Option<Problem>| {
+            problem.map(|problem| check(&format!("account {name}"), CheckResult::Failed, problem.message))
+        };
+        let ends = |what: &str, at: Option<Timestamp>, within: Option<u16>, mended: &str| {
+            let when = match within {
+                _ if at.is_some_and(|at| at <= now) => "has ended".to_owned(),
+                within => format!("ends within {} days", within?),
+            };
+            let message = format!("{name}: its {what} {when}: run `cred-helper {mended} {name}`");
+            Some(check(&format!("account {name}"), CheckResult::Warning, message))
+        };
+        let login = ends("refresh token", account.refresh_expires_at, account.ends_within, "login");
+        let key = account.api_key;
+        let key_ends = key.as_ref().and_then(|key| ends("API key", key.expires_at, key.ends_within, "api-key set"));
+        [failed(account.problem), failed(key.and_then(|key| key.problem)), login, key_ends]
+            .into_iter()
+            .flatten()
+            .collect()
     };
     accounts.accounts.into_iter().flat_map(of).collect()
 }

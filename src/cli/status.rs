@@ -148,18 +148,21 @@ pub(super) fn problems(account: &AccountStatus, now: Timestamp) -> Vec<String> {
     lines
 }
 
-/// What ends for good before long, and what to do.
+/// What ends for good before long, or has ended, and what to do.
 fn endings(account: &AccountStatus, now: Timestamp) -> Vec<String> {
     let name = &account.account;
-    let login = account.refresh_expires_at.filter(|_| account.ends_within.is_some());
-    let key = account.api_key.as_ref().filter(|key| key.ends_within.is_some()).and_then(|key| key.expires_at);
-    let says = |what: &str, at: Option<Timestamp>, do_this: String| {
-        let at = at.filter(|at| *at > now)?;
-        Some(format!("Its {what} ends {} ({} left). {do_this}", when::local(at), when::span(at.since(now))))
+    let says = |what: &str, at: Option<Timestamp>, within: Option<u16>, mended: &str| {
+        let at = at.filter(|at| *at <= now || within.is_some())?;
+        let mended = format!("cred-helper {mended} {name}");
+        Some(match at > now {
+            true => format!("Its {what} ends {} ({} left): {mended}", when::local(at), when::span(at.since(now))),
+            false => format!("Its {what} ended {}: {mended}", when::local(at)),
+        })
     };
-    let renewed = says("refresh token", login, format!("To sign in anew before that: cred-helper login {name}"));
-    let replaced = says("API key", key, format!("To store another: cred-helper api-key set {name}"));
-    [renewed, replaced].into_iter().flatten().collect()
+    let key = account.api_key.as_ref();
+    let key = key.and_then(|key| says("API key", key.expires_at, key.ends_within, "api-key set"));
+    let login = says("refresh token", account.refresh_expires_at, account.ends_within, "login");
+    [login, key].into_iter().flatten().collect()
 }
 
 #[cfg(test)]
@@ -237,10 +240,12 @@ mod tests {
             lines[0].starts_with("Its refresh token ends ") && lines[1].starts_with("Its API key ends "),
             "{lines:?}"
         );
-        assert!(lines[0].ends_with(" (1 day left). To sign in anew before that: cred-helper login p"), "{lines:?}");
-        assert!(lines[1].ends_with(" (10 days left). To store another: cred-helper api-key set p"), "{lines:?}");
-        let far = AccountStatus { ends_within: None, api_key: None, ..account };
-        assert!(problems(&far, Timestamp(100)).is_empty());
+        assert!(lines[0].ends_with(" (1 day left): cred-helper login p"), "{lines:?}");
+        assert!(lines[1].ends_with(" (10 days left): cred-helper api-key set p"), "{lines:?}");
+        // Too short a life to be warned of; that it is over is said.
+        let short = AccountStatus { ends_within: None, api_key: None, ..account };
+        assert!(problems(&short, Timestamp(100)).is_empty());
+        assert!(problems(&short, Timestamp(86500))[0].starts_with("Its refresh token ended "));
     }
 
     #[test]

@@ -68,6 +68,11 @@ async fn a_refresh_token_that_lives_for_days_only_is_not_spoken_of_all_the_time(
     assert_eq!(world.pass_days(1, &mut events), []);
     let status = world.status().await;
     assert!(status.refresh_expires_at.is_some() && status.ends_within.is_none());
+    let warns =
+        async || world.agent.doctor().await.checks.iter().any(|check| check.message.contains("token has ended"));
+    assert!(!warns().await);
+    assert_eq!(world.pass_days(1, &mut events), []);
+    assert!(warns().await, "that it is over is said");
 }
 
 #[tokio::test]
