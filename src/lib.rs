@@ -47,7 +47,7 @@
 //! | `import` | other programs' files: opened with care, decoded, their tokens found; for client and agent | `ipc`'s messages |
 //! | [`ipc`] | what client and agent agree on: messages, frames, transport, client, server, start | vocabulary |
 //! | `cli` | the command line: arguments, output, one file per command | `ipc`'s light half |
-//! | `oauth` | the RFCs, one file per RFC or endpoint; `http.rs` alone names the HTTP crate | vocabulary |
+//! | `oauth` | the RFCs, one file per RFC or endpoint; `http` alone names the HTTP crate | vocabulary |
 //! | `provider` | authorization servers as data: `presets/*.toml` and their schema | vocabulary |
 //! | `grant` | how tokens are obtained and renewed; remembers nothing | `oauth`, `provider` |
 //! | `vault` | where logins rest: sealed records, and key slots | vocabulary, messages |

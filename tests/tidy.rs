@@ -33,7 +33,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
             "vault",
         ],
     ),
-    ("config", &["provider"]),
+    ("config", &["oauth::proxy", "provider"]),
     ("fuzzing", &["cli::project", "config", "ipc", "oauth", "provider", "vault"]),
     ("grant", &["ipc::message", "oauth", "provider"]),
     ("provider", &["oauth"]),
@@ -211,10 +211,9 @@ fn complain(path: &str, text: &str, what: &str, is_bad: impl Fn(&str) -> bool) -
 }
 
 fn one_http_client(path: &str, text: &str) -> Vec<String> {
-    match path {
-        "src/oauth/http.rs" => Vec::new(),
-        _ => complain(path, text, "only oauth/http.rs names the HTTP client", |line| line.contains("reqwest")),
-    }
+    let theirs = path != "src/oauth/http.rs" && !path.starts_with("src/oauth/http/");
+    let names = |line: &str| theirs && (line.contains("reqwest") || line.contains("hyper_util::client"));
+    complain(path, text, "only oauth/http names the HTTP client: its proxies and authorities are everybody's", names)
 }
 
 fn only_listed_files_are_unsafe(path: &str, text: &str) -> Vec<String> {
@@ -360,6 +359,7 @@ fn every_rule_can_complain() {
         (imports, "src/token.rs", "use crate::ipc::message;"),
         (imports, "src/common/mod.rs", ""),
         (one_http_client, "src/grant/login.rs", "use reqwest::Client;"),
+        (one_http_client, "src/agent/mod.rs", "use hyper_util::client::legacy::Client;"),
         (only_listed_files_are_unsafe, "src/cli/mod.rs", "    let x = unsafe { f() };"),
         (one_place_prints, "src/cli/mod.rs", "#[allow(clippy::print_stdout)]"),
         (nothing_is_unfinished, "src/cli/mod.rs", concat!("    to", "do!()")),

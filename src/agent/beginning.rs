@@ -28,6 +28,7 @@ use crate::ipc::server::{Listener, Reception};
 use crate::ipc::start::check_home_owner;
 use crate::ipc::{ConnectError, owner};
 use crate::oauth::http::{Http, HttpOptions};
+use crate::oauth::proxy::Proxies;
 use crate::paths::Paths;
 use crate::residue;
 use crate::vault::{OpenOptions as VaultOptions, Vault, VaultError};
@@ -122,6 +123,8 @@ impl Grounds {
         let alarm = Alarm::new().map_err(|error| internal("the timer", &error))?;
         let options = HttpOptions {
             ca_file: config.ca_file.clone(),
+            proxies: config.network.proxies(environment()),
+            connect_timeout: config.network.connect_timeout,
             exchange_timeout: config.http_timeout,
             ..HttpOptions::default()
         };
@@ -158,6 +161,11 @@ fn open_vault(paths: &Paths) -> Result<Vault, Error> {
 fn is_leaving(owner: Option<&owner::Owner>, paths: &Paths) -> bool {
     let socket = owner.map_or(paths.socket.as_path(), |owner| Path::new(&owner.socket));
     owner.is_none_or(owner::Owner::is_here) && matches!(Client::connect(socket), Err(ConnectError::NotRunning))
+}
+
+/// The proxies that the variables name, which the agent keeps from its start.
+fn environment() -> Proxies {
+    Proxies::from_variables(|name| Some(std::env::var_os(name)?.to_string_lossy().into_owned()))
 }
 
 /// To standard error in the foreground; else to a file beside the state, which no client reads.

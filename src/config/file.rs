@@ -7,7 +7,9 @@ use std::time::Duration;
 use serde::de::Error as _;
 use serde::{Deserialize, Deserializer};
 
-use super::{AccountSettings, AuditSettings, AutoLock, Config, ConfigError, HttpSettings, NotificationSettings};
+use super::{
+    AccountSettings, AuditSettings, AutoLock, Config, ConfigError, HttpSettings, NetworkSettings, NotificationSettings,
+};
 use crate::provider::Provider;
 use crate::provider::schema;
 
@@ -29,6 +31,8 @@ pub(super) struct File {
     http: HttpSettings,
     #[serde(default)]
     notifications: NotificationSettings,
+    #[serde(default)]
+    network: NetworkSettings,
     #[serde(default)]
     vault: VaultTable,
     #[serde(default)]
@@ -87,6 +91,7 @@ impl Default for File {
             audit: AuditSettings::default(),
             http: HttpSettings::default(),
             notifications: NotificationSettings::default(),
+            network: NetworkSettings::default(),
             vault: VaultTable::default(),
             accounts: BTreeMap::new(),
             pinentry: None,
@@ -105,6 +110,7 @@ impl From<File> for Config {
             audit,
             http,
             notifications,
+            network,
             vault,
             accounts,
             pinentry,
@@ -130,6 +136,7 @@ impl From<File> for Config {
             audit,
             http,
             notifications,
+            network,
             auto_lock,
             accounts,
             rules_unread: false,

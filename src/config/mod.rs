@@ -6,6 +6,7 @@ mod accounts;
 mod audit;
 mod file;
 mod http;
+mod network;
 mod notifications;
 
 use std::collections::BTreeMap;
@@ -20,6 +21,7 @@ use crate::provider::{Provider, Template};
 pub use accounts::{Access, AccountSettings, RateLimit, Source};
 pub use audit::AuditSettings;
 pub use http::HttpSettings;
+pub use network::NetworkSettings;
 pub use notifications::NotificationSettings;
 
 /// The agent's configuration.
@@ -39,6 +41,8 @@ pub struct Config {
     pub http: HttpSettings,
     /// What a person hears of without asking.
     pub notifications: NotificationSettings,
+    /// The way to the servers.
+    pub network: NetworkSettings,
     /// When the vault locks itself.
     pub auto_lock: AutoLock,
     /// Who may have which account's tokens: tables by account, provider or `*`.

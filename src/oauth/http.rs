@@ -1,18 +1,23 @@
-//! HTTP to authorization servers. The only file that names the HTTP crate.
+//! HTTP to authorization servers: every request goes out here. It and its parts alone name the HTTP crate.
 //!
 //! Solves one question above all: may the server have seen the request? A refresh token that was certainly not sent can be
 //! sent again without a thought; one whose answer was lost may have been rotated. So nothing is retried, redirected or
 //! pooled behind our back, and [`HttpError`] says which of the two it was.
 
 mod certificate;
+mod passage;
+mod trouble;
 
+use std::fmt;
 use std::path::{Path, PathBuf};
-use std::sync::OnceLock;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
-use std::{error, fmt};
 
 use zeroize::Zeroizing;
 
+use self::passage::{Passage, Route};
+use self::trouble::Bound;
+use super::proxy::Proxies;
 use super::retry_after;
 use crate::clock::Timestamp;
 use crate::fault;
@@ -36,6 +41,8 @@ const BEGINNING: u32 = 4;
 pub struct HttpOptions {
     /// Certificate authorities beside the system's, as PEM.
     pub ca_file: Option<PathBuf>,
+    /// What stands between this machine and the servers.
+    pub proxies: Proxies,
     /// The version in the User-Agent.
     pub version: String,
     /// How long name resolution, connection and TLS handshake may take together.
@@ -48,6 +55,7 @@ impl Default for HttpOptions {
     fn default() -> Self {
         Self {
             ca_file: None,
+            proxies: Proxies::default(),
             version: env!("CARGO_PKG_VERSION").to_owned(),
             connect_timeout: Duration::from_secs(10),
             exchange_timeout: Duration::from_secs(60),
@@ -127,6 +135,7 @@ impl fmt::Debug for Response {
 pub struct Http {
     options: HttpOptions,
     authorities: Vec<reqwest::Certificate>,
+    passage: Arc<Passage>,
     /// Made when first needed: the system's trust store takes time to read and memory to keep.
     clients: [OnceLock<Result<reqwest::Client, String>>; 3],
 }
@@ -137,40 +146,14 @@ impl fmt::Debug for Http {
     }
 }
 
-/// Which client a URL needs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Route {
-    /// http on this machine: no trust store, never a proxy.
-    Local,
-    /// https on this machine: never a proxy.
-    LocalTls,
-    /// https elsewhere, through the system's proxy if there is one.
-    Remote,
-}
-
-impl Route {
-    fn of(url: &url::Url) -> Option<Self> {
-        let loopback = match url.host()? {
-            url::Host::Ipv4(address) => address.is_loopback(),
-            url::Host::Ipv6(address) => address.is_loopback(),
-            url::Host::Domain(name) => name == "localhost",
-        };
-        match (url.scheme(), loopback) {
-            ("http", true) => Some(Route::Local),
-            ("https", true) => Some(Route::LocalTls),
-            ("https", false) => Some(Route::Remote),
-            _ => None,
-        }
-    }
-}
-
 impl Http {
     /// Reads the extra certificate authorities; everything else waits until it is needed.
     pub fn new(options: HttpOptions) -> Result<Self, HttpError> {
         // reqwest asks rustls for the process's provider. It may be installed already, then by us: nobody else does.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let authorities = options.ca_file.as_deref().map_or(Ok(Vec::new()), read_authorities)?;
-        Ok(Self { options, authorities, clients: Default::default() })
+        let passage = Arc::new(Passage::new(&options.proxies));
+        Ok(Self { options, authorities, passage, clients: Default::default() })
     }
 
     /// Sends a request, once, and reads its answer to the end.
@@ -184,26 +167,25 @@ impl Http {
     }
 
     async fn exchange(&self, request: Request, host: &str, begins: Duration) -> Result<Response, HttpError> {
-        let built = self.build(request)?;
+        let url = parsed(&request.url)?;
+        let through = self.passage.through(&url).map_err(HttpError::Refused)?;
+        let bound = Bound { host, through: through.as_ref(), connect_timeout: self.options.connect_timeout };
+        let built = self.build(request, url)?;
         fault::point("http.send");
         let sent = tokio::time::timeout(begins, built.send()).await.map_err(|_| too_late(host, begins))?;
-        let sent = sent.map_err(|error| classify(&error, host))?;
+        let sent = sent.map_err(|error| bound.ended(&error).1)?;
         let header = |name| sent.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let status = sent.status().as_u16();
         let (content_type, retry_after) = (header("content-type"), header("retry-after"));
         let (location, date) = (header("location"), header("date").and_then(|date| retry_after::date(&date)));
         fault::point("http.read");
-        let body = read_body(sent, host).await?;
+        let body = read_body(sent, &bound).await?;
         fault::point("http.answer");
         Ok(Response { status, content_type, retry_after, location, date, body })
     }
 
-    fn build(&self, request: Request) -> Result<reqwest::RequestBuilder, HttpError> {
-        let shown = redact::url(&request.url);
-        let url = url::Url::parse(&request.url).map_err(|_| HttpError::Refused(format!("{shown} is no URL")))?;
-        let route = Route::of(&url).ok_or_else(|| {
-            HttpError::Refused(format!("{shown} is not asked: it has to be https (http is for this machine only)"))
-        })?;
+    fn build(&self, request: Request, url: url::Url) -> Result<reqwest::RequestBuilder, HttpError> {
+        let route = route(&url)?;
         let method = if request.body.is_some() { reqwest::Method::POST } else { reqwest::Method::GET };
         let mut builder = self.client(route)?.request(method, url);
         for (name, value) in &request.headers {
@@ -224,7 +206,7 @@ impl Http {
 
     fn client(&self, route: Route) -> Result<&reqwest::Client, HttpError> {
         let made = self.clients[route as usize].get_or_init(|| {
-            self.make(route).map_err(|error| format!("no HTTPS on this machine: {}", innermost(&error)))
+            self.make(route).map_err(|error| format!("no HTTPS on this machine: {}", trouble::innermost(&error)))
         });
         made.as_ref().map_err(|message| HttpError::Refused(message.clone()))
     }
@@ -250,7 +232,7 @@ impl Http {
         match route {
             Route::Local => builder.no_proxy().tls_certs_only([]),
             Route::LocalTls => builder.no_proxy().tls_certs_merge(authorities),
-            Route::Remote => builder.tls_certs_merge(authorities),
+            Route::Remote => builder.proxy(passage::proxy(&self.passage)).tls_certs_merge(authorities),
         }
         .build()
     }
@@ -266,14 +248,14 @@ fn read_authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, HttpError>
 }
 
 /// Reads to the end or to the cap, and leaves no outgrown copy behind.
-async fn read_body(mut response: reqwest::Response, host: &str) -> Result<Zeroizing<Vec<u8>>, HttpError> {
+async fn read_body(mut response: reqwest::Response, bound: &Bound<'_>) -> Result<Zeroizing<Vec<u8>>, HttpError> {
     let announced = usize::try_from(response.content_length().unwrap_or(16 * 1024)).unwrap_or(usize::MAX);
-    let too_long = || HttpError::AnswerLost(format!("{host} answered with more than {} KiB", MAX_BODY / 1024));
+    let too_long = || HttpError::AnswerLost(format!("{} answered with more than {} KiB", bound.host, MAX_BODY / 1024));
     if announced > MAX_BODY {
         return Err(too_long());
     }
     let mut body = Zeroizing::new(Vec::with_capacity(announced));
-    while let Some(chunk) = response.chunk().await.map_err(|error| classify(&error, host))? {
+    while let Some(chunk) = response.chunk().await.map_err(|error| bound.ended(&error).1)? {
         let length = body.len() + chunk.len();
         if length > MAX_BODY {
             return Err(too_long());
@@ -292,26 +274,15 @@ fn too_late(host: &str, limit: Duration) -> HttpError {
     HttpError::AnswerLost(format!("{host} did not answer within {} seconds", limit.as_secs()))
 }
 
-fn classify(error: &reqwest::Error, host: &str) -> HttpError {
-    let reason = innermost(error);
-    if error.is_builder() {
-        HttpError::Refused(format!("the request to {host} could not be made: {reason}"))
-    } else if error.is_connect() {
-        let wrong = certificate::complaint(error, host);
-        HttpError::NotSent(wrong.unwrap_or_else(|| format!("{host} could not be reached: {reason}")))
-    } else {
-        HttpError::AnswerLost(format!("the answer of {host} did not come whole: {reason}"))
-    }
+fn parsed(url: &str) -> Result<url::Url, HttpError> {
+    url::Url::parse(url).map_err(|_| HttpError::Refused(format!("{} is no URL", redact::url(url))))
 }
 
-/// The cause at the bottom, which is the one that people understand ("connection refused"). It never holds the request.
-fn innermost(error: &reqwest::Error) -> String {
-    let mut cause: &dyn error::Error = error;
-    while let Some(next) = cause.source() {
-        cause = next;
-    }
-    let stated = cause.downcast_ref::<reqwest::Error>().is_none();
-    if stated { redact::server_text(&cause.to_string()) } else { "the HTTP library refused it".to_owned() }
+fn route(url: &url::Url) -> Result<Route, HttpError> {
+    Route::of(url).ok_or_else(|| {
+        let shown = redact::url(url.as_str());
+        HttpError::Refused(format!("{shown} is not asked: it has to be https (http is for this machine only)"))
+    })
 }
 
 /// A URL's host and port, for messages.

@@ -14,6 +14,7 @@ pub mod id_token;
 pub mod metadata;
 pub mod paste;
 pub mod pkce;
+pub mod proxy;
 pub mod redirect;
 pub mod retry_after;
 pub mod second_step;

@@ -43,6 +43,11 @@ mod owners;
 #[path = "../support/programs.rs"]
 mod programs;
 mod providers;
+#[cfg(target_os = "linux")]
+mod proxies;
+#[cfg(target_os = "linux")]
+#[path = "../support/proxy.rs"]
+mod proxy;
 mod redirects;
 #[cfg(target_os = "linux")]
 mod rules;

@@ -60,6 +60,7 @@ use self::site::Site;
 #[derive(Debug)]
 pub struct Server {
     site: Arc<Site>,
+    address: SocketAddr,
     door: mpsc::UnboundedSender<Order>,
     stop: Option<oneshot::Sender<()>>,
     thread: Option<JoinHandle<()>>,
@@ -70,8 +71,8 @@ impl Server {
     pub fn start(options: Options) -> io::Result<Server> {
         let listener = std::net::TcpListener::bind(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))?;
         listener.set_nonblocking(true)?;
-        let origin = format!("http://{}", listener.local_addr()?);
-        let site = Arc::new(Site::new(origin, options));
+        let address = listener.local_addr()?;
+        let site = Arc::new(Site::new(address, options));
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let (door, orders) = mpsc::unbounded_channel();
@@ -83,10 +84,15 @@ impl Server {
         let thread = std::thread::Builder::new()
             .name("authorization-server".to_owned())
             .spawn(move || runtime.block_on(accept(listener, served, stopped, orders)))?;
-        Ok(Server { site, door, stop: Some(stop), thread: Some(thread) })
+        Ok(Server { site, address, door, stop: Some(stop), thread: Some(thread) })
     }
 
-    /// The issuer identifier: `http://127.0.0.1:PORT` and the issuer's path.
+    /// Where it listens, whatever it is known by.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The issuer identifier: `http://127.0.0.1:PORT`, unless it is known by another, and the issuer's path.
     pub fn issuer(&self) -> String {
         self.site.issuer()
     }

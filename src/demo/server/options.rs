@@ -32,6 +32,8 @@ pub struct Options {
     pub device: DeviceOptions,
     /// Who is signed in.
     pub user: User,
+    /// Scheme and host by which it is known, where something stands before it; by default its own.
+    pub public_origin: Option<String>,
     /// A path behind the issuer's host, such as `/tenant`.
     pub issuer_path: String,
     /// Which metadata documents exist.
@@ -64,6 +66,7 @@ impl Default for Options {
             auto_approve: true,
             device: DeviceOptions::default(),
             user: User::default(),
+            public_origin: None,
             issuer_path: String::new(),
             metadata: Metadata::Both,
             claimed_issuer: None,

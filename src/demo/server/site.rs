@@ -2,6 +2,7 @@
 //! belongs to. Every endpoint is a function of this and a request, under one short lock.
 
 use std::collections::{HashMap, HashSet};
+use std::net::SocketAddr;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
@@ -19,8 +20,9 @@ use super::{metadata, pages, random, resource, revocation, second_step, token};
 /// One server.
 #[derive(Debug)]
 pub(super) struct Site {
-    /// `http://127.0.0.1:PORT`.
+    /// `http://127.0.0.1:PORT`, or what it is known by.
     pub origin: String,
+    port: u16,
     pub options: Options,
     /// Signs what public clients get.
     pub key: String,
@@ -48,7 +50,8 @@ pub(super) struct State {
 }
 
 impl Site {
-    pub(super) fn new(origin: String, options: Options) -> Self {
+    pub(super) fn new(address: SocketAddr, options: Options) -> Self {
+        let origin = options.public_origin.clone().unwrap_or_else(|| format!("http://{address}"));
         let state = State {
             log: Vec::new(),
             grants: Grants::default(),
@@ -63,6 +66,7 @@ impl Site {
         };
         Self {
             origin,
+            port: address.port(),
             options,
             key: random::value(""),
             started: Instant::now(),
@@ -162,7 +166,7 @@ impl Site {
     pub(super) fn answer(&self, endpoint: Endpoint, request: &Request) -> Answer {
         // Another Host is a page elsewhere whose name was pointed at this machine (DNS rebinding).
         let host = request.header("host").unwrap_or_default();
-        let port = self.origin.rsplit(':').next().unwrap_or_default();
+        let port = self.port;
         if ![format!("127.0.0.1:{port}"), format!("localhost:{port}")].iter().any(|own| own == host) {
             return OAuthError::invalid_request("this is not the Host of this server").into();
         }

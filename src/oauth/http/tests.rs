@@ -3,23 +3,6 @@
 use super::*;
 use crate::oauth::canned::{Canned, answer};
 
-#[test]
-fn only_https_and_this_machine_are_routes() {
-    let cases = [
-        ("https://a.example/t", Some(Route::Remote)),
-        ("https://localhost:1/t", Some(Route::LocalTls)),
-        ("http://127.0.0.1:1/t", Some(Route::Local)),
-        ("http://[::1]/t", Some(Route::Local)),
-        ("http://a.example/t", None),
-        ("http://127.0.0.1.a.example/t", None),
-        ("ftp://127.0.0.1/t", None),
-        ("data:text/plain,x", None),
-    ];
-    for (url, route) in cases {
-        assert_eq!(Route::of(&url::Url::parse(url).expect(url)), route, "{url}");
-    }
-}
-
 #[tokio::test]
 async fn we_say_who_we_are_and_keep_no_connection() {
     let server = Canned::start(|_| answer(200, "{}")).await;

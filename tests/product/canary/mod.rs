@@ -26,6 +26,7 @@ const PASSPHRASE: &str = "canary passphrase, right and long";
 const WRONG_PASSPHRASE: &str = "canary passphrase, wrong and long";
 const CLIENT_SECRET: &str = "canary-client-secret-of-the-app";
 const API_KEY: &str = "canary-api-key-of-the-account";
+const PROXY_PASSWORD: &str = "canary-password-of-the-proxy";
 /// What a panic on purpose says.
 const PANIC: &str = "what a panic on purpose quotes";
 
@@ -65,7 +66,7 @@ impl Said {
     fn check_for(&self, tokens: &[String]) {
         let mut needles = Needles::new();
         tokens.iter().enumerate().for_each(|(n, token)| needles.add(&format!("token {n}"), token.as_bytes()));
-        for secret in [PASSPHRASE, WRONG_PASSPHRASE, CLIENT_SECRET, API_KEY, PANIC] {
+        for secret in [PASSPHRASE, WRONG_PASSPHRASE, CLIENT_SECRET, API_KEY, PROXY_PASSWORD, PANIC] {
             needles.add(secret, secret.as_bytes());
         }
         let found = |(place, text): &(String, Vec<u8>)| {
@@ -97,7 +98,8 @@ fn secrets_are_nowhere_but_where_they_are_the_answer() {
     // What a person is asked is written down in the home, too.
     let person = Person::new(&home, YES);
     home.configure(&format!(
-        "{}[accounts.'*']\nconfirm = true\nconfirm_for = '0s'\n[http]\nenabled = true\n",
+        "{}[accounts.'*']\nconfirm = true\nconfirm_for = '0s'\n[http]\nenabled = true\n\
+         [network]\nproxy = 'http://ada:{PROXY_PASSWORD}@127.0.0.1:1'\n",
         person.pinentry()
     ));
     said.keep_both("slot add", with_passphrase(&home, &["vault", "slot", "add", "passphrase"], PASSPHRASE));
@@ -121,6 +123,9 @@ fn secrets_are_nowhere_but_where_they_are_the_answer() {
     server.set_redirect(RedirectBehaviour::Error("server_error".into(), format!("about {first}")));
     let refused = home.log_in_with(&["login", &server.issuer(), "--client-id", "demo-native", "--no-browser"]);
     said.keep("standard error of a refused login", refused.stderr);
+    let far = home.run(&["login", "https://id.example", "--client-id", "x", "--no-browser"]);
+    assert!(far.stderr.contains("http://127.0.0.1:1 could not be reached"), "{}", far.stderr);
+    said.keep_both("a login through a proxy", far);
     a_panic(&home, &mut said);
     lock_and_unlock(&home, &mut said);
     let pid = home.agent_pid();
@@ -133,6 +138,8 @@ fn secrets_are_nowhere_but_where_they_are_the_answer() {
     let log = std::fs::read_to_string(home.state().join("agent.log")).unwrap();
     assert!(log.contains("TRACE") || log.contains("DEBUG"), "the log was at full verbosity");
     assert!(log.contains("internal error at src/fault"), "the panic was told");
+    // Its place is the configuration alone.
+    home.configure("");
     said.keep_files(home.path());
     said.check(&server);
     said.check_for(&[opens_the_door]);

@@ -15,4 +15,4 @@ mod openai;
 mod openrouter;
 mod play;
 mod portals;
-mod site;
+pub(crate) mod site;
