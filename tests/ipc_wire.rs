@@ -51,6 +51,7 @@ fn table() -> Vec<(&'static str, RoundTrip)> {
         method::<login::Logout>(),
         method::<provider::ListProviders>(),
         method::<provider::ShowProvider>(),
+        method::<provider::CheckProvider>(),
         method::<api_key::SetApiKey>(),
         method::<api_key::RemoveApiKey>(),
         method::<token::GetToken>(),

@@ -14,7 +14,7 @@ use crate::ipc::message::audit::ReadAudit;
 use crate::ipc::message::event::{Change, Event, Subscribe};
 use crate::ipc::message::import::{ExportAccount, ImportAccount};
 use crate::ipc::message::login::{CancelLogin, Logout, PasteCode, StartLogin};
-use crate::ipc::message::provider::{ListProviders, ShowProvider};
+use crate::ipc::message::provider::{CheckProvider, ListProviders, ShowProvider};
 use crate::ipc::message::token::{GetToken, RefreshToken, RejectToken};
 use crate::ipc::message::vault::{AddSlot, Adopt, Lock, RemoveSlot, Reset, Unlock, VaultStatus};
 use crate::ipc::message::{Done, Error, ErrorKind, Method, PROTOCOL, agreed};
@@ -147,6 +147,7 @@ impl Agent {
             TrustProject::NAME => run(params, async |trust: TrustProject| agent.trust_project(trust, asking)).await,
             ListProviders::NAME => run(params, async |_: ListProviders| Ok(agent.list_providers().await)).await,
             ShowProvider::NAME => run(params, async |show: ShowProvider| agent.show_provider(&show).await).await,
+            CheckProvider::NAME => run(params, |check| agent.check_provider(check)).await,
             VaultStatus::NAME => run(params, async |_: VaultStatus| agent.vault_report().await).await,
             Lock::NAME => run(params, async |_: Lock| agent.lock().await).await,
             Unlock::NAME => run(params, |unlock| agent.unlock(unlock)).await,

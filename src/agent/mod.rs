@@ -55,6 +55,7 @@ mod tokens;
 mod upkeep;
 mod variables;
 mod vault_door;
+mod walk;
 pub mod wiping_allocator;
 
 use std::sync::atomic::AtomicU64;

@@ -89,7 +89,7 @@ pub enum Command {
     Agent(AgentCommand),
     /// Show who asked for which token, and what came of it
     Log(LogArgs),
-    /// Check this installation and say what to do about what is not well
+    /// Check this installation, or the way to a provider, and say what to do
     Doctor(DoctorArgs),
     /// Print a shell's completion script
     Completions(CompletionsArgs),
@@ -170,6 +170,12 @@ pub enum ProviderCommand {
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
 pub struct DoctorArgs {
+    /// A provider, an account, or an issuer's URL: check the way to it
+    ///
+    /// The agent walks the way that its requests go, hop by hop: the name's address, the connection or the proxy's answer,
+    /// whose certificate it is, the metadata, the token endpoint, the clock. It ends at the first hop that fails and says what
+    /// to do. No credential is sent but the proxy's own. The exit status is 1 if a check failed, else 0.
+    pub provider: Option<String>,
     /// Print the checks as JSON
     #[arg(long)]
     pub json: bool,

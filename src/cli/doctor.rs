@@ -1,19 +1,28 @@
-//! `doctor`: what the caller's side can check, then what only the agent can; each with what to do.
+//! `doctor`: what the caller's side can check, then what only the agent can; each with what to do. With a provider, the way to
+//! it, which the agent walks.
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Duration;
 
 use super::args::DoctorArgs;
-use super::connect::{self, Connect};
+use super::connect::{self, Connect, paths};
 use super::exit::Failure;
 use super::output::{self, Style, Tone};
 use super::{browser, connect::DEADLINE};
 use crate::ipc::client::Client;
 use crate::ipc::message::agent::{Check, CheckResult, Checks, Doctor, Hello};
+use crate::ipc::message::provider::CheckProvider;
 use crate::paths::Paths;
 
+/// How long the way to a server may take: each of its hops has a limit of its own.
+const WALK: Duration = Duration::from_secs(300);
+
 pub(super) fn run(connect: &Connect, args: &DoctorArgs) -> Result<(), Failure> {
-    let checks = Checks { checks: checks(connect) };
+    let checks = match &args.provider {
+        Some(provider) => connect.ask_within(&paths()?, WALK, &CheckProvider { provider: provider.clone() })?,
+        None => Checks { checks: checks(connect) },
+    };
     if args.json {
         output::json(&checks)?;
     } else {

@@ -79,6 +79,7 @@ fn methods() -> Vec<RoundTrip> {
         method::<login::Logout>(),
         method::<login::PasteCode>(),
         method::<login::StartLogin>(),
+        method::<provider::CheckProvider>(),
         method::<provider::ListProviders>(),
         method::<provider::ShowProvider>(),
         method::<token::GetToken>(),

@@ -21,6 +21,7 @@ mod refresh_token;
 mod revoke;
 mod second_step;
 pub(crate) mod sockets;
+mod token_endpoint;
 mod token_exchange;
 mod unattended;
 
@@ -43,6 +44,7 @@ pub use login::log_in;
 pub use refresh_token::refresh;
 pub use revoke::revoke;
 pub use second_step::{StepRefused, Stepped, second_step};
+pub use token_endpoint::is_token_endpoint;
 pub use unattended::obtain;
 
 /// A server's endpoints, fixed by the provider's TOML or discovered.

@@ -7,16 +7,22 @@
 mod certificate;
 mod passage;
 mod trouble;
+mod walk;
+mod witness;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
+use rustls::pki_types::pem::PemObject as _;
 use zeroize::Zeroizing;
 
 use self::passage::{Passage, Route};
 use self::trouble::Bound;
+pub use self::trouble::Hop;
+pub use self::walk::{Step, Walked};
 use super::proxy::Proxies;
 use super::retry_after;
 use crate::clock::Timestamp;
@@ -134,7 +140,7 @@ impl fmt::Debug for Response {
 /// The HTTP client.
 pub struct Http {
     options: HttpOptions,
-    authorities: Vec<reqwest::Certificate>,
+    authorities: Vec<CertificateDer<'static>>,
     passage: Arc<Passage>,
     /// Made when first needed: the system's trust store takes time to read and memory to keep.
     clients: [OnceLock<Result<reqwest::Client, String>>; 3],
@@ -170,38 +176,11 @@ impl Http {
         let url = parsed(&request.url)?;
         let through = self.passage.through(&url).map_err(HttpError::Refused)?;
         let bound = Bound { host, through: through.as_ref(), connect_timeout: self.options.connect_timeout };
-        let built = self.build(request, url)?;
+        let client = self.client(route(&url)?)?;
+        let built = build(client, request, url)?;
         fault::point("http.send");
         let sent = tokio::time::timeout(begins, built.send()).await.map_err(|_| too_late(host, begins))?;
-        let sent = sent.map_err(|error| bound.ended(&error).1)?;
-        let header = |name| sent.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
-        let status = sent.status().as_u16();
-        let (content_type, retry_after) = (header("content-type"), header("retry-after"));
-        let (location, date) = (header("location"), header("date").and_then(|date| retry_after::date(&date)));
-        fault::point("http.read");
-        let body = read_body(sent, &bound).await?;
-        fault::point("http.answer");
-        Ok(Response { status, content_type, retry_after, location, date, body })
-    }
-
-    fn build(&self, request: Request, url: url::Url) -> Result<reqwest::RequestBuilder, HttpError> {
-        let route = route(&url)?;
-        let method = if request.body.is_some() { reqwest::Method::POST } else { reqwest::Method::GET };
-        let mut builder = self.client(route)?.request(method, url);
-        for (name, value) in &request.headers {
-            builder = builder.header(name, value);
-        }
-        if let Some(authorization) = request.authorization {
-            let mut value = reqwest::header::HeaderValue::from_str(&authorization.expose())
-                .map_err(|_| HttpError::Refused("the client's credentials don't fit into a header".to_owned()))?;
-            value.set_sensitive(true);
-            builder = builder.header(reqwest::header::AUTHORIZATION, value);
-        }
-        if let Some(mut body) = request.body {
-            let bytes = std::mem::take(&mut *body.bytes);
-            builder = builder.header(reqwest::header::CONTENT_TYPE, body.content_type).body(bytes);
-        }
-        Ok(builder)
+        read(sent.map_err(|error| bound.ended(&error).1)?, &bound).await
     }
 
     fn client(&self, route: Route) -> Result<&reqwest::Client, HttpError> {
@@ -212,11 +191,24 @@ impl Http {
     }
 
     fn make(&self, route: Route) -> reqwest::Result<reqwest::Client> {
+        let builder = self.common();
+        let authorities = self.authorities.iter().map(|der| reqwest::Certificate::from_der(der));
+        let authorities = authorities.collect::<reqwest::Result<Vec<_>>>()?;
+        match route {
+            Route::Local => builder.no_proxy().tls_certs_only([]),
+            Route::LocalTls => builder.no_proxy().tls_certs_merge(authorities),
+            Route::Remote => builder.proxy(passage::proxy(&self.passage)).tls_certs_merge(authorities),
+        }
+        .build()
+    }
+
+    /// What every client has.
+    fn common(&self) -> reqwest::ClientBuilder {
         let mut headers = reqwest::header::HeaderMap::new();
         headers.insert("accept", reqwest::header::HeaderValue::from_static("application/json"));
         // A connection that carried a token is not kept: its buffers are freed, and with that wiped, at once.
         headers.insert("connection", reqwest::header::HeaderValue::from_static("close"));
-        let builder = reqwest::Client::builder()
+        reqwest::Client::builder()
             .user_agent(format!("cred-helper/{}", self.options.version))
             .default_headers(headers)
             .redirect(reqwest::redirect::Policy::none())
@@ -227,24 +219,48 @@ impl Http {
             .tcp_keepalive(PULSE)
             .tcp_keepalive_interval(PULSE)
             .tcp_keepalive_retries(PULSES)
-            .tls_version_min(reqwest::tls::Version::TLS_1_2);
-        let authorities = self.authorities.iter().cloned();
-        match route {
-            Route::Local => builder.no_proxy().tls_certs_only([]),
-            Route::LocalTls => builder.no_proxy().tls_certs_merge(authorities),
-            Route::Remote => builder.proxy(passage::proxy(&self.passage)).tls_certs_merge(authorities),
-        }
-        .build()
+            .tls_version_min(reqwest::tls::Version::TLS_1_2)
     }
 }
 
-fn read_authorities(path: &Path) -> Result<Vec<reqwest::Certificate>, HttpError> {
+fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpError> {
     let refused = |reason: String| HttpError::Refused(format!("the CA file {}: {reason}", path.display()));
     let pem = std::fs::read(path).map_err(|error| refused(error.to_string()))?;
-    match reqwest::Certificate::from_pem_bundle(&pem) {
+    match CertificateDer::pem_slice_iter(&pem).collect::<Result<Vec<_>, _>>() {
         Ok(certificates) if !certificates.is_empty() => Ok(certificates),
         Ok(_) | Err(_) => Err(refused("no certificate in it can be read (PEM is needed)".to_owned())),
     }
+}
+
+fn build(client: &reqwest::Client, request: Request, url: url::Url) -> Result<reqwest::RequestBuilder, HttpError> {
+    let method = if request.body.is_some() { reqwest::Method::POST } else { reqwest::Method::GET };
+    let mut builder = client.request(method, url);
+    for (name, value) in &request.headers {
+        builder = builder.header(name, value);
+    }
+    if let Some(authorization) = request.authorization {
+        let mut value = reqwest::header::HeaderValue::from_str(&authorization.expose())
+            .map_err(|_| HttpError::Refused("the client's credentials don't fit into a header".to_owned()))?;
+        value.set_sensitive(true);
+        builder = builder.header(reqwest::header::AUTHORIZATION, value);
+    }
+    if let Some(mut body) = request.body {
+        let bytes = std::mem::take(&mut *body.bytes);
+        builder = builder.header(reqwest::header::CONTENT_TYPE, body.content_type).body(bytes);
+    }
+    Ok(builder)
+}
+
+/// An answer, to its end.
+async fn read(sent: reqwest::Response, bound: &Bound<'_>) -> Result<Response, HttpError> {
+    let header = |name| sent.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
+    let status = sent.status().as_u16();
+    let (content_type, retry_after) = (header("content-type"), header("retry-after"));
+    let (location, date) = (header("location"), header("date").and_then(|date| retry_after::date(&date)));
+    fault::point("http.read");
+    let body = read_body(sent, bound).await?;
+    fault::point("http.answer");
+    Ok(Response { status, content_type, retry_after, location, date, body })
 }
 
 /// Reads to the end or to the cap, and leaves no outgrown copy behind.

@@ -73,3 +73,5 @@ mod tokens;
 #[cfg(target_os = "linux")]
 mod upgrades;
 mod vaults;
+#[cfg(target_os = "linux")]
+mod walks;

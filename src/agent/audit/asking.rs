@@ -185,6 +185,7 @@ mod tests {
         "account.show",
         "provider.list",
         "provider.show",
+        "provider.check",
         "vault.status",
         "events.subscribe",
         "audit.read",

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::agent::Checks;
 use super::login::Notice;
 use super::{Method, Repeated};
 
@@ -34,6 +35,21 @@ pub struct ShowProvider {
 impl Method for ShowProvider {
     const NAME: &'static str = "provider.show";
     type Answer = ProviderSummary;
+    const REPEATED: Repeated = Repeated::UntilAnswered;
+}
+
+/// `provider.check`: the way to a provider's server, walked by the agent as its requests go; no credential is sent on it but
+/// the proxy's own.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct CheckProvider {
+    /// A provider, an account, or an issuer's URL.
+    pub provider: String,
+}
+
+impl Method for CheckProvider {
+    const NAME: &'static str = "provider.check";
+    /// In the order of the way; it ends at what fails.
+    type Answer = Checks;
     const REPEATED: Repeated = Repeated::UntilAnswered;
 }
 

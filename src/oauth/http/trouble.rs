@@ -14,9 +14,11 @@ const SOCKS: &str = "error connecting to socks proxy";
 
 /// A part of the way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Hop {
+pub enum Hop {
     /// This machine, which doesn't send it.
     Here,
+    /// The address of whom is connected to.
+    Name,
     /// To the server, or to the proxy and no further.
     Connection,
     /// Through the proxy.
@@ -25,6 +27,20 @@ pub(super) enum Hop {
     Tls,
     /// Its answer.
     Answer,
+}
+
+impl Hop {
+    /// In a word or two, for people.
+    pub fn name(self) -> &'static str {
+        match self {
+            Hop::Here => "this machine",
+            Hop::Name => "name",
+            Hop::Connection => "connection",
+            Hop::Proxy => "proxy",
+            Hop::Tls => "TLS",
+            Hop::Answer => "answer",
+        }
+    }
 }
 
 /// Where a request was on its way to.

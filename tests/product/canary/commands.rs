@@ -26,6 +26,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["config", "check"],
     &["doctor"],
     &["doctor", "--json"],
+    &["doctor", "https://id.example"],
     &["completions", "bash"],
     &["completions", "zsh"],
     &["completions", "fish"],
