@@ -44,6 +44,10 @@ impl Agent {
             .map_err(|error| Error::new(ErrorKind::InvalidParams, format!("the label: {error}")))?;
         asking.about(&name);
         asking.detail(crate::redact::server_text(&import.source.shown()));
+        if import.access_token.is_none() && import.refresh_token.is_none() {
+            let message = format!("{name}: an import needs an access token, or a refresh token to own");
+            return Err(Error::new(ErrorKind::InvalidParams, message).account(&name));
+        }
         self.check_notice(providers::notice(&named.provider), import.accept_notice.as_deref())?;
         self.ensure_ready(import.interactive).await?;
         self.before(&name, import.refresh_token.as_ref())?;

@@ -13,6 +13,7 @@ use crate::import::{Document, Found, Pointers, Stamp, file};
 use crate::ipc::message::event::Change;
 use crate::ipc::message::import::{ImportSource, ImportedFrom};
 use crate::ipc::message::{Error, ErrorKind};
+use crate::secret::Secret;
 use crate::token::TokenSet;
 
 /// What a look at the file brought.
@@ -48,7 +49,8 @@ impl Agent {
         let Some(before) = self.table().get(incarnation).map(|account| Arc::clone(&account.record)) else {
             return false;
         };
-        if before.tokens.access.matches(&found.access_token) && before.tokens.expires_at == found.expires_at {
+        let same = found.access_token.as_ref().is_some_and(|access| before.tokens.access.matches(access));
+        if same && before.tokens.expires_at == found.expires_at {
             return false;
         }
         let now = self.clock.moment();
@@ -109,10 +111,10 @@ fn look(source: &ImportSource, seen: Option<Stamp>) -> Look {
     }
 }
 
-/// The access token alone.
+/// The access token alone; an empty one where there is none yet.
 pub(super) fn token_set(found: Found, now: Moment) -> TokenSet {
     TokenSet {
-        access: found.access_token,
+        access: found.access_token.unwrap_or_else(|| Secret::from(String::new())),
         refresh: None,
         refresh_end: None,
         id: None,

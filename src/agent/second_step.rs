@@ -53,7 +53,7 @@ impl Agent {
                 drop(self.renew(incarnation, plain));
                 return Ok(());
             }
-            None | Some(Verdict::Fresh | Verdict::AsGoodAsItGets) if !anyway => return Ok(()),
+            Some(Verdict::Fresh | Verdict::AsGoodAsItGets) if !anyway => return Ok(()),
             _ => {}
         }
         let flight = self.renew(incarnation, plain);

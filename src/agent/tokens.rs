@@ -321,6 +321,8 @@ pub(super) fn times(account: &Account, variant: &Variant, kind: TokenKind) -> Op
     let until = |end: Option<Timestamp>| made(tokens.obtained(), end.map(|end| end.since(tokens.obtained_at)));
     match kind {
         TokenKind::Id => tokens.id.as_ref().map(|_| until(tokens.id_expires_at)),
+        // A refresh token was imported alone, and is not redeemed yet.
+        TokenKind::Access if variant.is_plain() && tokens.access.is_empty() => None,
         // Nothing renews it, and its server names no end: it is good until it is refused.
         TokenKind::Access if variant.is_plain() && tokens.expires_at.is_none() && !account.login_renews() => {
             Some(made(tokens.obtained(), Some(UNENDING)))

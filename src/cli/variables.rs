@@ -94,11 +94,9 @@ impl Environment<'_> {
     fn refresh_token(&self, groups: &[Variables], account: &str) -> Option<String> {
         let mut names = groups.iter().filter(|group| group.holds == Holds::RefreshToken).flat_map(|group| &group.names);
         let name = names.find(|name| self.set(name).is_some())?;
-        // A document has an access token; this one is replaced at once.
         Some(format!(
             "{name} is set and is not redeemed where it stands, because each program that has it would log the others \
-             out; this makes the agent its owner: printf '{{\"access_token\":\"-\",\"refresh_token\":\"%s\"}}' \"${name}\" | cred-helper import \
-             {account} --from - --own"
+             out; this makes the agent its owner: printf '{{\"refresh_token\":\"%s\"}}' \"${name}\" | cred-helper import {account} --from - --own"
         ))
     }
 

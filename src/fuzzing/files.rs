@@ -61,7 +61,8 @@ fn imports(input: &[u8], format: ImportFormat) {
         Ok(found) => found,
         Err(error) => return quotes_nothing(error),
     };
-    let tokens = [Some(&found.access_token), found.refresh_token.as_ref(), found.client_secret.as_ref()];
+    let tokens = [found.access_token.as_ref(), found.refresh_token.as_ref(), found.client_secret.as_ref()];
+    assert!(found.access_token.is_some() || found.refresh_token.is_some());
     for token in tokens.into_iter().flatten() {
         let token = token.expose();
         assert!(!token.is_empty() && token.bytes().all(|byte| byte.is_ascii_graphic()));

@@ -25,8 +25,8 @@ pub enum ImportError {
     /// It is that format, in a way that is not taken.
     #[error("{0}")]
     Unsuitable(String),
-    /// There is no access token.
-    #[error("there is no access token under a usual name; say where it is with --map access_token=/path/to/it")]
+    /// There is neither an access token nor a refresh token.
+    #[error("there is no token under a usual name; say where it is with --map access_token=/path/to/it")]
     NoToken,
     /// There are several.
     #[error("there are several tokens ({}); say which with --map access_token=", .0.join(", "))]

@@ -23,8 +23,8 @@ const CLIENT_SECRET: &[&str] = &["client_secret", "clientSecret"];
 /// Where things are in a document (JSON pointers, RFC 6901).
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Pointers {
-    /// The access token; the empty pointer is the whole document.
-    pub access_token: String,
+    /// The access token; the empty pointer is the whole document. None: there is a refresh token alone.
+    pub access_token: Option<String>,
     /// The refresh token.
     pub refresh_token: Option<String>,
     /// When the access token ends.
@@ -40,8 +40,8 @@ pub struct Pointers {
 /// What is in a document.
 #[derive(Debug)]
 pub struct Found {
-    /// The access token.
-    pub access_token: Secret,
+    /// The access token; there is a refresh token where this is none.
+    pub access_token: Option<Secret>,
     /// The refresh token.
     pub refresh_token: Option<Secret>,
     /// When the access token ends: as the document says, else as the token itself does if it is a JWT.
@@ -55,39 +55,53 @@ pub struct Found {
 }
 
 impl Pointers {
-    /// The usual places: the shallowest object that has an access token, and what is beside that.
+    /// The usual places: the shallowest object that has an access token, and what is beside that; where there is no access
+    /// token at all, the shallowest that has a refresh token.
     ///
     /// # Errors
-    /// There is none, or there are several.
+    /// There is neither, or there are several.
     pub fn usual(document: &Document) -> Result<Self, ImportError> {
         if document.root().is_string() {
-            return Ok(Self::default());
+            return Ok(Self::whole());
         }
+        match Self::beside(document, ACCESS)? {
+            Some(found) => Ok(found),
+            None => Self::beside(document, REFRESH)?.ok_or(ImportError::NoToken),
+        }
+    }
+
+    /// The access token is the whole document.
+    fn whole() -> Self {
+        Self { access_token: Some(String::new()), ..Self::default() }
+    }
+
+    /// The shallowest object that has one of these names, and what is in it.
+    fn beside(document: &Document, names: &[&str]) -> Result<Option<Self>, ImportError> {
         let mut level = vec![(String::new(), document.root())];
         while !level.is_empty() {
-            let mut holders = level.iter().filter_map(|(at, value)| Some((at, first(value, at, ACCESS)?, *value)));
-            if let Some((at, access_token, object)) = holders.next() {
+            let mut holders = level.iter().filter_map(|(at, value)| Some((at, first(value, at, names)?, *value)));
+            if let Some((at, token, object)) = holders.next() {
                 let others: Vec<String> = holders.map(|(_, other, _)| other).collect();
                 if !others.is_empty() {
                     return Err(ImportError::Several(
-                        std::iter::once(access_token).chain(others).take(9).map(|at| shown(&at)).collect(),
+                        std::iter::once(token).chain(others).take(9).map(|at| shown(&at)).collect(),
                     ));
                 }
-                return Ok(Self {
-                    access_token,
+                return Ok(Some(Self {
+                    access_token: first(object, at, ACCESS),
                     refresh_token: first(object, at, REFRESH),
                     expires_at: first(object, at, EXPIRES),
                     scope: first(object, at, SCOPE),
                     client_id: first(object, at, CLIENT_ID),
                     client_secret: first(object, at, CLIENT_SECRET),
-                });
+                }));
             }
             level = level.into_iter().flat_map(|(at, value)| children(&at, value)).collect();
         }
-        Err(ImportError::NoToken)
+        Ok(None)
     }
 
-    /// Reads what they point at. Only the access token has to be there.
+    /// Reads what they point at. The access token has to be there, or where none is meant the refresh token.
     ///
     /// # Errors
     /// Something is no token, or no time.
@@ -96,7 +110,11 @@ impl Pointers {
             Some(pointer) if document.at(pointer).is_some() => token(document, pointer).map(Some),
             _ => Ok(None),
         };
-        let access_token = token(document, &self.access_token)?;
+        let access_token = self.access_token.as_deref().map(|pointer| token(document, pointer)).transpose()?;
+        let refresh_token = optional(&self.refresh_token)?;
+        if access_token.is_none() && refresh_token.is_none() {
+            return Err(ImportError::NoToken);
+        }
         let stated = match &self.expires_at {
             Some(pointer) => match document.at(pointer) {
                 Some(value) => Some(time(value).ok_or_else(|| ImportError::NotATime(shown(pointer)))?),
@@ -105,8 +123,8 @@ impl Pointers {
             None => None,
         };
         Ok(Found {
-            expires_at: stated.or_else(|| own_end(&access_token)),
-            refresh_token: optional(&self.refresh_token)?,
+            expires_at: stated.or_else(|| own_end(access_token.as_ref()?)),
+            refresh_token,
             scope: self.scope.as_deref().and_then(|pointer| document.at(pointer)).map(scopes).unwrap_or_default(),
             client_id: optional(&self.client_id)?.map(|id| id.expose().to_owned()),
             client_secret: optional(&self.client_secret)?,
@@ -120,7 +138,7 @@ fn first(value: &Value, at: &str, names: &[&str]) -> Option<String> {
     let object = value.as_object()?;
     let filled = |value: &Value| match value {
         Value::String(text) => !text.is_empty(),
-        Value::Number(_) => names != ACCESS,
+        Value::Number(_) => names != ACCESS && names != REFRESH,
         Value::Array(_) => names == SCOPE,
         _ => false,
     };

@@ -246,6 +246,28 @@ fn a_refresh_token_that_the_server_refuses_leaves_everything_as_it_was() {
     assert!(server.listen(true));
 }
 
+/// An agent that dies between keeping a refresh token and redeeming it leaves it to the next question.
+#[test]
+fn a_refresh_token_alone_can_only_be_owned_and_the_first_question_redeems_it() {
+    let server = lasting_server();
+    let (home, lent) = (home_at(&server, "tool").with_faults(), lent(&server));
+    home.ok(&["agent", "stop"]);
+    home.ok(&["agent", "start"]);
+    let text = json!({"tool": {"refresh_token": lent["refresh_token"]}}).to_string();
+    let refused = home.run_with(&["import", "tool", "--from", "-"], &text);
+    assert_eq!(refused.code, 19, "{}", refused.stderr);
+    assert!(refused.stderr.contains("no access token") && refused.stderr.contains("--own"), "{}", refused.stderr);
+    let mapped = ["import", "tool", "--from", "-", "--own", "--map", "refresh_token=/tool/refresh_token"];
+    home.arm("import.kept 1 kill");
+    assert_ne!(home.run_with(&mapped, &text).code, 0);
+    home.bury_agent();
+    assert_eq!(server.count_grant("refresh_token"), 0);
+    assert_eq!(one_account(&home)["imported"]["owned"], true);
+    assert!(server.is_live(&home.token()));
+    assert_eq!(server.count_grant("refresh_token"), 1);
+    assert!(server.families().iter().all(|family| family.ended.is_none()));
+}
+
 #[test]
 fn standard_input_is_a_document_or_a_token_and_nothing_to_own_is_said() {
     let home = Home::with_vault();
@@ -279,6 +301,7 @@ fn a_refresh_token_in_a_variable_is_adopted_by_the_line_that_is_said() {
     let nobody = home.run(&["get-token", "tool"]);
     assert_eq!((nobody.code, server.count_grant("refresh_token")), (10, 0), "{}", nobody.stderr);
     let line = nobody.stderr.lines().find_map(|line| Some(&line[line.find("printf '")?..])).unwrap();
+    assert!(!line.contains("access_token"), "{line}");
     let program = home.command(&[]);
     let mut shell = std::process::Command::new("/bin/sh");
     shell.env_clear().envs(program.get_envs().filter_map(|(name, value)| Some((name, value?))));

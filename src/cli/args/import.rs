@@ -8,7 +8,8 @@ use clap::{Args, ValueEnum};
     after_help = "Without --own the access token alone is taken, and the file is read again whenever it has changed: \
                         the program that wrote it goes on renewing it. Two programs that redeem one refresh token race, \
                         and the server logs both out. With --own the refresh token is redeemed at once and belongs to the \
-                        agent; the other program has to sign in again."
+                        agent; the other program has to sign in again. A refresh token without an access token can only \
+                        be owned."
 )]
 pub struct ImportArgs {
     /// PROVIDER or PROVIDER/LABEL; needed unless --from names a program that has one

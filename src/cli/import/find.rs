@@ -102,13 +102,17 @@ fn at_place(
     let shown = path.display().to_string();
     let format = args.format.map_or(place.format, ImportFormat::from);
     let document = Document::parse(&contents.text, format).map_err(|error| unreadable(&shown, &error))?;
-    let there = |pointers: &Pointers| document.at(&pointers.access_token).is_some();
+    let there = |pointer: &Option<String>| pointer.as_deref().is_some_and(|pointer| document.at(pointer).is_some());
     let (mut providers, mut logins) = (Vec::new(), Vec::new());
-    for (provider, pointers) in place.logins() {
+    for (provider, mut pointers) in place.logins() {
         providers.push(provider);
         // Whoever names a provider of their own for a program with one login means that login.
         let meant = asked.is_none_or(|asked| asked.provider == provider) || place.logins().count() == 1;
-        if meant && there(&pointers) {
+        // A program that has signed in and not asked yet may have a refresh token alone.
+        if !there(&pointers.access_token) && there(&pointers.refresh_token) {
+            pointers.access_token = None;
+        }
+        if meant && (there(&pointers.access_token) || there(&pointers.refresh_token)) {
             logins.push((provider, pointers));
         }
     }
@@ -164,8 +168,12 @@ fn in_text(
     let shown = path.clone().unwrap_or_else(|| "standard input".to_owned());
     let wrong = |error: ImportError| unreadable(&shown, &error);
     let document = Document::parse(text, format).map_err(wrong)?;
-    let is_mapped = args.map.iter().any(|(field, _)| *field == MapField::AccessToken);
-    let pointers = if is_mapped { Pointers::default() } else { Pointers::usual(&document).map_err(wrong)? };
+    let is_mapped = |wanted| args.map.iter().any(|(field, _)| *field == wanted);
+    let pointers = match Pointers::usual(&document) {
+        _ if is_mapped(MapField::AccessToken) => Pointers::default(),
+        Err(ImportError::NoToken) if is_mapped(MapField::RefreshToken) => Pointers::default(),
+        usual => usual.map_err(wrong)?,
+    };
     let pointers = mapped(pointers, args);
     let found = pointers.read(&document).map_err(wrong)?;
     let source = source(None, path, format, &pointers);
@@ -177,7 +185,7 @@ fn mapped(mut pointers: Pointers, args: &ImportArgs) -> Pointers {
     for (field, pointer) in &args.map {
         let pointer = pointer.clone();
         match field {
-            MapField::AccessToken => pointers.access_token = pointer,
+            MapField::AccessToken => pointers.access_token = Some(pointer),
             MapField::RefreshToken => pointers.refresh_token = Some(pointer),
             MapField::ExpiresAt => pointers.expires_at = Some(pointer),
             MapField::Scope => pointers.scope = Some(pointer),

@@ -17,6 +17,7 @@ use crate::ipc::client::CallError;
 use crate::ipc::message::ErrorKind;
 use crate::ipc::message::import::{ImportAccount, ImportFormat, ImportSource};
 use crate::ipc::message::login::SignedIn;
+use crate::secret::Secret;
 use find::Candidate;
 
 /// What was found, without a value that is secret.
@@ -42,10 +43,7 @@ pub(super) fn run(connect: &Connect, args: &ImportArgs) -> Result<(), Failure> {
     let paths = connect::paths()?;
     let candidate = find::find(args, &paths.home)?;
     output::tell(&description(&candidate, args.own, when::now()));
-    if args.own && candidate.found.refresh_token.is_none() {
-        let message = "there is no refresh token to own: without --own the access token alone is taken";
-        return Err(Failure::new(ErrorKind::Misconfigured, message));
-    }
+    check(&candidate, args.own)?;
     let imported = if args.dry_run { None } else { Some(hand_over(connect, &candidate, args)?) };
     if args.json {
         let Candidate { provider, label, source, found, .. } = &candidate;
@@ -61,12 +59,26 @@ pub(super) fn run(connect: &Connect, args: &ImportArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Whether there is what is to be taken.
+fn check(candidate: &Candidate, own: bool) -> Result<(), Failure> {
+    let Candidate { found, .. } = candidate;
+    let message = match (&found.access_token, &found.refresh_token) {
+        (_, None) if own => "there is no refresh token to own: without --own the access token alone is taken",
+        (None, _) if !own => {
+            "there is a refresh token and no access token, so there is nothing to read: --own redeems it at once and makes \
+             the agent its owner"
+        }
+        _ => return Ok(()),
+    };
+    Err(Failure::new(ErrorKind::Misconfigured, message))
+}
+
 fn hand_over(connect: &Connect, candidate: &Candidate, args: &ImportArgs) -> Result<SignedIn, Failure> {
     let found = &candidate.found;
     let mut request = ImportAccount {
         provider: candidate.provider.clone(),
         label: candidate.label.clone(),
-        access_token: found.access_token.duplicate(),
+        access_token: found.access_token.as_ref().map(Secret::duplicate),
         expires_at: found.expires_at,
         scope: found.scope.clone(),
         // What is not taken does not even travel.
@@ -107,7 +119,10 @@ fn description(candidate: &Candidate, own: bool, now: Timestamp) -> String {
         Some(at) => format!("expired {}", when::local(at)),
         None => "no end known".to_owned(),
     };
-    lines.push(format!("  access token: there, {ends}"));
+    lines.push(match &found.access_token {
+        Some(_) => format!("  access token: there, {ends}"),
+        None => "  access token: none".to_owned(),
+    });
     let program = title.unwrap_or("the program that wrote it");
     lines.push(match (&found.refresh_token, own) {
         (None, _) => "  refresh token: none".to_owned(),

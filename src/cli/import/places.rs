@@ -145,7 +145,7 @@ impl Place {
             let Login { provider, at, access, refresh, expires, scope } = login;
             let pointer = |name: &str| format!("{at}/{name}");
             let pointers = Pointers {
-                access_token: pointer(access),
+                access_token: Some(pointer(access)),
                 refresh_token: Some(pointer(refresh)),
                 expires_at: Some(pointer(expires)),
                 scope: Some(pointer(scope)),

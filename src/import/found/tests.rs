@@ -25,16 +25,36 @@ fn the_usual_names_are_found_wherever_they_are() {
         ),
         (r#"{"token":"t","deeper":{"access_token":"u"}}"#, "/token", None, None),
         (r#"{"token":null,"access_token":"","tokens":{"access_token":"u"}}"#, "/tokens/access_token", None, None),
+        (r#"{"refresh":"r","tokens":{"access_token":"u"}}"#, "/tokens/access_token", None, None),
         (r#""t""#, "", None, None),
     ];
     for (text, access, refresh, expires) in table {
         let pointers = Pointers::usual(&json(text)).expect(text);
-        let got = (pointers.access_token.as_str(), pointers.refresh_token.as_deref(), pointers.expires_at.as_deref());
+        let got = (
+            pointers.access_token.as_deref().expect("one"),
+            pointers.refresh_token.as_deref(),
+            pointers.expires_at.as_deref(),
+        );
         assert_eq!(got, (access, refresh, expires), "{text}");
     }
     assert_eq!(Pointers::usual(&json("{}")), Err(ImportError::NoToken));
     let several = Pointers::usual(&json(r#"{"a":{"access":"1"},"b":{"access":"2"}}"#));
     assert_eq!(several, Err(ImportError::Several(vec!["/a/access".into(), "/b/access".into()])));
+}
+
+#[test]
+fn a_refresh_token_alone_is_found_where_there_is_no_access_token() {
+    let document = json(r#"{"tool":{"access":"","refresh_token":"r","client_id":"c"},"refresh":5}"#);
+    let pointers = Pointers::usual(&document).expect("one");
+    assert_eq!(
+        (pointers.access_token.as_deref(), pointers.refresh_token.as_deref()),
+        (None, Some("/tool/refresh_token"))
+    );
+    let found = pointers.read(&document).expect("found");
+    assert_eq!((found.access_token.is_none(), found.client_id.as_deref()), (true, Some("c")));
+    let several = Pointers::usual(&json(r#"{"a":{"refresh":"1"},"b":{"refresh":"2"}}"#));
+    assert_eq!(several, Err(ImportError::Several(vec!["/a/refresh".into(), "/b/refresh".into()])));
+    assert_eq!(Pointers::default().read(&document).map(|_| ()), Err(ImportError::NoToken));
 }
 
 #[test]
@@ -60,7 +80,7 @@ fn times_are_seconds_milliseconds_or_rfc_3339() {
 #[test]
 fn what_is_said_to_be_a_token_has_to_be_one() {
     let document = json(r#"{"t":"ok","blank":"a b","line":"a\nb","n":5,"end":"x","scope":["b a","a"]}"#);
-    let at = |pointer: &str| Pointers { access_token: pointer.to_owned(), ..Pointers::default() };
+    let at = |pointer: &str| Pointers { access_token: Some(pointer.to_owned()), ..Pointers::default() };
     for pointer in ["/blank", "/line", "/n", "/none", ""] {
         assert!(matches!(at(pointer).read(&document), Err(ImportError::NotAToken(_))), "{pointer}");
     }
@@ -78,7 +98,7 @@ fn what_is_said_to_be_a_token_has_to_be_one() {
 fn a_jwt_says_itself_when_it_ends_where_the_file_does_not() {
     let claims = URL_SAFE_NO_PAD.encode(r#"{"exp":1790000000,"sub":"x"}"#);
     let document = json(&format!(r#"{{"access_token":"e30.{claims}.c2ln","expires_at":5}}"#));
-    let mut pointers = Pointers { access_token: "/access_token".into(), ..Pointers::default() };
+    let mut pointers = Pointers { access_token: Some("/access_token".into()), ..Pointers::default() };
     assert_eq!(pointers.read(&document).expect("found").expires_at, Some(Timestamp(1_790_000_000)));
     pointers.expires_at = Some("/expires_at".into());
     assert_eq!(pointers.read(&document).expect("found").expires_at, Some(Timestamp(5)));

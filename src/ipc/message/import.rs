@@ -18,9 +18,9 @@ pub struct ImportAccount {
     /// The account's label; without it, the provider's default account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub label: Option<String>,
-    /// The access token.
-    #[serde(serialize_with = "secret::exposed")]
-    pub access_token: Secret,
+    /// The access token; none: there is the refresh token alone.
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "secret::exposed_option")]
+    pub access_token: Option<Secret>,
     /// When it ends.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<Timestamp>,
@@ -63,8 +63,9 @@ pub struct ImportSource {
     /// How it is written.
     #[serde(default)]
     pub format: ImportFormat,
-    /// Where in it the access token is (JSON pointer, RFC 6901).
-    pub access_token: String,
+    /// Where in it the access token is (JSON pointer, RFC 6901); the empty pointer is all of it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub access_token: Option<String>,
     /// Where its end is.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expires_at: Option<String>,
