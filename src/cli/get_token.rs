@@ -10,10 +10,11 @@ use super::exit::Failure;
 use super::format::{self, Peer};
 use super::variables::Environment;
 use super::{output, project, when};
-use crate::ipc::message::token::GetToken;
+use crate::ipc::message::token::{GetToken, Token};
+use crate::paths::Paths;
 
 /// The agent keeps the time limit, and says why there is no token yet: so long it has for that.
-pub(super) const LAST_WORD: Duration = Duration::from_secs(2);
+const LAST_WORD: Duration = Duration::from_secs(2);
 
 pub(super) fn run(connect: &Connect, args: &GetTokenArgs) -> Result<(), Failure> {
     let paths = connect::paths()?;
@@ -22,25 +23,31 @@ pub(super) fn run(connect: &Connect, args: &GetTokenArgs) -> Result<(), Failure>
         request.project = project::find(&paths.home)?;
     }
     request.deadline = Some(args.timeout.as_secs().max(1));
-    let token = match connect.ask_within(&paths, args.timeout + LAST_WORD, &request) {
-        Ok(token) => {
-            let found = environment().outranking(&token, &request);
-            found.warnings.iter().for_each(|warning| output::warning(warning));
-            found.token.unwrap_or(token)
-        }
-        Err(Failure::Agent(error)) => {
-            let found = environment().instead(&error, &request);
-            found.warnings.iter().for_each(|warning| output::warning(warning));
-            found.token.ok_or(Failure::Agent(error))?
-        }
-        Err(failure) => return Err(failure),
-    };
-    if let Some(warning) = &token.warning {
-        output::warning(warning);
-    }
+    let token = resolve(connect, &paths, args.timeout, &request)?;
     let peer = Peer { user: args.user.as_deref(), host: args.host.as_deref(), port: args.port };
     let text = format::render(args.format, &token, peer).map_err(|error| Failure::Usage(error.to_string()))?;
     output::secret(&text)
+}
+
+/// The token, from the agent or from the caller's own variables, in the order of the account's sources; with what is to be
+/// said of it.
+pub(super) fn resolve(
+    connect: &Connect,
+    paths: &Paths,
+    timeout: Duration,
+    request: &GetToken,
+) -> Result<Token, Failure> {
+    let (found, answer) = match connect.ask_within(paths, timeout + LAST_WORD, request) {
+        Ok(token) => (environment().outranking(&token, request), Ok(token)),
+        Err(Failure::Agent(error)) => (environment().instead(&error, request), Err(Failure::Agent(error))),
+        Err(failure) => return Err(failure),
+    };
+    found.warnings.iter().for_each(|warning| output::warning(warning));
+    let token = found.token.map_or(answer, Ok)?;
+    if let Some(warning) = &token.warning {
+        output::warning(warning);
+    }
+    Ok(token)
 }
 
 fn request(args: &GetTokenArgs) -> Result<GetToken, Failure> {

@@ -30,13 +30,36 @@ fn the_command_gets_the_token_and_no_other_credential_of_the_provider() {
     let server = lasting_server();
     let mut home = home_with_variables(&server);
     let token = home.ok(&["get-token", "work"]);
-    home.set("WORK_OLD", "old-token");
     home.set("WORK_KEY", "old-key");
     home.set("UNTOUCHED", "as it was");
     let ended = sh(&home, EXEC, "echo \"$WORK_TOKEN|$WORK_OLD|$WORK_KEY|$UNTOUCHED\"");
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
     assert_eq!(ended.stdout, format!("{token}|||as it was\n"));
     assert!(server.is_live(&token));
+}
+
+/// One order for `get-token` and for `exec`.
+#[test]
+fn the_callers_own_variables_answer_where_get_token_takes_them() {
+    let server = lasting_server();
+    let mut home = home_with_variables(&server);
+    let script = "echo \"$WORK_TOKEN|$WORK_OLD|$WORK_KEY\"";
+    home.set("WORK_OLD", "old-token");
+    home.set("WORK_KEY", "own-key");
+    let outranked = sh(&home, EXEC, script);
+    assert_eq!((outranked.code, outranked.stdout.as_str()), (0, "old-token||\n"), "{}", outranked.stderr);
+    assert_eq!(outranked.stderr.matches("WORK_OLD is set and outranks the login").count(), 1, "{}", outranked.stderr);
+    home.unset("WORK_OLD");
+    let token = home.ok(&["get-token", "work"]);
+    assert_eq!(sh(&home, EXEC, script).stdout, format!("{token}||\n"));
+    home.ok(&["logout", "work"]);
+    let instead = sh(&home, EXEC, script);
+    assert_eq!((instead.code, instead.stdout.as_str(), instead.stderr.as_str()), (0, "||own-key\n", ""));
+    let renamed = sh(&home, &["exec", "--env", "OTHER=work", "--"], "echo \"$OTHER|$WORK_KEY\"");
+    assert_eq!((renamed.code, renamed.stdout.as_str()), (0, "own-key|own-key\n"), "{}", renamed.stderr);
+    home.unset("WORK_KEY");
+    let nothing = sh(&home, EXEC, "echo ran");
+    assert_eq!((nothing.code, nothing.stdout.as_str()), (10, ""), "{}", nothing.stderr);
 }
 
 #[test]

@@ -72,6 +72,10 @@ impl Home {
         self.variables.insert(name.to_owned(), value.to_owned());
     }
 
+    pub(crate) fn unset(&mut self, name: &str) {
+        self.variables.remove(name);
+    }
+
     pub(crate) fn configure(&self, toml: &str) {
         let file = self.path().join(".config/cred-helper/config.toml");
         std::fs::create_dir_all(file.parent().unwrap()).unwrap();

@@ -13,7 +13,8 @@ use crate::cli::when;
 The command gets each account's token, or its API key, in the first of the environment variables that the provider's \
 own programs read (`cred-helper provider show` names them); the provider's other ones are taken out of its \
 environment, so that there is one credential to be found. --env chooses another name for an account whose provider \
-has none, or for a second account of a provider.
+has none, or for a second account of a provider. Which credential that is, `get-token` decides in the same way: a \
+variable of the caller's own may come before the login, and stands in where there is neither login nor stored key.
 
 On Unix the command replaces cred-helper, so signals, the terminal and the exit status are its own; elsewhere \
 cred-helper waits and ends as it does. Before it begins, errors end with the exit codes of `get-token`; 126 is a \

@@ -17,8 +17,7 @@ use std::process::Command;
 use super::args::ExecArgs;
 use super::connect::{self, Connect};
 use super::exit::Failure;
-use super::get_token::LAST_WORD;
-use super::{output, project, when};
+use super::{get_token, output, project, when};
 use crate::clock::Timestamp;
 use crate::ipc::message::ErrorKind;
 use crate::ipc::message::provider::{ProviderVariables, ShowProvider};
@@ -74,9 +73,6 @@ fn environment(connect: &Connect, args: &ExecArgs) -> Result<Environment, Failur
     let none = (args.account.is_empty() && args.env.is_empty()).then_some((None, None));
     for (variable, account) in named.chain(args.account.iter().map(|account| (None, Some(account)))).chain(none) {
         let token = token(connect, args, account.map(String::as_str))?;
-        if let Some(warning) = &token.warning {
-            output::warning(warning);
-        }
         if let Some(short) = short(&token, args, when::now()).filter(|_| !args.quiet) {
             output::warning(&short);
         }
@@ -101,7 +97,7 @@ fn token(connect: &Connect, args: &ExecArgs, account: Option<&str>) -> Result<To
         deadline: Some(args.timeout.as_secs().max(1)),
         ..GetToken::default()
     };
-    connect.ask_within(&paths, args.timeout + LAST_WORD, &request)
+    get_token::resolve(connect, &paths, args.timeout, &request)
 }
 
 /// The variables of the provider that the token is of; none where it is configured no more.
