@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use super::quotes_nothing;
 use crate::clock::Timestamp;
+use crate::oauth::device_authorization::DeviceAuthorization;
 use crate::oauth::{
     device_authorization, id_token, metadata, retry_after as waits, second_step, token_error, token_response,
 };
@@ -86,10 +87,21 @@ pub(super) fn metadata(input: &[u8]) {
 
 /// What is shown can be shown, what is opened is a web page, and the wait is neither none nor for ever.
 pub(super) fn device_answers(input: &[u8]) {
-    let answer = match device_authorization::decode(input) {
-        Ok(answer) => answer,
-        Err(error) => return quotes_nothing(error),
-    };
+    match device_authorization::decode_code(input) {
+        Ok(answer) => assert!(!answer.code.is_empty() && !answer.verifier.is_empty()),
+        Err(error) => quotes_nothing(error),
+    }
+    let page = "https://id.example/device";
+    for answer in [device_authorization::decode(input), device_authorization::decode_at(input, "device_auth_id", page)]
+    {
+        match answer {
+            Ok(answer) => fit_to_be_shown(&answer),
+            Err(error) => quotes_nothing(error),
+        }
+    }
+}
+
+fn fit_to_be_shown(answer: &DeviceAuthorization) {
     assert!(!answer.user_code.contains(char::is_control) && answer.user_code.chars().count() <= 64);
     assert!((1..=300).contains(&answer.interval.as_secs()));
     for page in Some(&answer.verification_uri).into_iter().chain(&answer.verification_uri_complete) {

@@ -1,4 +1,7 @@
-//! The device authorization grant (RFC 8628): the person signs in anywhere, this machine keeps asking.
+//! The device authorization grant (RFC 8628): the person signs in anywhere, this machine keeps asking. Where the provider's
+//! own device login ends in an authorization code, `by_code` asks.
+
+mod by_code;
 
 use std::time::Duration;
 
@@ -39,7 +42,12 @@ pub(super) async fn log_in(
         expires_at: clock.now() + limit,
     });
     let _ = channel.events.send(LoginEvent::Stage(Stage::Waiting));
-    let asking = ask_until_granted(http, clock, &request, &endpoints, &device);
+    let asking = async {
+        match &request.provider.device {
+            None => ask_until_granted(http, clock, &request, &endpoints, &device).await,
+            Some(step) => by_code::ask_until_granted(http, clock, (&request, step), &endpoints, &device).await,
+        }
+    };
     let granted = tokio::time::timeout_at(Instant::now() + limit, asking)
         .await
         .map_err(|_| LoginError::TimedOut(timed_out(&request.provider.title, limit)))??;
@@ -55,22 +63,32 @@ async fn authorize(
 ) -> Result<DeviceAuthorization, LoginError> {
     let url = endpoints.device_authorization.as_deref().unwrap_or_default();
     let provider = &*login.provider;
-    let scope = login.scope.join(" ");
-    let parameters = Parameters::default().with_some("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty()));
     // Section 3.1 wants the client identifier in the body, whatever the authentication.
-    let parameters = parameters.with("client_id", &login.client.id);
-    let extra = provider.authorization.parameters.iter();
-    let parameters = extra.fold(parameters, |parameters, (name, value)| parameters.with(name, value));
-    let json = provider.token.body == Body::Json;
+    let mut parameters = Parameters::default().with("client_id", &login.client.id);
+    if provider.device.is_none() {
+        let scope = login.scope.join(" ");
+        parameters = parameters.with_some("scope", Some(scope.as_str()).filter(|scope| !scope.is_empty()));
+        let extra = provider.authorization.parameters.iter();
+        parameters = extra.fold(parameters, |parameters, (name, value)| parameters.with(name, value));
+    }
+    let json = provider.token.body == Body::Json || provider.device.is_some();
     let shown = login.client.show(endpoints.issuer.as_deref().unwrap_or(&endpoints.token), clock.now()).await?;
     let mut request = token_request::request(url, shown.credentials(), parameters, json);
     request.headers = provider.token.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect();
     let asked = Asked { url, what: "the device login", rules: &provider.errors };
     let response = http.send(request).await.map_err(|error| asked.unanswered(error))?;
+    if response.status == 404 && provider.device.is_some() {
+        let why = "its device login is not there, or not allowed for this client: sign in with a browser";
+        return Err(LoginError::Impossible(format!("{}: {why}", provider.title)));
+    }
     if !(200..300).contains(&response.status) {
         return Err(asked.refused(&response, clock.now()).into());
     }
-    let device = device_authorization::decode(&response.body);
+    let device = match &provider.device {
+        None => device_authorization::decode(&response.body),
+        Some(step) => device_authorization::decode_at(&response.body, &step.identifier, &step.page)
+            .map(|device| DeviceAuthorization { expires_in: device.expires_in.min(step.lifetime), ..device }),
+    };
     Ok(device.map_err(|error| asked.unreadable(&response, &error.to_string()))?)
 }
 

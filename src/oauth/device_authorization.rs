@@ -1,4 +1,5 @@
-//! The device authorization answer (RFC 8628 section 3.2).
+//! The device authorization answer (RFC 8628 section 3.2), and that of servers whose device login ends in an authorization
+//! code.
 
 use std::time::Duration;
 
@@ -44,13 +45,34 @@ pub enum DeviceAuthorizationError {
 
 /// Reads an answer with status 2xx.
 pub fn decode(body: &[u8]) -> Result<DeviceAuthorization, DeviceAuthorizationError> {
-    use DeviceAuthorizationError::{Malformed, Unfit};
+    use DeviceAuthorizationError::Malformed;
     let document: Value = serde_json::from_slice(body).map_err(|_| Malformed)?;
-    let text = |name: &str| document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty());
-    let device_code = text("device_code").map(|code| Secret::from(code.to_owned())).ok_or(Malformed)?;
-    let user_code = text("user_code").ok_or(Malformed)?;
+    let text = |name: &str| text(&document, name);
     // `verification_url` is what some servers called it before the RFC was done.
     let verification_uri = text("verification_uri").or_else(|| text("verification_url")).ok_or(Malformed)?;
+    read(&document, "device_code", verification_uri)
+}
+
+/// Reads the answer of a server that calls the device code `identifier` and leaves it to us to know the page.
+pub fn decode_at(body: &[u8], identifier: &str, page: &str) -> Result<DeviceAuthorization, DeviceAuthorizationError> {
+    let document: Value = serde_json::from_slice(body).map_err(|_| DeviceAuthorizationError::Malformed)?;
+    read(&document, identifier, page)
+}
+
+fn text<'a>(document: &'a Value, name: &str) -> Option<&'a str> {
+    document.get(name).and_then(Value::as_str).filter(|text| !text.is_empty())
+}
+
+fn read(
+    document: &Value,
+    device_code: &str,
+    verification_uri: &str,
+) -> Result<DeviceAuthorization, DeviceAuthorizationError> {
+    use DeviceAuthorizationError::{Malformed, Unfit};
+    let text = |name: &str| text(document, name);
+    let device_code = text(device_code).map(|code| Secret::from(code.to_owned())).ok_or(Malformed)?;
+    // Both spellings are seen.
+    let user_code = text("user_code").or_else(|| text("usercode")).ok_or(Malformed)?;
     let complete = text("verification_uri_complete");
     let seconds = |name: &str| document.get(name).and_then(lifetime);
     // REQUIRED in section 3.2; a server without it gets the time limit of the login alone.
@@ -69,6 +91,26 @@ pub fn decode(body: &[u8]) -> Result<DeviceAuthorization, DeviceAuthorizationErr
         expires_in: duration(expires_in),
         interval: duration(interval),
     })
+}
+
+/// What a device login that ends in an authorization code brings.
+#[derive(Debug)]
+pub struct DeviceCode {
+    /// The authorization code.
+    pub code: Secret,
+    /// The verifier that its exchange wants (RFC 7636 section 4.5).
+    pub verifier: Secret,
+}
+
+/// Reads the answer, with status 2xx, to the question whether the person has signed in.
+pub fn decode_code(body: &[u8]) -> Result<DeviceCode, DeviceAuthorizationError> {
+    use DeviceAuthorizationError::Malformed;
+    let mut document: Value = serde_json::from_slice(body).map_err(|_| Malformed)?;
+    let mut secret = |name: &str| match document.get_mut(name).map(Value::take) {
+        Some(Value::String(text)) if !text.is_empty() => Ok(Secret::from(text)),
+        _ => Err(Malformed),
+    };
+    Ok(DeviceCode { code: secret("authorization_code")?, verifier: secret("code_verifier")? })
 }
 
 /// What may be opened in a browser: a web page. `file:` or a custom scheme would start other programs.
@@ -93,6 +135,25 @@ mod tests {
         let answer = with(r#","interval":0,"expires_in":"600""#).expect("answer");
         assert_eq!((answer.interval, answer.expires_in), (Duration::from_secs(1), Duration::from_secs(600)));
         assert_eq!(with(r#","interval":1e9"#).expect("answer").interval, Duration::from_secs(300));
+    }
+
+    #[test]
+    fn a_login_that_ends_in_a_code_names_things_in_its_own_way() {
+        use DeviceAuthorizationError::{Malformed, Unfit};
+        let body = br#"{"device_auth_id":"d","usercode":"AB-CD","interval":"7"}"#;
+        let answer = decode_at(body, "device_auth_id", "https://a/d").expect("answer");
+        assert_eq!(
+            (&*answer.device_code.expose(), answer.user_code.as_str(), answer.interval.as_secs()),
+            ("d", "AB-CD", 7)
+        );
+        assert_eq!(decode_at(body, "device_code", "https://a/d").map(|_| ()), Err(Malformed));
+        assert_eq!(decode_at(body, "device_auth_id", "file:///d").map(|_| ()), Err(Unfit));
+        let code =
+            decode_code(br#"{"authorization_code":"c","code_challenge":"x","code_verifier":"v"}"#).expect("a code");
+        assert_eq!((&*code.code.expose(), &*code.verifier.expose()), ("c", "v"));
+        for body in ["", "{}", r#"{"authorization_code":"c"}"#, r#"{"authorization_code":"","code_verifier":"v"}"#] {
+            assert_eq!(decode_code(body.as_bytes()).map(|_| ()), Err(Malformed), "{body}");
+        }
     }
 
     #[test]

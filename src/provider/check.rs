@@ -1,6 +1,6 @@
 //! What a provider's types can't say: that it is complete, and that nothing of it goes over an open wire.
 
-use super::schema::{GrantType, Provider, TokenSource};
+use super::schema::{DeviceStep, GrantType, Provider, TokenSource};
 use crate::token::ClientAuthentication;
 
 /// What is wrong with a provider whose TOML could be read.
@@ -30,6 +30,12 @@ pub enum ProviderError {
     /// `private_key_jwt` and no key, or a key for nothing.
     #[error("`client.authentication = \"private_key_jwt\"` and `client.key_file`, an absolute path, need each other")]
     SigningKey,
+    /// Half a device login.
+    #[error(
+        "`device` needs `page`, `poll_endpoint`, `identifier`, `redirect_uri` and `pending`, and \
+         `device_authorization_endpoint` beside it"
+    )]
+    Device,
     /// A JSON pointer that is none.
     #[error("`{0}` takes JSON pointers, which start with a slash")]
     Pointer(&'static str),
@@ -66,7 +72,11 @@ impl Provider {
         ];
         let second = self.second_step.as_ref().map(|step| step.url.clone());
         let key = self.key.as_ref().and_then(|step| step.url.clone());
-        let mut urls = urls.into_iter().chain([("second_step.url", &second), ("key.url", &key)]);
+        let device = |get: fn(&DeviceStep) -> &String| self.device.as_ref().map(|device| get(device).clone());
+        let (page, poll) = (device(|device| &device.page), device(|device| &device.poll_endpoint));
+        let steps =
+            [("second_step.url", &second), ("key.url", &key), ("device.page", &page), ("device.poll_endpoint", &poll)];
+        let mut urls = urls.into_iter().chain(steps);
         let open = urls.clone().find(|(_, url)| url.as_deref().is_some_and(|url| url.contains(['{', '}'])));
         if let Some((field, _)) = open {
             return Err(ProviderError::Open(field));
@@ -100,6 +110,9 @@ impl Provider {
         if signs != key.is_some() || key.as_ref().is_some_and(|file| !file.is_absolute()) {
             return Err(ProviderError::SigningKey);
         }
+        if self.device.as_ref().is_some_and(|step| !self.is_whole(step)) {
+            return Err(ProviderError::Device);
+        }
         if self.key.as_ref().is_some_and(|step| !step.pointer.starts_with('/')) {
             return Err(ProviderError::Pointer("key"));
         }
@@ -111,6 +124,12 @@ impl Provider {
             }
         }
         Ok(())
+    }
+
+    fn is_whole(&self, device: &DeviceStep) -> bool {
+        let texts = [&device.page, &device.poll_endpoint, &device.identifier, &device.redirect_uri];
+        let said = texts.into_iter().all(|text| !text.is_empty()) && !device.pending.is_empty();
+        said && self.device_authorization_endpoint.is_some()
     }
 
     /// Where a login that was made at this token endpoint is renewed: there, unless its provider has moved since.
@@ -226,5 +245,15 @@ mod tests {
         assert_eq!(second("url = 'https://a.example'\ntoken = 't'"), Err(ProviderError::Pointer("second_step")));
         assert_eq!(second("url = 'https://a.example'"), Err(ProviderError::Pointer("second_step")));
         assert_eq!(second("token = '/t'"), Err(ProviderError::Insecure("second_step.url")));
+        let device = "device_authorization_endpoint = 'https://a.example/d'\n[device]\npage = 'https://a.example'\n\
+                      identifier = 'id'\nredirect_uri = 'https://a.example/r'\npending = [403]\n";
+        let check = |text: &str| parse(&format!("{base}{text}")).check();
+        let whole = format!("{device}poll_endpoint = 'https://a.example/p'");
+        assert_eq!(check(&whole), Ok(()));
+        assert_eq!(check(&whole.replace("[403]", "[]")), Err(ProviderError::Device));
+        assert_eq!(
+            check(&whole.replace("https://a.example/p", "http://a.example")),
+            Err(ProviderError::Insecure("device.poll_endpoint"))
+        );
     }
 }

@@ -5,6 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use serde::Deserialize;
 
@@ -116,6 +117,32 @@ pub struct SecondStep {
     pub errors: Vec<ErrorRule>,
 }
 
+/// A device login that is not RFC 8628's: it is asked as JSON, and ends in an authorization code which the token endpoint
+/// takes. The server makes the code verifier, too.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct DeviceStep {
+    /// The page where the person types the code. Like the next four it is needed; a table over a preset may leave them to
+    /// that.
+    #[serde(default)]
+    pub page: String,
+    /// Where it is asked whether the person has signed in.
+    #[serde(default)]
+    pub poll_endpoint: String,
+    /// What the identifier of the login is called, in the first answer and in each question.
+    #[serde(default)]
+    pub identifier: String,
+    /// The redirect that the code is made for.
+    #[serde(default)]
+    pub redirect_uri: String,
+    /// The statuses that say: not yet.
+    #[serde(default)]
+    pub pending: Vec<u16>,
+    /// How long the user code lasts where the server doesn't say.
+    #[serde(default = "fifteen_minutes", deserialize_with = "super::schema::duration")]
+    pub lifetime: Duration,
+}
+
 /// What makes a login end in an API key, which is all that is kept of it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -141,6 +168,10 @@ pub enum Method {
     /// With an empty body.
     #[serde(rename = "POST")]
     Post,
+}
+
+fn fifteen_minutes() -> Duration {
+    Duration::from_secs(900)
 }
 
 fn bearer() -> String {

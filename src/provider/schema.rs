@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use super::api::{Api, Variables};
 pub use super::client::Client;
-pub use super::grants::{GrantType, KeyStep, Method, SecondStep, TokenSource};
+pub use super::grants::{DeviceStep, GrantType, KeyStep, Method, SecondStep, TokenSource};
 
 /// One authorization server and how to use it.
 #[derive(Debug, Deserialize)]
@@ -48,6 +48,9 @@ pub struct Provider {
     /// RFC 8628 section 3.1.
     #[serde(default)]
     pub device_authorization_endpoint: Option<String>,
+    /// How the device login goes where it is not RFC 8628's.
+    #[serde(default)]
+    pub device: Option<DeviceStep>,
     /// OpenID Connect Core section 5.3.
     #[serde(default)]
     pub userinfo_endpoint: Option<String>,

@@ -27,8 +27,13 @@ async fn run(device: &str, answers: &'static [(u16, &'static str)]) -> Result<Au
         }
     })
     .await;
+    run_at(&server, "").await
+}
+
+/// A login at a provider that is on this server, and says `more`.
+async fn run_at(server: &Canned, more: &str) -> Result<Authorized, LoginError> {
     let toml = format!(
-        "title = 'Example'\ntoken_endpoint = '{}'\ndevice_authorization_endpoint = '{}'",
+        "title = 'Example'\ntoken_endpoint = '{}'\ndevice_authorization_endpoint = '{}'\n{more}",
         server.url("/token"),
         server.url("/device")
     );
@@ -75,6 +80,50 @@ async fn every_end_has_its_own_error() {
     assert!(matches!(result, Err(LoginError::Failed(_))), "{result:?}");
     let result = run(r#","expires_in":22"#, &[PENDING]).await;
     assert!(matches!(result, Err(LoginError::TimedOut(_))), "{result:?}");
+}
+
+/// A login that ends in a code, at a server that answers the questions for it in turn, the last for ever.
+async fn run_by_code(polls: Vec<(u16, &'static str)>) -> Result<Authorized, LoginError> {
+    let asked = AtomicUsize::new(0);
+    let server = Canned::start(move |seen| match seen.path.as_str() {
+        "/device" => answer(200, r#"{"id":"identifier-of-it","user_code":"AB-CD","interval":"1"}"#),
+        "/poll" => {
+            assert_eq!(seen.body, r#"{"id":"identifier-of-it","user_code":"AB-CD"}"#);
+            let (status, body) = polls[asked.fetch_add(1, Ordering::Relaxed).min(polls.len() - 1)];
+            answer(status, body)
+        }
+        _ => {
+            let sent = ["code", "code_verifier", "redirect_uri"].map(|name| seen.form(name).unwrap_or_default());
+            assert_eq!(sent, ["c", "v", "https://a.example/r"]);
+            answer(200, r#"{"access_token":"at"}"#)
+        }
+    })
+    .await;
+    let more = format!(
+        "[device]\npage = 'https://a.example'\npoll_endpoint = '{}'\nidentifier = 'id'\n\
+         redirect_uri = 'https://a.example/r'\npending = [403]\nlifetime = '1m'",
+        server.url("/poll")
+    );
+    run_at(&server, &more).await
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_login_that_ends_in_a_code_keeps_its_pace_while_the_person_signs_in() {
+    const NOT_YET: (u16, &str) = (403, r#"{"error":{"code":"unknown"}}"#);
+    const CODE: (u16, &str) = (200, r#"{"authorization_code":"c","code_challenge":"x","code_verifier":"v"}"#);
+    let tokens = run_by_code([[NOT_YET; 40].as_slice(), &[CODE]].concat()).await;
+    assert_eq!(&*tokens.expect("within a minute").tokens.access.expose(), "at");
+    assert!(run_by_code(vec![(502, ""), (200, "<html>"), CODE]).await.is_ok(), "what is in trouble is asked again");
+    let never = run_by_code(vec![NOT_YET]).await;
+    assert!(matches!(never, Err(LoginError::TimedOut(_))), "{never:?}");
+    let denied = run_by_code(vec![NOT_YET, (403, r#"{"error":"access_denied"}"#)]).await;
+    assert!(matches!(denied, Err(LoginError::Denied(_))), "{denied:?}");
+    let refused =
+        run_by_code(vec![(400, r#"{"error":"invalid_request","error_description":"identifier-of-it"}"#)]).await;
+    assert!(
+        matches!(&refused, Err(LoginError::Failed(failure)) if !failure.message.contains("identifier-of-it")),
+        "{refused:?}"
+    );
 }
 
 #[test]

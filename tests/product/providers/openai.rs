@@ -1,12 +1,14 @@
-//! OpenAI: a code by form, a refresh as JSON, errors in an object of their own, and organizations inside a claim.
+//! OpenAI: a code by form, a refresh as JSON, errors in an object of their own, organizations inside a claim, and a device
+//! login of its own that ends in a code. That one is played as its own open client speaks it: OpenAI documents none.
 
+use std::collections::HashMap;
 use std::sync::Mutex;
 
 use serde_json::json;
 
 use super::super::home::Home;
 use super::play::Play;
-use super::site::{Site, reply};
+use super::site::{Asked, Desk, Reply, Site, reply};
 
 fn openai() -> Site {
     let newest = Mutex::new(String::new());
@@ -15,6 +17,12 @@ fn openai() -> Site {
         match (asked.path.as_str(), asked.get("grant_type")) {
             ("/authorize", _) if asked.get("id_token_add_organizations") == "true" => return desk.agree(asked),
             ("/revoke", _) => return reply(200, &json!({})),
+            ("/device", _) | ("/poll", _) => return device(desk, asked),
+            ("/token", "authorization_code") if asked.get("code") == "by-device" => {
+                assert!(!asked.is_json(), "a form, as after a redirect");
+                assert_eq!(asked.get("redirect_uri"), "https://auth.openai.com/deviceauth/callback");
+                assert_eq!((asked.get("code_verifier"), asked.get("client_id")), ("the-servers-own", "app"));
+            }
             ("/token", "authorization_code") if !asked.is_json() => match desk.redeem(asked) {
                 Ok(found) => nonce = found,
                 Err(why) => return reply(400, &json!({"error": {"message": why, "code": "invalid_grant"}})),
@@ -50,6 +58,44 @@ fn openai() -> Site {
             }),
         )
     })
+}
+
+/// Both questions are JSON; 403 and 404 say that the person has not signed in yet.
+fn device(desk: &Desk, asked: &Asked) -> Reply {
+    assert!(asked.is_json() && asked.header("authorization").is_empty());
+    if asked.path == "/device" {
+        assert_eq!(asked.parameters, HashMap::from([("client_id".to_owned(), "app".to_owned())]));
+        return match desk.take_instead() {
+            Some(instead) => instead,
+            None => reply(200, &json!({"device_auth_id": "deviceauth_1", "user_code": "AB12-CD34", "interval": "1"})),
+        };
+    }
+    let identifiers = [("device_auth_id", "deviceauth_1"), ("user_code", "AB12-CD34")];
+    assert_eq!(asked.parameters, identifiers.map(|(name, value)| (name.to_owned(), value.to_owned())).into());
+    match desk.log.lock().unwrap().iter().filter(|asked| asked.path == "/poll").count() {
+        1 => reply(403, &json!({"error": {"message": "unknown", "code": "deviceauth_authorization_unknown"}})),
+        2 => reply(404, &json!({})),
+        _ => reply(
+            200,
+            &json!({"authorization_code": "by-device", "code_challenge": "x", "code_verifier": "the-servers-own"}),
+        ),
+    }
+}
+
+#[test]
+fn an_openai_login_by_device_ends_in_a_code_that_is_exchanged() {
+    let site = openai();
+    let play = Play::new("openai", &site, "client.id = 'app'\n");
+    site.instead(404, &json!({"detail": "Not Found"}));
+    let refused = play.home.run(&["login", "openai", "--device"]);
+    assert_eq!(refused.code, 19, "{}", refused.stderr);
+    assert!(refused.stderr.contains("sign in with a browser"), "{}", refused.stderr);
+    let login = play.home.run(&["login", "openai", "--device"]);
+    assert_eq!(login.code, 0, "{}", login.stderr);
+    assert!(login.stderr.contains("AB12-CD34") && login.stderr.contains(&site.url("/page")), "{}", login.stderr);
+    assert_eq!(site.asked("/poll").len(), 3);
+    assert_eq!(play.identity("openai")["email"], "ada@example.org");
+    play.home.ok(&["refresh", "openai"]);
 }
 
 #[test]

@@ -46,6 +46,7 @@ impl Play {
         .collect();
         urls.extend(&filled.other_token_endpoints);
         urls.extend(filled.second_step.as_ref().map(|step| &step.url));
+        urls.extend(filled.device.iter().flat_map(|device| [&device.page, &device.poll_endpoint]));
         urls.extend(filled.key.as_ref().and_then(|step| step.url.as_ref()));
         for url in urls {
             assert!(url.starts_with(&site.url("")), "{preset}: {url} is not on this machine");
@@ -98,6 +99,13 @@ fn at_site(preset: &str, site: &Site, more: &str) -> String {
         if written.contains_key(key) && !more.contains(&format!("{key} =")) {
             toml.push_str(&format!("{key} = '{}'\n", site.url(path)));
         }
+    }
+    if written.contains_key("device") {
+        toml.push_str(&format!(
+            "device = {{ page = '{}', poll_endpoint = '{}' }}\n",
+            site.url("/page"),
+            site.url("/poll")
+        ));
     }
     if written.contains_key("other_token_endpoints") {
         toml.push_str("other_token_endpoints = []\n");
