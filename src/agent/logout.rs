@@ -1,4 +1,4 @@
-//! Signing out: revoked at the server where it can be (RFC 7009), and forgotten whether or not that worked.
+//! Signing out: revoked at the server where it can be, and forgotten whether or not that worked.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -11,13 +11,14 @@ use super::resolve::Found;
 use super::{Agent, refresher};
 use crate::account::AccountName;
 use crate::fault;
-use crate::grant::{self, TokenHint};
+use crate::grant::{self, Client, TokenHint};
 use crate::ipc::message::account::AccountState;
 use crate::ipc::message::event::Change;
 use crate::ipc::message::login::{KeyFate, LoggedOut, LoggedOutAccount, Logout, Revocation};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::provider::Provider;
 use crate::secret::Secret;
+use crate::token::TokenSet;
 use crate::vault::Barred;
 use crate::vault::record::Record;
 
@@ -120,33 +121,65 @@ impl Agent {
             return LoggedOutAccount { account: name, revocation: Revocation::Unsupported, message, api_key: None };
         };
         let client = refresher::client(record, &account.provider);
-        let (token, hint) = match &record.tokens.refresh {
-            Some(refresh) => (refresh, TokenHint::Refresh),
-            None => (&record.tokens.access, TokenHint::Access),
-        };
+        if lacks_secret(&account.provider, &client) {
+            let end = account.provider.revocation_page.as_ref().map(|page| format!(": end the login at {page}"));
+            let message = format!(
+                "its server revokes only for a client that shows its secret, and this one has none{}",
+                end.unwrap_or_default()
+            );
+            let message = Some(message);
+            return LoggedOutAccount { account: name, revocation: Revocation::Unsupported, message, api_key: None };
+        }
+        let (token, hint) = revocable(&account.provider, &record.tokens);
         let places = (endpoint.as_str(), refresher::server(record));
-        let asking = grant::revoke(&self.http, &account.provider, places, &client, token, hint);
+        let asking = grant::revoke(&self.http, &account.provider, places, &client, &token, hint);
         let (revocation, message) = match tokio::time::timeout(PATIENCE, asking).await {
-            Ok(Ok(())) => (Revocation::Revoked, None),
+            Ok(Ok(())) => {
+                let partly = account.provider.revocation.is_some() && record.tokens.refresh.is_some();
+                (Revocation::Revoked, partly.then(|| ACCESS_ALONE.to_owned()))
+            }
             Ok(Err(failure)) => (Revocation::Failed, Some(failure.message)),
             Err(_) => (Revocation::Failed, Some("the server did not answer".to_owned())),
         };
         LoggedOutAccount { account: name, revocation, message, api_key: None }
     }
 
-    /// Revokes a refresh token behind the caller's back: one that was replaced by a new login, or came too late.
-    pub(super) fn revoke_later(self: &Arc<Self>, record: Arc<Record>, provider: Arc<Provider>, token: Secret) {
+    /// Revokes a login's token behind the caller's back: one that was replaced by a new login, or came too late.
+    pub(super) fn revoke_later(
+        self: &Arc<Self>,
+        record: Arc<Record>,
+        provider: Arc<Provider>,
+        (token, hint): (Secret, TokenHint),
+    ) {
         let Some(endpoint) = record.revocation_endpoint.clone() else { return };
         let agent = Arc::clone(self);
         tokio::spawn(async move {
             let client = refresher::client(&record, &provider);
+            if lacks_secret(&provider, &client) {
+                return;
+            }
             let places = (endpoint.as_str(), refresher::server(&record));
-            let asking = grant::revoke(&agent.http, &provider, places, &client, &token, TokenHint::Refresh);
+            let asking = grant::revoke(&agent.http, &provider, places, &client, &token, hint);
             if let Err(failure) = asking.await {
                 warn!(account = %record.account, "could not revoke a token that is no longer used: {}", failure.message);
             }
         });
     }
+}
+
+const ACCESS_ALONE: &str = "its access token, that is: it takes no refresh token back, which nobody has any more";
+
+/// What ends a login: its refresh token, unless there is none or the server revokes access tokens alone.
+pub(super) fn revocable(provider: &Provider, tokens: &TokenSet) -> (Secret, TokenHint) {
+    match &tokens.refresh {
+        Some(refresh) if provider.revocation.is_none() => (refresh.duplicate(), TokenHint::Refresh),
+        _ => (tokens.access.duplicate(), TokenHint::Access),
+    }
+}
+
+/// Whether nothing that this client can show lets the server revoke.
+fn lacks_secret(provider: &Provider, client: &Client) -> bool {
+    provider.revocation.as_ref().is_some_and(|step| step.needs_secret) && client.secret.is_none()
 }
 
 fn keys_stay(name: &AccountName) -> Error {

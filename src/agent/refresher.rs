@@ -18,6 +18,7 @@ use super::arrival::{Redeemed, apply};
 use super::ends::{self, Ending};
 use super::failures::{barred_error, dead_error, lasting};
 use super::gate::{Closed, Pass};
+use super::logout::revocable;
 use super::persist::Kept;
 use super::resolve::login_hint;
 use super::{Agent, fingerprint, reread, single_flight};
@@ -221,7 +222,7 @@ impl Agent {
         now: Moment,
     ) -> Result<(), Stop> {
         let rotated = granted.tokens.refresh.is_some();
-        let late = granted.tokens.refresh.as_ref().unwrap_or(&granted.tokens.access).duplicate();
+        let late = revocable(&job.provider, &granted.tokens);
         let id_came = granted.tokens.id.is_some();
         let kept = self.keep(&job.record, prepared, |record| apply(record, &job.variant, granted.tokens, now)).await;
         fault::point("refresh.answer");

@@ -11,6 +11,7 @@ use tracing::info;
 use super::accounts::{Account, renews_itself};
 use super::audit::Asking;
 use super::logins::Share;
+use super::logout::revocable;
 use super::providers::Named;
 use super::{Agent, providers, random, refresher};
 use crate::account::AccountName;
@@ -225,7 +226,7 @@ impl Agent {
 
     /// What can't be kept is given back.
     fn give_back(self: &Arc<Self>, named: &Named, record: Record, error: Error) -> Error {
-        let token = record.tokens.refresh.as_ref().unwrap_or(&record.tokens.access).duplicate();
+        let token = revocable(&named.provider, &record.tokens);
         self.revoke_later(Arc::new(record), Arc::clone(&named.provider), token);
         error
     }
@@ -277,10 +278,12 @@ impl Agent {
             Ok(version) => {
                 let account = Account::new((id, version), record, Arc::clone(&named.provider));
                 let entered = self.enter(account);
-                let old_token = old.tokens.refresh.as_ref().unwrap_or(&old.tokens.access).duplicate();
+                let spare = revocable(&named.provider, &old.tokens);
                 // Some servers give the same token again as long as it works; what came from elsewhere is perhaps used there.
-                if barred.is_none() && !entered.tokens.refresh.as_ref().is_some_and(|new| new.matches(&old_token)) {
-                    self.revoke_later(old, Arc::clone(&named.provider), old_token);
+                let same =
+                    entered.tokens.refresh.iter().chain([&entered.tokens.access]).any(|new| new.matches(&spare.0));
+                if barred.is_none() && !same {
+                    self.revoke_later(old, Arc::clone(&named.provider), spare);
                 }
                 Ok(entered)
             }

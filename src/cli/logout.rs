@@ -37,7 +37,10 @@ fn sentence(account: &LoggedOutAccount) -> String {
     let reason = account.message.as_deref().map(|reason| format!(": {reason}")).unwrap_or_default();
     let login = match account.revocation {
         Revocation::NoLogin => String::new(),
-        Revocation::Revoked => format!("Signed out of {name}; the server has revoked the login."),
+        Revocation::Revoked => match &account.message {
+            Some(what) => format!("Signed out of {name}; the server has revoked the login ({what})."),
+            None => format!("Signed out of {name}; the server has revoked the login."),
+        },
         Revocation::Unsupported => match &account.message {
             Some(why) => format!("Signed out of {name}; {why}."),
             None => {

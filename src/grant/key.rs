@@ -33,8 +33,7 @@ pub(super) async fn make(
         headers: step.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         authorization: Some(Secret::from(format!("Bearer {}", &*access.expose()))),
         body: Some(Body { content_type: "application/json", bytes: zeroize::Zeroizing::default() }),
-        timeout: None,
-        repeatable: false,
+        ..Request::default()
     };
     let key = ask(http, clock, provider, step, request).await.map_err(|mut failure| {
         failure.message = redact::echo(&failure.message, &access.expose());

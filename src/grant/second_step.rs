@@ -54,8 +54,8 @@ pub async fn second_step(
         headers: step.headers.iter().map(|(name, value)| (name.clone(), value.clone())).collect(),
         authorization: Some(Secret::from(format!("{} {}", step.scheme, &*access.expose()))),
         body,
-        timeout: None,
         repeatable: true,
+        ..Request::default()
     };
     let again = |failure| StepRefused { failure, unauthorized: false };
     let response = http.send(request).await.map_err(|error| again(asked.unanswered(error)))?;

@@ -12,6 +12,7 @@ use tokio::task::AbortHandle;
 /// One request, as it arrived.
 #[derive(Clone, Debug)]
 pub(crate) struct Seen {
+    pub(crate) method: String,
     pub(crate) path: String,
     pub(crate) headers: Vec<(String, String)>,
     pub(crate) body: String,
@@ -107,7 +108,8 @@ async fn serve(
     let text = |value: &hyper::header::HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
     let headers = head.headers.iter().map(|(name, value)| (name.to_string(), text(value))).collect();
     let bytes = body.collect().await.map(|body| body.to_bytes()).unwrap_or_default();
-    let seen = Seen { path: head.uri.to_string(), headers, body: String::from_utf8_lossy(&bytes).into_owned() };
+    let (method, path) = (head.method.to_string(), head.uri.to_string());
+    let seen = Seen { method, path, headers, body: String::from_utf8_lossy(&bytes).into_owned() };
     let answer = respond(&seen);
     log.lock().expect("lock").push(seen);
     let mut response = hyper::Response::builder().status(answer.status);

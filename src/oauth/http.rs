@@ -94,6 +94,8 @@ pub struct Request {
     pub authorization: Option<Secret>,
     /// What is posted; without it, it is a GET.
     pub body: Option<Body>,
+    /// DELETE rather than POST.
+    pub delete: bool,
     /// Another limit than the usual for the whole exchange.
     pub timeout: Option<Duration>,
     /// Whether it may be sent again without harm while the server has not answered it: one whose answer has not begun
@@ -233,7 +235,11 @@ fn read_authorities(path: &Path) -> Result<Vec<CertificateDer<'static>>, HttpErr
 }
 
 fn build(client: &reqwest::Client, request: Request, url: url::Url) -> Result<reqwest::RequestBuilder, HttpError> {
-    let method = if request.body.is_some() { reqwest::Method::POST } else { reqwest::Method::GET };
+    let method = match &request.body {
+        _ if request.delete => reqwest::Method::DELETE,
+        Some(_) => reqwest::Method::POST,
+        None => reqwest::Method::GET,
+    };
     let mut builder = client.request(method, url);
     for (name, value) in &request.headers {
         builder = builder.header(name, value);

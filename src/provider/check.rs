@@ -3,6 +3,9 @@
 use super::schema::{DeviceStep, GrantType, Provider, TokenSource};
 use crate::token::ClientAuthentication;
 
+/// Where a revocation endpoint of its own kind takes the client identifier.
+pub const CLIENT_ID_PLACE: &str = "{client_id}";
+
 /// What is wrong with a provider whose TOML could be read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ProviderError {
@@ -60,11 +63,14 @@ impl Provider {
         if (self.issuer.is_none() || !self.discovery) && !self.has_its_endpoints() && !keys_alone {
             return Err(ProviderError::NoEndpoints);
         }
+        // This place is the login's to fill.
+        let place = if self.revocation.is_some() { CLIENT_ID_PLACE } else { "" };
+        let revocation = self.revocation_endpoint.as_ref().map(|url| url.replace(place, ""));
         let urls = [
             ("issuer", &self.issuer),
             ("authorization_endpoint", &self.authorization_endpoint),
             ("token_endpoint", &self.token_endpoint),
-            ("revocation_endpoint", &self.revocation_endpoint),
+            ("revocation_endpoint", &revocation),
             ("revocation_page", &self.revocation_page),
             ("device_authorization_endpoint", &self.device_authorization_endpoint),
             ("userinfo_endpoint", &self.userinfo_endpoint),
@@ -212,6 +218,9 @@ mod tests {
             Err(ProviderError::Redirect)
         );
         assert_eq!(parse("issuer = 'https://{host}/'"), Err(ProviderError::Open("issuer")));
+        let revocation = "issuer = 'https://a.example'\nrevocation_endpoint = 'https://a.example/{client_id}'";
+        assert_eq!(parse(revocation), Err(ProviderError::Open("revocation_endpoint")));
+        assert_eq!(parse(&format!("{revocation}\nrevocation.method = 'DELETE'")), Ok(()));
         assert_eq!(parse("variables.api_key = ['X_API_KEY']"), Ok(()));
         assert_eq!(
             parse("token_endpoint = 'https://a.example/t'\napi.key_header = 'x'"),

@@ -143,6 +143,33 @@ pub struct DeviceStep {
     pub lifetime: Duration,
 }
 
+/// A revocation that is not RFC 7009's: the access token is named in a JSON object.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RevocationStep {
+    /// How it is asked.
+    #[serde(default)]
+    pub method: RevocationMethod,
+    /// What the object calls the token.
+    #[serde(default = "access_token")]
+    pub token: String,
+    /// Whether the client shows its secret, by Basic; without one, nothing is asked.
+    #[serde(default)]
+    pub needs_secret: bool,
+}
+
+/// How a revocation is asked.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+pub enum RevocationMethod {
+    /// As RFC 7009 has it.
+    #[default]
+    #[serde(rename = "POST")]
+    Post,
+    /// The token as a resource.
+    #[serde(rename = "DELETE")]
+    Delete,
+}
+
 /// What makes a login end in an API key, which is all that is kept of it.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -172,6 +199,10 @@ pub enum Method {
 
 fn fifteen_minutes() -> Duration {
     Duration::from_secs(900)
+}
+
+fn access_token() -> String {
+    "access_token".to_owned()
 }
 
 fn bearer() -> String {

@@ -8,7 +8,7 @@ mod presets;
 pub mod schema;
 mod template;
 
-pub use check::{ProviderError, is_secure_url};
+pub use check::{CLIENT_ID_PLACE, ProviderError, is_secure_url};
 pub use presets::{PRESETS, Preset};
 pub use schema::Provider;
 pub use template::{HOST, Template, TemplateError};

@@ -9,7 +9,9 @@ use serde::{Deserialize, Deserializer};
 
 pub use super::api::{Api, Variables};
 pub use super::client::Client;
-pub use super::grants::{DeviceStep, GrantType, KeyStep, Method, SecondStep, TokenSource};
+pub use super::grants::{
+    DeviceStep, GrantType, KeyStep, Method, RevocationMethod, RevocationStep, SecondStep, TokenSource,
+};
 
 /// One authorization server and how to use it.
 #[derive(Debug, Deserialize)]
@@ -39,9 +41,12 @@ pub struct Provider {
     /// Token endpoints that are this provider's too: a grant made at one may be sent to the other.
     #[serde(default)]
     pub other_token_endpoints: Vec<String>,
-    /// RFC 7009.
+    /// RFC 7009; with `revocation`, the client identifier stands for `{client_id}` in it.
     #[serde(default)]
     pub revocation_endpoint: Option<String>,
+    /// How it is asked where it is not RFC 7009's.
+    #[serde(default)]
+    pub revocation: Option<RevocationStep>,
     /// Where a person ends a login at the provider, for one that has no revocation endpoint.
     #[serde(default)]
     pub revocation_page: Option<String>,

@@ -1,5 +1,5 @@
 //! GitHub: errors with status 200, tokens as a form unless JSON is asked for, a device login without a secret, a code that
-//! takes one, and a page of its own for who signed in.
+//! takes one, a page of its own for who signed in, and tokens that are deleted rather than revoked.
 
 use std::sync::Mutex;
 
@@ -24,6 +24,11 @@ fn github(expiring: bool) -> Site {
         {
             reply(200, &json!({"login": "octocat", "id": 583_231, "name": null, "email": null}))
         }
+        "/revoke" => match (asked.method.as_str(), asked.basic().as_deref(), asked.get("access_token")) {
+            ("DELETE", Some("app:hush"), token) if token.starts_with("gh") => Reply(204, vec![], String::new()),
+            ("DELETE", Some("app:hush"), _) => reply(422, &json!({"message": "Validation Failed"})),
+            _ => reply(404, &json!({"message": "Not Found"})),
+        },
         _ => reply(404, &json!({"message": "Not Found"})),
     })
 }
@@ -102,6 +107,7 @@ fn a_github_app_signs_in_by_device_and_its_tokens_rotate() {
     assert_eq!(play.home.json(&["status", "--json"])["accounts"][0]["state"], "reauthorization_required");
     let logout = play.home.run(&["logout", "github"]);
     assert!(logout.stderr.contains("end the login at https://github.com/settings/applications"), "{}", logout.stderr);
+    assert!(site.asked("/revoke").is_empty());
 }
 
 #[test]
@@ -121,6 +127,39 @@ fn an_oauth_app_with_a_secret_signs_in_by_browser_and_its_token_has_no_end() {
     let mut own = play.home.command(&["get-token", "github"]);
     let own = own.env("GH_TOKEN", "ghp_of_the_caller").output().unwrap();
     assert_eq!(String::from_utf8(own.stdout).unwrap().trim_end(), "ghp_of_the_caller");
+}
+
+#[test]
+fn with_the_clients_secret_a_token_is_deleted_and_otherwise_its_page_is_named() {
+    let site = github(false);
+    let play = Play::new("github", &site, "client = { id = 'app', secret = 'hush' }\n");
+    play.log_in(&["github"]);
+    let first = play.home.ok(&["get-token", "github"]);
+    // A new login ends the one before it.
+    play.log_in(&["github"]);
+    let second = play.home.ok(&["get-token", "github"]);
+    let logout = play.home.run(&["logout", "github"]);
+    assert!(logout.stderr.contains("the server has revoked the login."), "{}", logout.stderr);
+    let mut deleted: Vec<String> =
+        site.wait_for("/revoke", 2).iter().map(|asked| asked.get("access_token").to_owned()).collect();
+    deleted.sort();
+    assert_eq!(deleted, [first, second]);
+    play.log_in(&["github"]);
+    play.home.configure(
+        &std::fs::read_to_string(play.home.path().join(".config/cred-helper/config.toml"))
+            .unwrap()
+            .replace("hush", "new"),
+    );
+    play.home.ok(&["agent", "restart"]);
+    let logout = play.home.run(&["logout", "github"]);
+    assert!(logout.stderr.contains("could not be told") && logout.stderr.contains("Not Found"), "{}", logout.stderr);
+
+    let site = github(true);
+    let play = Play::new("github", &site, "client = { id = 'app', secret = 'hush' }\n");
+    play.log_in(&["github"]);
+    let logout = play.home.run(&["logout", "github"]);
+    assert!(logout.stderr.contains("it takes no refresh token back"), "{}", logout.stderr);
+    assert!(site.asked("/revoke")[0].get("access_token").starts_with("ghu_"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::collections::{HashMap, VecDeque};
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Condvar, Mutex};
 use std::thread::JoinHandle;
 
 use base64::Engine as _;
@@ -49,6 +49,7 @@ pub(crate) struct Desk {
     /// Whether the person has approved a device.
     pub(crate) approved: AtomicBool,
     pub(crate) log: Mutex<Vec<Asked>>,
+    more: Condvar,
     pub(crate) origin: Mutex<String>,
 }
 
@@ -75,6 +76,7 @@ impl Site {
                 // A client may leave in the middle of it.
                 let Some((mut stream, asked)) = stream.ok().and_then(read) else { continue };
                 kept.log.lock().unwrap().push(asked.clone());
+                kept.more.notify_all();
                 let Reply(status, headers, body) = play(&kept, &asked);
                 let head: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
                 let length = body.len();
@@ -94,6 +96,15 @@ impl Site {
     /// What was asked of a path, in order.
     pub(crate) fn asked(&self, path: &str) -> Vec<Asked> {
         self.desk.log.lock().unwrap().iter().filter(|asked| asked.path == path).cloned().collect()
+    }
+
+    /// The same, once there are so many.
+    pub(crate) fn wait_for(&self, path: &str, count: usize) -> Vec<Asked> {
+        let too_few = |log: &mut Vec<Asked>| log.iter().filter(|asked| asked.path == path).count() < count;
+        let limit = std::time::Duration::from_secs(20);
+        let waited = self.desk.more.wait_timeout_while(self.desk.log.lock().unwrap(), limit, too_few);
+        drop(waited.unwrap());
+        self.asked(path)
     }
 
     /// One more of the next refreshes is answered so.
