@@ -3,6 +3,7 @@
 mod api;
 mod check;
 mod client;
+mod derived;
 mod grants;
 mod presets;
 pub mod schema;

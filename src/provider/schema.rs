@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 pub use super::api::{Api, Variables};
 pub use super::client::Client;
+pub use super::derived::Derived;
 pub use super::grants::{
     DeviceStep, GrantType, KeyStep, Method, RevocationMethod, RevocationStep, SecondStep, TokenSource,
 };
@@ -23,6 +24,9 @@ pub struct Provider {
     /// What stands in the places of the texts below that are left open, such as `{host}`. Empty: it has to be given.
     #[serde(default)]
     pub parameters: BTreeMap<String, String>,
+    /// Further places, whose values follow from the host.
+    #[serde(default)]
+    pub derived: BTreeMap<String, Vec<Derived>>,
     /// Its name for people.
     #[serde(default)]
     pub title: String,

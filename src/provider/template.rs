@@ -10,13 +10,13 @@ use serde::Deserialize as _;
 use toml::{Table, Value};
 
 use super::schema::Provider;
-use super::{PRESETS, Preset};
+use super::{PRESETS, Preset, derived};
 use crate::secret::Secret;
 
 /// The longest value: a host name's length.
 const MAX_VALUE: usize = 253;
 /// What identifies the client is its owner's own, braces and all.
-const NOT_FILLED: [&str; 2] = ["client", "parameters"];
+const NOT_FILLED: [&str; 3] = ["client", "parameters", "derived"];
 /// The parameter that names a server.
 pub const HOST: &str = "host";
 
@@ -118,9 +118,11 @@ impl Template {
             checked.map_err(|what| TemplateError::Value(name.clone(), what))?;
         }
         let mut table = self.table.clone();
+        let mut places = derived::values(&table, &parameters).ok_or(TemplateError::Unfit)?;
+        places.extend(parameters.clone());
         for (key, value) in &mut table {
             if !NOT_FILLED.contains(&key.as_str()) {
-                fill_in(value, &parameters);
+                fill_in(value, &places);
             }
         }
         let filled = parameters.into_iter().map(|(name, value)| (name, Value::String(value))).collect();
@@ -168,15 +170,15 @@ fn has_place(table: &Table, parameter: &str) -> bool {
     table.iter().any(|(key, value)| !NOT_FILLED.contains(&key.as_str()) && holds(value, &place))
 }
 
-fn fill_in(value: &mut Value, parameters: &BTreeMap<String, String>) {
+fn fill_in(value: &mut Value, places: &BTreeMap<String, String>) {
     match value {
         Value::String(text) if text.contains('{') => {
-            for (name, filling) in parameters {
+            for (name, filling) in places {
                 *text = text.replace(&format!("{{{name}}}"), filling);
             }
         }
-        Value::Array(list) => list.iter_mut().for_each(|value| fill_in(value, parameters)),
-        Value::Table(table) => table.iter_mut().for_each(|(_, value)| fill_in(value, parameters)),
+        Value::Array(list) => list.iter_mut().for_each(|value| fill_in(value, places)),
+        Value::Table(table) => table.iter_mut().for_each(|(_, value)| fill_in(value, places)),
         _ => {}
     }
 }

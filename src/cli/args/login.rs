@@ -29,7 +29,7 @@ pub struct LoginArgs {
     /// The port of the redirect to this machine, where the client's registration fixes one
     #[arg(long, value_name = "PORT")]
     pub redirect_port: Option<u16>,
-    /// The provider's host, for a server of one's own (gitlab): the same as --parameter host=HOST
+    /// The provider's host, for a server of one's own (gitlab, github, github-copilot): the same as --parameter host=HOST
     #[arg(long, value_name = "HOST", conflicts_with = "sso")]
     pub host: Option<String>,
     /// What the provider has to be told, such as tenant=TENANT (microsoft); may be repeated

@@ -3,16 +3,18 @@
 
 use std::sync::Mutex;
 
+use cred_helper::provider::{Preset, Template};
 use serde_json::{Value, json};
 
 use super::super::home::Home;
+use super::super::tls::{Authority, Front};
 use super::play::Play;
 use super::site::{Asked, Desk, Reply, Site, reply};
 
 /// An OAuth App's tokens have no end; a GitHub App's last eight hours.
 fn github(expiring: bool) -> Site {
     let newest = Mutex::new(String::new());
-    Site::start(move |desk, asked| match asked.path.as_str() {
+    Site::start(move |desk, asked| match role(&asked.path) {
         "/authorize" => desk.agree(asked),
         "/device" => device(desk, asked),
         "/token" if asked.header("accept") != "application/json" || asked.is_json() => {
@@ -31,6 +33,18 @@ fn github(expiring: bool) -> Site {
         },
         _ => reply(404, &json!({"message": "Not Found"})),
     })
+}
+
+/// What a path is, where all of them are as on a GitHub Enterprise Server.
+fn role(path: &str) -> &str {
+    match path {
+        "/login/oauth/authorize" => "/authorize",
+        "/login/device/code" => "/device",
+        "/login/oauth/access_token" => "/token",
+        "/api/v3/user" => "/userinfo",
+        "/api/v3/applications/app/token" => "/revoke",
+        path => path,
+    }
 }
 
 fn device(desk: &Desk, asked: &Asked) -> Reply {
@@ -160,6 +174,75 @@ fn with_the_clients_secret_a_token_is_deleted_and_otherwise_its_page_is_named() 
     let logout = play.home.run(&["logout", "github"]);
     assert!(logout.stderr.contains("it takes no refresh token back"), "{}", logout.stderr);
     assert!(site.asked("/revoke")[0].get("access_token").starts_with("ghu_"));
+}
+
+/// Over TLS, as any host but this machine has to be.
+#[test]
+fn an_enterprise_server_has_all_its_endpoints_at_its_own_host() {
+    let (site, authority) = (github(true), Authority::new("ours"));
+    let front = Front::of(&site.url(""), authority.issues("localhost", 2999));
+    let host = front.url("").strip_prefix("https://").unwrap().to_owned();
+    let mut home = Home::with_vault();
+    let ca = home.path().join("ca.pem");
+    std::fs::write(&ca, &authority.pem).unwrap();
+    home.configure(&format!(
+        "ca_file = '{}'\n[providers.github]\nclient = {{ id = 'app', secret = 'hush' }}\n",
+        ca.display()
+    ));
+    home.ok(&["agent", "stop"]);
+    let login = home.run(&["login", "github", "--host", &host, "--device"]);
+    assert_eq!(login.code, 0, "{}", login.stderr);
+    assert!(login.stderr.contains(&format!("GitHub ({host})")), "{}", login.stderr);
+    let account = host.replace(':', "-");
+    assert_eq!(home.json(&["account", "show", &account, "--json"])["identity"]["name"], "octocat");
+    home.ok(&["refresh", &account]);
+    home.set("GH_TOKEN", "ghp_of_github.com");
+    assert!(home.ok(&["get-token", &account]).starts_with("ghu_"), "it is no token of this server");
+    home.set("GH_ENTERPRISE_TOKEN", "ghp_of_this_server");
+    assert_eq!(home.ok(&["get-token", &account]), "ghp_of_this_server");
+    let answer = home.json(&["get-token", &account, "--format", "json"]);
+    assert_eq!(answer["api_host"], host, "{answer}");
+    let logout = home.run(&["logout", &account]);
+    assert!(logout.stderr.contains("the server has revoked the login"), "{}", logout.stderr);
+    for path in ["/login/device/code", "/login/oauth/access_token", "/api/v3/user", "/api/v3/applications/app/token"] {
+        assert!(!site.asked(path).is_empty(), "{path}");
+    }
+}
+
+#[test]
+fn each_of_githubs_kinds_has_its_api_where_it_says() {
+    let preset = |name: &str, host: &str| {
+        let parameters = [("host".to_owned(), host.to_owned())].into();
+        let preset = Template::of_preset(Preset::named(name).unwrap()).unwrap();
+        let filled = preset.fill(&parameters).unwrap();
+        assert_eq!(filled.check(), Ok(()), "{name} {host}");
+        let second = filled.second_step.map(|step| step.url);
+        (
+            filled.title,
+            filled.userinfo_endpoint.unwrap(),
+            filled.api.host.unwrap(),
+            second,
+            filled.variables.oauth_token,
+        )
+    };
+    let (title, user, api, _, variables) = preset("github", "github.com");
+    assert_eq!(
+        (title.as_str(), user.as_str(), api.as_str()),
+        ("GitHub", "https://api.github.com/user", "api.github.com")
+    );
+    assert_eq!(variables, ["GH_TOKEN", "GITHUB_TOKEN"]);
+    let (title, user, api, _, variables) = preset("github", "octo.ghe.com");
+    let expected = ("GitHub (octo.ghe.com)", "https://api.octo.ghe.com/user", "api.octo.ghe.com");
+    assert_eq!((title.as_str(), user.as_str(), api.as_str()), expected);
+    assert_eq!(variables, ["GH_TOKEN", "GITHUB_TOKEN"]);
+    let (_, user, api, second, _) = preset("github-copilot", "octo.ghe.com");
+    assert_eq!((user.as_str(), api.as_str()), ("https://api.octo.ghe.com/user", "copilot-api.octo.ghe.com"));
+    assert_eq!(second.as_deref(), Some("https://api.octo.ghe.com/copilot_internal/v2/token"));
+    let (.., api, second, _) = preset("github-copilot", "github.com");
+    assert_eq!(
+        (api.as_str(), second.as_deref()),
+        ("api.githubcopilot.com", Some("https://api.github.com/copilot_internal/v2/token"))
+    );
 }
 
 #[test]
