@@ -183,6 +183,12 @@ pub struct DoctorArgs {
 
 /// Arguments of `completions`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "For bash: cred-helper completions bash > ~/.local/share/bash-completion/completions/cred-helper; for zsh, as \
+                  _cred-helper in a directory of $fpath; for fish, as ~/.config/fish/completions/cred-helper.fish. The names \
+                  of accounts and providers are asked of the agent at each key press, if one runs and its vault is open: \
+                  none is started for it."
+)]
 pub struct CompletionsArgs {
     /// The shell
     pub shell: Shell,

@@ -12,6 +12,7 @@ mod account;
 mod agent;
 mod api_key;
 mod browser;
+mod complete;
 mod completions;
 mod config;
 mod connect;
@@ -54,6 +55,13 @@ use crate::panics;
 /// Runs one command and says with which code to exit.
 pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
     panics::tell_where_only(|line| output::tell(&format!("cred-helper: {line}")));
+    let argv: Vec<OsString> = argv.into_iter().collect();
+    if let Some((name, words)) = argv.get(1..).and_then(<[_]>::split_first)
+        && name == complete::NAME
+    {
+        complete::run(words);
+        return ExitCode::SUCCESS;
+    }
     let result = match Cli::try_parse_from(argv) {
         Ok(cli) => dispatch(cli),
         Err(error) => output::clap(&error),

@@ -12,6 +12,7 @@
 mod browser;
 mod certified_server;
 mod clocks;
+mod completions;
 mod consent;
 mod dunst;
 #[path = "../product/faults.rs"]

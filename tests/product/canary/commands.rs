@@ -30,6 +30,8 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["completions", "bash"],
     &["completions", "zsh"],
     &["completions", "fish"],
+    &["__complete", "get-token"],
+    &["__complete", "login"],
     &["man"],
     &["get-token", "nobody"],
     &["get-token", "--format", "netrc"],

@@ -204,6 +204,7 @@ fn tokens_in_the_wrong_place(home: &Home, token: &str, said: &mut Said) {
     let mut wrong: Vec<_> = named.filter(|words| !elsewhere(&words[..words.len() - 1].join(" "))).collect();
     wrong.extend([vec![token], vec!["get-token", "--scope", token], vec!["get-token", "--audience", token]]);
     wrong.extend([vec!["get-token", "--format", token], vec!["login", "p", "--account", token, "--no-browser"]]);
+    wrong.extend([vec!["__complete", "login", token], vec!["__complete", "get-token", "--format", token]]);
     wrong.extend([vec!["import", token], vec!["import", "github", "--from", token], vec!["export", token]]);
     wrong.extend([vec!["log", "--account", token], vec!["log", "--program", token], vec!["log", "--since", token]]);
     for arguments in wrong {
