@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test says what it saw and stops where it fails")]
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "what tests share, each binary uses in part")]
 
+mod api_key;
 mod browser;
 mod certified_server;
 mod clocks;
