@@ -9,19 +9,20 @@ use std::time::Duration;
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use super::accounts::{Narrowed, Variant};
+use super::accounts::{Account, Narrowed, Variant};
 use super::failures::{barred_error, dead_error, refused, temporary};
 use super::refresher::Stop;
 use super::state::{self, Next, Verdict};
 use super::tokens::{DEADLINE, times};
 use super::{Agent, fingerprint, jitter};
+use crate::clock::Moment;
 use crate::fault;
 use crate::grant::{self, Failure, StepRefused, Stepped};
 use crate::ipc::message::account::AccountState;
 use crate::ipc::message::event::Change;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::token::TokenKind;
-use crate::vault::record::Dead;
+use crate::vault::record::{Dead, Fallback};
 
 /// How soon the login's own token is asked for again that could not be had.
 const PAUSE: Duration = Duration::from_secs(1);
@@ -154,6 +155,19 @@ impl Agent {
                 Stop::Final(error)
             }
         }
+    }
+
+    /// Why this login has no token for the API, where the server said so a moment ago and there is none left.
+    pub(super) fn second_step_refused(&self, account: &Account, now: Moment) -> Option<Fallback> {
+        account.provider.second_step.as_ref()?;
+        let problem = account.problem.as_ref().filter(|problem| problem.kind == ErrorKind::Denied)?;
+        account.not_before.filter(|until| *until > self.clock.boot())?;
+        let usual = account.usual();
+        let left = times(account, &usual, TokenKind::Access).and_then(|times| times.left(now));
+        let serves = left.is_some_and(|left| !left.is_zero()) && account.refused.as_ref() != Some(&usual);
+        let prefix = format!("{}: ", account.record.account);
+        let reason = problem.message.strip_prefix(&prefix).unwrap_or(&problem.message).to_owned();
+        (!serves).then_some(Fallback { since: problem.since, reason })
     }
 
     /// The provider's table says that this refusal is the end of the login: said once, durably.

@@ -122,6 +122,9 @@ impl Agent {
         if let Some(fallback) = &account.fallback {
             return Login::Refused(fallback.clone());
         }
+        if let Some(fallback) = self.second_step_refused(account, now) {
+            return Login::Refused(fallback);
+        }
         let margin = account.provider.refresh.margin;
         let ended = !account.is_refreshable()
             && times(account, &Variant::default(), TokenKind::Access)
@@ -169,7 +172,7 @@ impl Agent {
         let mut now = answers();
         if let (Answers::Login, Some(login)) = (&now, found.login) {
             match self.login_token(login, get, asking, deadline).await {
-                Err(error) if error.kind() == ErrorKind::LoginRequired => match answers() {
+                Err(error) if matches!(error.kind(), ErrorKind::LoginRequired | ErrorKind::Denied) => match answers() {
                     Answers::Login => return Err(error),
                     other => now = other,
                 },

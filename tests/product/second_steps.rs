@@ -149,6 +149,47 @@ fn a_refusal_is_told_and_ends_the_login_only_where_the_table_says_so() {
     assert!(server.is_live_second(&home.token()));
 }
 
+#[test]
+fn a_refused_second_step_leaves_the_answer_to_a_stored_key_and_a_failing_one_never() {
+    const KEY: &str = "the-key";
+    let answer = |home: &Home| {
+        let ended = home.run(&["get-token", "--timeout", "2s"]);
+        (ended.code, ended.stdout.trim_end().to_owned(), ended.stderr)
+    };
+    let server = server(3600, 1800);
+    let home = signed_in(&server, "");
+    assert_eq!(home.run_with(&["api-key", "set", "copilot"], KEY).code, 0);
+    server.set_behaviour_at(Endpoint::SecondStep, Behaviour::Status(503, Some("0".into())), usize::MAX);
+    let (code, said, _) = answer(&home);
+    assert_eq!((code, said.as_str()), (13, ""), "a server in trouble is no refusal");
+    server.behave();
+    let token = home.ok(&["get-token"]);
+    assert!(server.is_live_second(&token));
+    // While there is a token, nobody needs the key.
+    let forbidden = Behaviour::Error(403, json!({"message": "no access to Copilot"}));
+    server.set_behaviour_at(Endpoint::SecondStep, forbidden.clone(), usize::MAX);
+    assert_eq!(home.run(&["refresh", "copilot"]).code, 20);
+    assert_eq!(home.token(), token);
+    home.kill_agent();
+    let (code, said, words) = answer(&home);
+    assert_eq!((code, said.as_str()), (0, KEY), "{words}");
+    assert!(words.contains("its API key answers, because") && words.contains("no access to Copilot"), "{words}");
+    let asked = server.count(Endpoint::SecondStep);
+    let answered = home.json(&["get-token", "--format", "json"]);
+    assert!(answered["method"] == "api_key" && answered["fallback_since"].is_u64(), "{answered}");
+    assert!(home.ok(&["status"]).contains("API key answers"));
+    assert_eq!(server.count(Endpoint::SecondStep), asked, "the server is left alone meanwhile");
+    server.behave();
+    home.ok(&["refresh", "copilot"]);
+    assert!(server.is_live_second(&home.token()), "the login answers as soon as it can");
+    assert!(home.json(&["status", "--json"])["accounts"][0]["fallback_since"].is_null());
+    // Without a key it stays what it is.
+    home.ok(&["api-key", "remove", "copilot"]);
+    home.kill_agent();
+    server.set_behaviour_at(Endpoint::SecondStep, forbidden, usize::MAX);
+    assert_eq!(answer(&home).0, 20);
+}
+
 #[cfg(target_os = "linux")]
 #[test]
 fn the_first_token_never_leaves_the_agent() {
