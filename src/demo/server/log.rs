@@ -23,6 +23,8 @@ pub enum Endpoint {
     Resource,
     /// A login's token for a short-lived one.
     SecondStep,
+    /// A login's token for an API key.
+    Key,
     /// The page that shows a code for pasting.
     Paste,
     /// Anything else.

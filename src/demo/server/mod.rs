@@ -11,7 +11,7 @@
 //! | `/token` | `token` |
 //! | `/device_authorization`, `/device` | `device` |
 //! | `/revoke` | `revocation` |
-//! | `/userinfo`, `/resource` | `resource` |
+//! | `/userinfo`, `/resource`, `/key` | `resource` |
 //! | `/second` (the second step of GitHub Copilot) | `second_step` |
 //! | `/code` (shows a code for pasting) | `pages` |
 

@@ -1,5 +1,5 @@
-//! What access tokens are good for (RFC 6750): the userinfo endpoint (OpenID Connect Core section 5.3) and a protected
-//! resource that answers to any live token.
+//! What access tokens are good for (RFC 6750): the userinfo endpoint (OpenID Connect Core section 5.3), a protected
+//! resource that answers to any live token, and an endpoint that makes an API key for one, as Anthropic's Console has it.
 
 use std::time::Instant;
 
@@ -7,6 +7,7 @@ use serde_json::json;
 
 use super::grants::AccessToken;
 use super::http::{Answer, OAuthError, Request};
+use super::random;
 use super::site::{Site, State};
 
 pub(super) fn userinfo(site: &Site, request: &Request) -> Result<Answer, OAuthError> {
@@ -25,6 +26,17 @@ pub(super) fn resource(site: &Site, request: &Request) -> Result<Answer, OAuthEr
     let access = live(&state, request)?;
     let grant = state.grants.grant(access.family);
     Ok(Answer::json(&json!({"hello": grant.user.name, "client_id": grant.client_id, "scope": access.scope.join(" ")})))
+}
+
+pub(super) fn key(site: &Site, request: &Request) -> Result<Answer, OAuthError> {
+    if request.method != "POST" {
+        return Err(OAuthError::invalid_request("a key is made by POST").status(405));
+    }
+    let mut state = site.state();
+    live(&state, request)?;
+    let key = random::value("key_");
+    state.grants.remember(&key);
+    Ok(Answer::json(&json!({"key": key})))
 }
 
 /// RFC 6750 section 3: without a token the challenge says no more than the scheme.

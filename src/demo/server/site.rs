@@ -157,6 +157,7 @@ impl Site {
             "/userinfo" => Endpoint::Userinfo,
             "/resource" => Endpoint::Resource,
             "/second" => Endpoint::SecondStep,
+            "/key" => Endpoint::Key,
             "/code" => Endpoint::Paste,
             _ => Endpoint::Unknown,
         }
@@ -180,6 +181,7 @@ impl Site {
             Endpoint::Userinfo => resource::userinfo(self, request).unwrap_or_else(Into::into),
             Endpoint::Resource => resource::resource(self, request).unwrap_or_else(Into::into),
             Endpoint::SecondStep => second_step::answer(self, request).unwrap_or_else(Into::into),
+            Endpoint::Key => resource::key(self, request).unwrap_or_else(Into::into),
             Endpoint::Paste => pages::paste(&request.query),
             Endpoint::Unknown => Answer::new(404, "text/plain", "not found\n".to_owned()),
         }

@@ -99,8 +99,12 @@ fn secrets_are_nowhere_but_where_they_are_the_answer() {
     let person = Person::new(&home, YES);
     home.configure(&format!(
         "{}[accounts.'*']\nconfirm = true\nconfirm_for = '0s'\n[http]\nenabled = true\n\
-         [network]\nproxy = 'http://ada:{PROXY_PASSWORD}@127.0.0.1:1'\n",
-        person.pinentry()
+         [network]\nproxy = 'http://ada:{PROXY_PASSWORD}@127.0.0.1:1'\n[providers.maker]\n\
+         authorization_endpoint = '{}'\ntoken_endpoint = '{}'\nclient.id = 'demo-native'\nkey = {{ url = '{}', pointer = '/key' }}\n",
+        person.pinentry(),
+        server.url("/authorize"),
+        server.url("/token"),
+        server.url("/key")
     ));
     said.keep_both("slot add", with_passphrase(&home, &["vault", "slot", "add", "passphrase"], PASSPHRASE));
     home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
@@ -111,6 +115,7 @@ fn secrets_are_nowhere_but_where_they_are_the_answer() {
     home.token();
     log_in_with_secret(&home, &server, &mut said);
     keys(&home, &account, &mut said);
+    a_login_that_ends_in_a_key(&home, &server, &mut said);
     servers_that_fail(&home, &server, &account, &mut said);
     COMMANDS.iter().for_each(|command| said.keep_both(&command.join(" "), home.run(command)));
     for arguments in [&["get-token", "--scope", "not-granted"][..], &["account", "default", &account]] {
@@ -243,6 +248,19 @@ fn keys(home: &Home, account: &str, said: &mut Said) {
     }
     said.keep_both("status with a refused key", home.run(&["status", "--json"]));
     said.keep_both("account show with a key", home.run(&["account", "show", account]));
+}
+
+/// The key is the answer of `get-token` alone; the login's own token goes as it came.
+fn a_login_that_ends_in_a_key(home: &Home, server: &Server, said: &mut Said) {
+    for more in [&[][..], &["--json"]] {
+        let ended = home.log_in_with(&[&["login", "maker", "--no-browser"], more].concat());
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        said.keep_both("a login that ends in a key", ended);
+    }
+    let answer = home.run(&["get-token", "maker"]);
+    assert!(answer.stdout.starts_with("key_") && server.issued_tokens().contains(&answer.stdout.trim_end().to_owned()));
+    said.keep("standard error of get-token for a key", answer.stderr);
+    said.keep_both("account show of a key", home.run(&["account", "show", "maker", "--json"]));
 }
 
 fn lock_and_unlock(home: &Home, said: &mut Said) {

@@ -1,4 +1,4 @@
-//! Operations of the table in `steps.rs` on an account's API key: stored, replaced, removed, and put in the place of a login
+//! Operations of the table in `steps.rs` on an account's API key: stored, replaced, removed, made by a login, and put in the place of a login
 //! whose tokens are refused.
 
 use super::stage::Stage;
@@ -36,6 +36,23 @@ pub(super) fn remove_key(stage: &Stage) -> Ended {
 pub(super) fn key_removed(stage: &Stage, asked: &Asked) {
     assert!(!has_key(stage) || !asked.done(), "a key that was given up is back");
     all_is_well(stage);
+}
+
+pub(super) fn without_made(stage: &Stage) {
+    stage.home.run(&["api-key", "remove", "maker"]);
+}
+
+/// A login that ends in a key.
+pub(super) fn make_key(stage: &Stage) -> Ended {
+    stage.log_in_with(&["maker"])
+}
+
+/// A key that was made and not kept is nobody's; one that was confirmed is there.
+pub(super) fn key_made(stage: &Stage, asked: &Asked) {
+    all_is_well(stage);
+    let there = stage.accounts().contains(&"maker".to_owned());
+    assert!(there || !asked.done(), "a key that was confirmed is gone");
+    assert!(!there || stage.server.issued_tokens().contains(&stage.home.ok(&["get-token", "maker"])));
 }
 
 /// The next refusal leaves the answer to the key.

@@ -42,10 +42,16 @@ impl Stage {
              [providers.copilot]\ngrant = 'client_credentials'\ntoken_endpoint = '{}'\n\
              client = {{ id = 'robot', secret = 'hush-hush' }}\n\
              [providers.copilot.second_step]\nurl = '{}'\nscheme = 'token'\n\
-             headers = {{ editor-version = 'cred-helper/1' }}\ntoken = '/token'\nexpires_at = '/expires_at'\n",
+             headers = {{ editor-version = 'cred-helper/1' }}\ntoken = '/token'\nexpires_at = '/expires_at'\n\
+             [providers.maker]\nauthorization_endpoint = '{}'\ntoken_endpoint = '{}'\nclient.id = '{}'\nscopes = ['openid']\n\
+             key = {{ url = '{}', pointer = '/key' }}\n",
             server.url("/token"),
             server.url("/token"),
-            server.url("/second")
+            server.url("/second"),
+            server.url("/authorize"),
+            server.url("/token"),
+            server.client_id(),
+            server.url("/key")
         ));
         let seen = RefCell::default();
         let (slot, token, looked_at) = (RefCell::default(), RefCell::default(), Cell::new(0));
@@ -71,9 +77,14 @@ impl Stage {
     /// Signs in again to an account, in a browser that agrees and doesn't mind if the agent goes.
     pub(crate) fn log_in(&self, label: Option<&str>) -> Ended {
         let (issuer, client) = (self.server.issuer(), self.server.client_id());
-        let mut arguments = vec!["login", &issuer, "--client-id", &client, "--no-browser", "--no-start"];
+        let mut arguments = vec![issuer.as_str(), "--client-id", &client];
         arguments.extend(label.map(|label| ["--account", label]).into_iter().flatten());
-        let mut login = self.home.start(&arguments);
+        self.log_in_with(&arguments)
+    }
+
+    /// The same with these arguments.
+    pub(crate) fn log_in_with(&self, arguments: &[&str]) -> Ended {
+        let mut login = self.home.start(&[&["login", "--no-browser", "--no-start"], arguments].concat());
         let url = crate::home::first_line(&mut login);
         if !url.is_empty() {
             let _ = crate::home::try_to_browse(&url);

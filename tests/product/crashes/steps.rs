@@ -64,6 +64,7 @@ fn operations() -> Vec<Operation> {
         Operation { begin: with_copilot, ..operation("second step", take_second_step, stepped) },
         Operation { begin: without_new, ..operation("login", |stage| stage.log_in(Some("new")), logged_in) },
         operation("login again", |stage| stage.log_in(None), |stage, _| all_is_well(stage)),
+        Operation { begin: keys::without_made, ..operation("login for a key", keys::make_key, keys::key_made) },
         Operation { begin: lent, ..operation("import", take_over, taken_over) },
         Operation { begin: with_new, ..operation("logout", log_out, logged_out) },
         operation("slot add", add_slot, slot_added),
