@@ -56,8 +56,8 @@
 //! | `fuzzing` | every decoder of foreign bytes in one table, for `fuzz/` and the tests; in no program | the decoders |
 //! | `demo` | the embedded authorization server, and the story told with it | `oauth::http`, vocabulary |
 //!
-//! `tests/tidy.rs` holds the table of allowed imports. A new provider is one TOML file, a new grant, key slot, method or
-//! command one file; each is one line in a table that the tests loop over.
+//! `tests/tidy/imports.rs` holds the table of allowed imports. A new provider is one TOML file, a new grant, key slot, method
+//! or command one file; each is one line in a table that the tests loop over.
 
 #![cfg_attr(
     all(feature = "formats", not(feature = "agent")),
