@@ -64,13 +64,9 @@ impl Agent {
         key: Secret,
         expires_at: Option<Timestamp>,
     ) -> Result<bool, Error> {
-        let mut record = Record::api_key(account.clone(), random(), key, expires_at, self.clock.moment());
-        if named.by_issuer {
-            record.by_issuer = true;
-            record.issuer.clone_from(&named.provider.issuer);
-        }
-        record.provider.clone_from(&named.provider_name);
-        record.parameters.clone_from(&named.parameters);
+        let record = Record::api_key(account.clone(), random(), key, expires_at, self.clock.moment());
+        let issuer = named.provider.issuer.clone().filter(|_| named.by_issuer);
+        let mut record = Record { issuer, ..named.of_it(record) };
         fault::point("api_key.keep");
         let _turn = self.naming.lock().await;
         if self.vault.is_from_elsewhere() {

@@ -13,7 +13,7 @@ use super::audit::Asking;
 use super::providers::Named;
 use super::reread::token_set;
 use super::tokens::DEADLINE;
-use super::{Agent, providers, random, to_the_end};
+use super::{Agent, providers, to_the_end};
 use crate::account::AccountName;
 use crate::fault;
 use crate::grant::{self, Endpoints};
@@ -22,8 +22,8 @@ use crate::ipc::message::import::{ImportAccount, ImportSource, ImportedFrom};
 use crate::ipc::message::login::{SignedIn, StartLogin};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::secret::Secret;
-use crate::token::{ClientAuthentication, Identity};
-use crate::vault::record::{Record, RecordKind, Told};
+use crate::token::ClientAuthentication;
+use crate::vault::record::Record;
 
 /// What was there before under the name of an import.
 enum Before {
@@ -114,31 +114,14 @@ impl Agent {
         let mut tokens = token_set(found, now);
         tokens.refresh = import.refresh_token;
         Ok(Record {
-            account,
-            kind: RecordKind::Login,
-            incarnation: random(),
-            rotation: 0,
-            by_issuer: named.by_issuer,
-            provider: named.provider_name.clone(),
-            parameters: named.parameters.clone(),
             issuer: endpoints.as_ref().map_or_else(|| provider.issuer.clone(), |found| found.issuer.clone()),
             token_endpoint: endpoints.as_ref().map(|found| found.token.clone()).unwrap_or_default(),
             revocation_endpoint: endpoints.and_then(|found| found.revocation),
-            asked_scope: Vec::new(),
             client_id: client_id.filter(|_| owned).unwrap_or_default(),
             client_secret: import.client_secret.filter(|_| owned),
             client_authentication: provider.client.authentication.filter(|_| own_client).unwrap_or(default),
-            tokens,
-            previous_refresh: None,
-            identity: Identity::default(),
-            signed_in_at: now.wall,
-            refreshed_at: None,
-            used_at: Some(now.wall),
-            dead: None,
-            told: Told::default(),
-            fallback: None,
             imported: Some(ImportedFrom { source: import.source, owned }),
-            default_since: None,
+            ..named.login(account, tokens, now.wall)
         })
     }
 

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use sha2::{Digest, Sha256};
 use url::Url;
 
-use super::Agent;
+use super::{Agent, random};
 use crate::account::AccountName;
+use crate::clock::Timestamp;
 use crate::ipc::message::login::{Notice, StartLogin};
 use crate::ipc::message::provider::{ProviderSummary, ProviderVariables, Providers, ShowProvider};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::provider::{HOST, PRESETS, Preset, Provider, Template, is_secure_url};
 use crate::redact;
+use crate::token::TokenSet;
 use crate::vault::record::Record;
 
 /// A provider that a login names.
@@ -27,6 +29,19 @@ pub(super) struct Named {
     pub(super) provider_name: Option<String>,
     /// What fills its open places instead of its own.
     pub(super) parameters: BTreeMap<String, String>,
+}
+
+impl Named {
+    /// A new login there, of which nothing more is known than what came; programs may ask for it at once.
+    pub(super) fn login(&self, account: AccountName, tokens: TokenSet, now: Timestamp) -> Record {
+        Record { used_at: Some(now), ..self.of_it(Record::login(account, random(), tokens, now)) }
+    }
+
+    /// A record that finds this provider again.
+    pub(super) fn of_it(&self, record: Record) -> Record {
+        let (provider, parameters) = (self.provider_name.clone(), self.parameters.clone());
+        Record { by_issuer: self.by_issuer, provider, parameters, ..record }
+    }
 }
 
 impl Agent {

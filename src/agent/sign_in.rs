@@ -13,7 +13,7 @@ use super::audit::Asking;
 use super::logins::Share;
 use super::logout::revocable;
 use super::providers::Named;
-use super::{Agent, providers, random, refresher};
+use super::{Agent, providers, refresher};
 use crate::account::AccountName;
 use crate::fault;
 use crate::grant::{self, Authorized, Client, LoginChannel, LoginError, LoginRequest, PageAccount};
@@ -27,7 +27,7 @@ use crate::provider::schema::ErrorClass;
 use crate::redact;
 use crate::secret::Secret;
 use crate::token::ClientAuthentication;
-use crate::vault::record::{Record, RecordKind, Told};
+use crate::vault::record::Record;
 
 /// How long a person has.
 const TIME_LIMIT: Duration = Duration::from_secs(600);
@@ -308,17 +308,9 @@ impl Agent {
     fn record(&self, login: NewLogin) -> Record {
         let NewLogin { named, account, authorized, asked_scope, caller_secret } = login;
         let Authorized { tokens, identity, endpoints, client, is_key: _, page: _ } = authorized;
-        let now = self.clock.now();
         // A secret from the configuration stays there; only the caller's own has no other place.
         let configured = named.provider.client.secret.is_some() && !caller_secret;
         Record {
-            account,
-            kind: RecordKind::Login,
-            incarnation: random(),
-            rotation: 0,
-            by_issuer: named.by_issuer,
-            provider: named.provider_name.clone(),
-            parameters: named.parameters.clone(),
             issuer: endpoints.issuer,
             token_endpoint: endpoints.token,
             revocation_endpoint: endpoints.revocation,
@@ -327,17 +319,8 @@ impl Agent {
             client_authentication: client.authentication,
             // What a person granted is renewed as granted.
             asked_scope: if named.provider.grant.needs_person() { Vec::new() } else { asked_scope },
-            tokens,
-            previous_refresh: None,
             identity,
-            signed_in_at: now,
-            refreshed_at: None,
-            used_at: Some(now),
-            dead: None,
-            told: Told::default(),
-            fallback: None,
-            imported: None,
-            default_since: None,
+            ..named.login(account, tokens, self.clock.now())
         }
     }
 

@@ -130,6 +130,37 @@ impl Record {
         self.provider.as_deref().unwrap_or(self.account.provider())
     }
 
+    /// A new login, of which nothing is known but whose it is and what came.
+    pub fn login(account: AccountName, incarnation: u64, tokens: TokenSet, now: Timestamp) -> Self {
+        Self {
+            account,
+            kind: RecordKind::Login,
+            incarnation,
+            rotation: 0,
+            by_issuer: false,
+            provider: None,
+            parameters: BTreeMap::new(),
+            issuer: None,
+            token_endpoint: String::new(),
+            revocation_endpoint: None,
+            client_id: String::new(),
+            client_secret: None,
+            client_authentication: ClientAuthentication::None,
+            asked_scope: Vec::new(),
+            tokens,
+            previous_refresh: None,
+            identity: Identity::default(),
+            signed_in_at: now,
+            refreshed_at: None,
+            used_at: None,
+            dead: None,
+            told: Told::default(),
+            fallback: None,
+            imported: None,
+            default_since: None,
+        }
+    }
+
     /// An API key.
     pub fn api_key(
         account: AccountName,
@@ -150,33 +181,7 @@ impl Record {
             obtained_boot: now.boot,
             scope: Vec::new(),
         };
-        Self {
-            account,
-            kind: RecordKind::ApiKey,
-            incarnation,
-            rotation: 0,
-            by_issuer: false,
-            provider: None,
-            parameters: BTreeMap::new(),
-            issuer: None,
-            token_endpoint: String::new(),
-            revocation_endpoint: None,
-            client_id: String::new(),
-            client_secret: None,
-            client_authentication: ClientAuthentication::None,
-            asked_scope: Vec::new(),
-            tokens,
-            previous_refresh: None,
-            identity: Identity::default(),
-            signed_in_at: now.wall,
-            refreshed_at: None,
-            used_at: None,
-            dead: None,
-            told: Told::default(),
-            fallback: None,
-            imported: None,
-            default_since: None,
-        }
+        Self { kind: RecordKind::ApiKey, ..Self::login(account, incarnation, tokens, now.wall) }
     }
 
     /// Whether it is an API key.
