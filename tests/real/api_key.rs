@@ -15,16 +15,29 @@ fn wait_for_question(terminal: &Terminal, times: usize) {
     });
 }
 
+/// A terminal where the key is asked for.
+fn asked(home: &Home) -> Terminal {
+    let terminal = Terminal::start(home, 100, 24);
+    terminal.run("stty -a > before");
+    terminal.begin("cred-helper api-key set deepseek");
+    wait_for_question(&terminal, 1);
+    terminal
+}
+
+/// Nothing of the prompt stays behind.
+#[track_caller]
+fn is_as_before(terminal: &Terminal) {
+    let (screen, same) = terminal.ended("stty -a | cmp - before");
+    assert_eq!(same, 0, "{screen}");
+}
+
 #[test]
 fn a_key_is_asked_for_without_an_echo_and_once_more_if_nothing_was_typed() {
     if missing(&["tmux"]) {
         return;
     }
     let home = Home::with_vault();
-    let terminal = Terminal::start(&home, 100, 24);
-    terminal.run("stty -a > before");
-    terminal.begin("cred-helper api-key set deepseek");
-    wait_for_question(&terminal, 1);
+    let terminal = asked(&home);
     terminal.key("Enter");
     terminal.wait_for("Nothing was typed");
     wait_for_question(&terminal, 2);
@@ -39,7 +52,7 @@ fn a_key_is_asked_for_without_an_echo_and_once_more_if_nothing_was_typed() {
     assert!(screen.contains("The API key of deepseek is stored"), "{screen}");
     assert!(!screen.contains("sk-") && !screen.contains('*'), "{screen}");
     assert_eq!(home.ok(&["get-token", "deepseek"]), KEY);
-    assert_eq!(terminal.ended("stty -a | cmp - before").1, 0, "the terminal is as it was");
+    is_as_before(&terminal);
 }
 
 #[test]
@@ -48,14 +61,11 @@ fn ctrl_c_at_the_question_keeps_no_key_and_leaves_the_terminal_as_it_was() {
         return;
     }
     let home = Home::with_vault();
-    let terminal = Terminal::start(&home, 100, 24);
-    terminal.run("stty -a > before");
-    terminal.begin("cred-helper api-key set deepseek");
-    wait_for_question(&terminal, 1);
+    let terminal = asked(&home);
     terminal.type_in(KEY);
     let (screen, code) = terminal.interrupt();
     assert_eq!(code, 130, "{screen}");
     assert!(!screen.contains("sk-"), "{screen}");
     assert_eq!(home.run(&["get-token", "deepseek"]).code, 10);
-    assert_eq!(terminal.ended("stty -a | cmp - before").1, 0, "the terminal is as it was");
+    is_as_before(&terminal);
 }
