@@ -13,7 +13,7 @@ use super::fell::{Fell, fell};
 use super::home::{Home, lasting_server};
 use super::{median_and_p95, milliseconds};
 
-const KILLS: usize = 500;
+const KILLS: usize = 200;
 /// From rotation to answer.
 const ANSWER_AFTER: Duration = Duration::from_millis(3);
 
