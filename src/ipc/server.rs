@@ -13,6 +13,7 @@ mod moving;
 mod newcomers;
 mod origin;
 mod outbox;
+mod pace;
 mod peer;
 mod room;
 

@@ -2,15 +2,14 @@
 //!
 //! The system keeps one line for everybody, so a program that connects without end would keep all others waiting behind it.
 //! Taking them out of that line costs little; letting them in costs ten times as much. Therefore everybody is taken out at
-//! once, and a program may come in as often as it has [`Line::left`]: much at a time, as a build with a thousand clients
+//! once, and a program may come in as often as it has its [`Pace`] says: much at a time, as a build with a thousand clients
 //! does, and then at a measured pace that leaves the machine to others.
 
 use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
-use tokio::time::Instant;
-
 use super::door;
+use super::pace::Pace;
 use crate::ipc::transport::Caller;
 
 /// Connections that one program may open at once: as many as there are ever places.
@@ -25,24 +24,13 @@ const MANY: usize = 256;
 /// One program's newcomers.
 struct Line {
     callers: VecDeque<Caller>,
-    /// How many of them may come in by now.
-    left: u32,
-    filled: Instant,
+    pace: Pace,
     looked_at: usize,
 }
 
 impl Line {
-    fn new(now: Instant) -> Self {
-        Self { callers: VecDeque::new(), left: BURST, filled: now, looked_at: 0 }
-    }
-
-    fn fill(&mut self, now: Instant) {
-        let elapsed = now.saturating_duration_since(self.filled).as_millis();
-        let more = u32::try_from(elapsed).unwrap_or(u32::MAX).saturating_mul(EACH_MILLISECOND);
-        if more > 0 {
-            self.left = self.left.saturating_add(more).min(BURST);
-            self.filled = now;
-        }
+    fn new() -> Self {
+        Self { callers: VecDeque::new(), pace: Pace::new(BURST, EACH_MILLISECOND), looked_at: 0 }
     }
 
     /// Looks at two of those who wait, others each time, and lets go of whoever has hung up; how many that were. As one comes
@@ -62,17 +50,17 @@ impl Line {
     /// The first who hasn't hung up, and how many have left the line.
     fn first(&mut self) -> (Option<Caller>, usize) {
         for left in 1..=LONG {
-            let Some(caller) = self.callers.pop_front() else { return (None, left - 1) };
-            if !caller.is_gone() {
-                self.left -= 1;
-                return (Some(caller), left);
+            match self.callers.pop_front() {
+                None => return (None, left - 1),
+                Some(caller) if !caller.is_gone() => return (Some(caller), left),
+                Some(_) => {}
             }
         }
         (None, LONG)
     }
 
-    fn is_forgettable(&self) -> bool {
-        self.callers.is_empty() && self.left == BURST
+    fn is_forgettable(&mut self) -> bool {
+        self.callers.is_empty() && self.pace.is_rested()
     }
 }
 
@@ -101,13 +89,11 @@ impl Newcomers {
 
     /// Goes to the end of its line.
     pub(super) fn join(&mut self, caller: Caller) {
-        let now = Instant::now();
         if self.lines.len() >= MANY {
-            self.lines.values_mut().for_each(|line| line.fill(now));
             self.lines.retain(|_, line| !line.is_forgettable());
         }
         let program = caller.program;
-        let line = self.lines.entry(program).or_insert_with(|| Line::new(now));
+        let line = self.lines.entry(program).or_insert_with(Line::new);
         if line.callers.is_empty() {
             self.order.push_back(program);
         }
@@ -124,7 +110,7 @@ impl Newcomers {
     /// When nobody else finds a place to wait: the longest line loses its first, if its program has had its share.
     fn turn_away(&mut self) {
         let longest = self.lines.values_mut().max_by_key(|line| line.callers.len());
-        if let Some(caller) = longest.filter(|line| line.left == 0).and_then(|line| line.callers.pop_front()) {
+        if let Some(caller) = longest.filter(|line| line.pace.is_spent()).and_then(|line| line.callers.pop_front()) {
             door::turn_away(&caller);
             self.count -= 1;
         }
@@ -132,22 +118,21 @@ impl Newcomers {
 
     /// Whoever is to come in now.
     pub(super) fn next(&mut self) -> Option<Caller> {
-        let now = Instant::now();
         for _ in 0..self.order.len() {
             let program = self.order.pop_front()?;
             let line = self.lines.get_mut(&program)?;
-            line.fill(now);
-            if line.left == 0 {
+            if !line.pace.goes_on() {
                 self.order.push_back(program);
                 continue;
             }
-            let caller = line.first();
-            self.count -= caller.1;
+            let (caller, have_left) = line.first();
+            self.count -= have_left;
             if !line.callers.is_empty() {
                 self.order.push_back(program);
             }
-            if caller.0.is_some() {
-                return caller.0;
+            if caller.is_some() {
+                line.pace.take();
+                return caller;
             }
         }
         None
@@ -155,7 +140,7 @@ impl Newcomers {
 
     /// Waits until somebody may come in.
     pub(super) async fn ready(&self) {
-        let may = |program: &u32| self.lines.get(program).is_some_and(|line| line.left > 0);
+        let may = |program: &u32| self.lines.get(program).is_some_and(|line| !line.pace.is_spent());
         if !self.order.iter().any(may) {
             tokio::time::sleep(Duration::from_millis(1)).await;
         }
@@ -234,7 +219,7 @@ mod tests {
     async fn where_nobody_else_could_wait_a_crowd_that_had_its_burst_is_turned_away() {
         let (mut newcomers, mut held) = (Newcomers::new(8), Vec::new());
         newcomers.join(caller(7, &mut held));
-        newcomers.lines.get_mut(&7).expect("a line").left = 0;
+        newcomers.lines.get_mut(&7).expect("a line").pace.spend();
         for _ in 0..20 {
             newcomers.join(caller(7, &mut held));
             assert!(!newcomers.is_full());

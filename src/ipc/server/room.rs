@@ -12,10 +12,17 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
+use super::pace::Pace;
+
 /// Bytes held for all connections before large holders are cut off.
 const PLENTY: usize = 32 * 1024 * 1024;
 /// Bytes that every connection may hold at any time: requests and answers with the largest tokens seen fit.
 pub(super) const SHARE: usize = 16 * 1024;
+
+/// Turns that are to be had at once: a build's worth of long messages.
+const TURNS: u32 = 4096;
+/// And then so many in each millisecond: a crowd that sends without end gets a tenth of a processor, not all of it.
+const TURNS_EACH_MILLISECOND: u32 = 8;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -26,7 +33,7 @@ pub(super) struct Room {
     /// Descriptors that connections may have; the rest is for files and servers.
     limit: usize,
     /// Held by whoever is next to do more than its first small step.
-    turnstile: Mutex<()>,
+    turnstile: Mutex<Pace>,
 }
 
 impl Room {
@@ -37,7 +44,7 @@ impl Room {
             held: AtomicUsize::new(0),
             descriptors: AtomicUsize::new(0),
             limit,
-            turnstile: Mutex::default(),
+            turnstile: Mutex::new(Pace::new(TURNS, TURNS_EACH_MILLISECOND)),
         })
     }
 
@@ -101,7 +108,8 @@ impl Guest {
     /// everybody who wants little, whatever the system has to say of them included. So a crowd that sends without end costs
     /// a caller with one question a step or two of theirs, not one of each.
     pub(super) async fn turn(&self) {
-        let _next = self.room.turnstile.lock().await;
+        let mut pace = self.room.turnstile.lock().await;
+        pace.next().await;
         tokio::task::yield_now().await;
     }
 
