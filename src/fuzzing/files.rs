@@ -7,6 +7,7 @@ use crate::expiry;
 use crate::import::{Document, Pointers};
 use crate::ipc::message::import::ImportFormat;
 use crate::ipc::owner;
+use crate::oauth::proxy::Proxy;
 use crate::provider::{Provider, Template};
 
 /// What is taken can be used: every address of it is https or this machine's.
@@ -14,6 +15,19 @@ pub(super) fn configuration(input: &[u8]) {
     let Ok(text) = std::str::from_utf8(input) else { return };
     match Config::parse(text, "config.toml") {
         Ok(config) => config.providers.values().for_each(|provider| provider.check().expect("was checked")),
+        Err(error) => quotes_nothing(error),
+    }
+}
+
+/// Whatever is taken, what is shown of it is the same proxy without name and password.
+pub(super) fn proxies(input: &[u8]) {
+    let Ok(text) = std::str::from_utf8(input) else { return };
+    match Proxy::parse(text, "HTTPS_PROXY") {
+        Ok(proxy) => {
+            let bare = Proxy::parse(proxy.address(), "HTTPS_PROXY").expect("an address is a URL");
+            assert!(!bare.has_credentials() && bare.address() == proxy.address());
+            assert!(!proxy.address().contains(['@', '?', '#']) && !proxy.address().contains(char::is_control));
+        }
         Err(error) => quotes_nothing(error),
     }
 }

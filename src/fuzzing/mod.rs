@@ -32,6 +32,7 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("pastes", login::pastes),
     ("presets", files::presets),
     ("project_files", files::project_files),
+    ("proxies", files::proxies),
     ("records", crate::vault::fuzzing::records),
     ("redirects", login::redirects),
     ("requests", wire::requests),

@@ -50,7 +50,7 @@ fn far_home(authority: &Authority, network: &str) -> Home {
     let home = Home::new();
     let ca = home.path().join("ca.pem");
     std::fs::write(&ca, &authority.pem).unwrap();
-    home.configure(&format!("ca_file = '{}'\n[network]\nconnect_timeout = '2s'\n{network}\n", ca.display()));
+    home.configure(&format!("ca_file = '{}'\n[network]\nconnect_timeout = '3s'\n{network}\n", ca.display()));
     home
 }
 
@@ -115,7 +115,7 @@ fn the_hop_that_fails_is_named() {
     proxy.now(Mood::Leads);
     ends_at(&home, "https://id.example", "proxy", &[&address, "does not let through to id.example"]);
     proxy.now(Mood::Silent);
-    ends_at(&home, "https://id.example", "proxy", &[&address, "did not lead to id.example within 2 s"]);
+    ends_at(&home, "https://id.example", "proxy", &[&address, "did not lead to id.example within 3 s"]);
 
     let front = Front::of(&server.issuer(), Manners::Says(b""));
     let theirs = Authority::new("theirs");
