@@ -109,6 +109,7 @@ impl Agent {
         if let Some(trouble) = self.auto_lock_trouble() {
             checks.push(check("automatic lock", CheckResult::Warning, trouble));
         }
+        checks.extend(self.check_proxy());
         checks.extend(self.check_rules());
         checks.extend(self.check_door());
         for missing in &self.unprotected {
@@ -118,6 +119,16 @@ impl Agent {
         checks.extend(self.list_accounts().await.into_iter().flat_map(|accounts| check_accounts(accounts, now)));
         checks.extend(self.vault.trouble().into_iter().map(|line| check("vault's files", CheckResult::Failed, line)));
         Checks { checks }
+    }
+
+    /// Without one there is nothing to say.
+    fn check_proxy(&self) -> Option<Check> {
+        match self.http.proxy() {
+            Ok(proxy) => {
+                proxy.map(|proxy| check("proxy", CheckResult::Ok, format!("servers are asked through {proxy}")))
+            }
+            Err(why) => Some(check("proxy", CheckResult::Failed, why)),
+        }
     }
 }
 

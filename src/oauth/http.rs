@@ -164,6 +164,12 @@ impl Http {
         Ok(Self { options, authorities, passage, clients: Default::default() })
     }
 
+    /// The proxy that configuration or environment name, for people; an error if it cannot be used.
+    pub fn proxy(&self) -> Result<Option<String>, String> {
+        let named = self.passage.named()?;
+        Ok(named.map(|passage::Through { address, origin, .. }| format!("{address} ({origin})")))
+    }
+
     /// Sends a request, once, and reads its answer to the end.
     pub async fn send(&self, request: Request) -> Result<Response, HttpError> {
         let limit = request.timeout.unwrap_or(self.options.exchange_timeout);

@@ -181,6 +181,8 @@ fn a_proxy_that_fails_is_named_and_costs_no_login() {
         served(&home);
     }
     assert!(far.server.families().iter().all(|family| family.ended.is_none()));
+    let told = format!("servers are asked through {address} (`proxy` in the configuration)");
+    assert!(home.run(&["doctor"]).stdout.contains(&told));
     for arguments in [&["doctor"][..], &["status", "--json"], &["agent", "status", "--json"]] {
         let ended = home.run(arguments);
         assert!(!format!("{ended:?}").contains("canary"), "{ended:?}");
@@ -231,7 +233,10 @@ fn the_environment_names_a_proxy_and_the_configuration_another() {
     wait_for_expiry(&home);
     let refused = home.run(&["get-token", "--timeout", "4s"]);
     assert_eq!(refused.code, 19, "{}", refused.stderr);
-    assert!(refused.stderr.contains("the variable HTTPS_PROXY names no proxy"), "{}", refused.stderr);
+    let told = "the variable HTTPS_PROXY names no proxy";
+    assert!(refused.stderr.contains(told), "{}", refused.stderr);
+    let doctor = home.run(&["doctor"]);
+    assert!(doctor.code == 1 && doctor.stdout.contains(told) && !doctor.stdout.contains("canary"), "{doctor:?}");
     assert!(!refused.stderr.contains("canary") && !log_of(&home).contains("canary"));
     home.ok(&["agent", "stop"]);
     home.set("HTTPS_PROXY", &named.address().to_string());

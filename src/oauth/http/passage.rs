@@ -80,6 +80,15 @@ impl Passage {
         }
     }
 
+    /// The proxy that is named, whoever is asked; an error if it cannot be used.
+    pub(super) fn named(&self) -> Result<Option<Through>, String> {
+        match &self.way {
+            Way::Direct | Way::System => Ok(None),
+            Way::Unusable(why) => Err(why.clone()),
+            Way::Through(proxy) => Ok(Some(through(proxy))),
+        }
+    }
+
     /// The proxy's URL, for the library.
     pub(super) fn url(&self, url: &url::Url) -> Option<Secret> {
         let uri = self.uri(url)?;
