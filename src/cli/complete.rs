@@ -92,7 +92,7 @@ fn of(command: &Command, argument: &Arg) -> Option<Wanted> {
     match (command.get_name(), argument.get_id().as_str()) {
         // A label is nobody's name yet.
         ("login", "account") => None,
-        ("login", "provider") | ("import" | "set", "account") => Some(Wanted::Either),
+        ("login" | "doctor", "provider") | ("import" | "set", "account") => Some(Wanted::Either),
         (_, "account") => Some(Wanted::Accounts),
         (_, "provider") => Some(Wanted::Providers),
         _ => None,
@@ -123,6 +123,7 @@ mod tests {
             ("exec a -- get-token", None),
             ("login", Some(Either)),
             ("login --account", None),
+            ("doctor", Some(Either)),
             ("logout", Some(Accounts)),
             ("log --account", Some(Accounts)),
             ("log", None),
