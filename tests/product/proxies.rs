@@ -2,14 +2,13 @@
 //! fails on it is named, costs nothing and shows no password.
 
 use std::io::{BufRead as _, BufReader, Read as _};
-use std::net::TcpListener;
 
 use cred_helper::demo::server::{Behaviour, Endpoint, Options, Server};
 use serde_json::json;
 
 use super::home::{Ended, Home, browse, ended, first_line};
 use super::providers::site::{Site, reply};
-use super::proxy::{Mood, Proxy};
+use super::proxy::{Mood, Nobody, Proxy};
 use super::tls::{Authority, Front};
 use super::tokens::wait_for_expiry;
 
@@ -193,10 +192,10 @@ fn a_proxy_that_fails_is_named_and_costs_no_login() {
     far.configure(&home, &format!("proxy = '{address}'"), "");
     home.ok(&["agent", "stop"]);
     fails_with(&home, &[&address, "wants a name and a password (HTTP 407)", "http://NAME:PASSWORD@HOST:PORT"]);
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    far.configure(&home, &format!("proxy = 'http://ada:canary@{nobody}'"), "");
+    let nobody = Nobody::new();
+    far.configure(&home, &format!("proxy = 'http://ada:canary@{}'", nobody.address), "");
     home.ok(&["agent", "stop"]);
-    fails_with(&home, &[&format!("http://{nobody}"), "could not be reached", "Connection refused"]);
+    fails_with(&home, &[&format!("http://{}", nobody.address), "could not be reached", "Connection refused"]);
 }
 
 #[test]

@@ -1,6 +1,5 @@
 //! `doctor PROVIDER`: the way to a provider hop by hop, and the hop that fails named with what to do.
 
-use std::net::TcpListener;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, SystemTime};
 
@@ -10,7 +9,7 @@ use serde_json::{Value, json};
 use super::certificates::{home_with, log_in};
 use super::home::{Home, lasting_server};
 use super::providers::site::{Reply, Site, reply};
-use super::proxy::{Mood, Proxy};
+use super::proxy::{Mood, Nobody, Proxy};
 use super::tls::{Authority, Front, Manners};
 
 /// The hops, and of the last one how it went and the words.
@@ -106,8 +105,13 @@ fn the_hop_that_fails_is_named() {
     let proxy = Proxy::start();
     let home = far_home(&authority, &format!("no_proxy = ['.invalid']\nproxy = 'http://{}'", proxy.address()));
     ends_at(&home, "https://nobody.invalid", "name", &["no address was found for nobody.invalid:443", "[network]"]);
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-    ends_at(&home, &format!("https://{nobody}"), "connection", &["could not be reached", "Connection refused"]);
+    let nobody = Nobody::new();
+    ends_at(
+        &home,
+        &format!("https://{}", nobody.address),
+        "connection",
+        &["could not be reached", "Connection refused"],
+    );
 
     proxy.now(Mood::Says(b"HTTP/1.1 407 No\r\n\r\n"));
     let address = format!("http://{}", proxy.address());
@@ -132,9 +136,9 @@ fn the_hop_that_fails_is_named() {
 
 #[test]
 fn a_proxy_that_nobody_listens_at_is_named_with_its_place() {
-    let nobody = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    let nobody = Nobody::new();
     let mut home = Home::new();
-    home.set("HTTPS_PROXY", &format!("http://ada:canary@{nobody}"));
+    home.set("HTTPS_PROXY", &format!("http://ada:canary@{}", nobody.address));
     ends_at(&home, "https://id.example", "proxy", &["Connection refused", "HTTPS_PROXY names it"]);
     home.ok(&["agent", "stop"]);
     home.set("HTTPS_PROXY", "http://ada:canary@proxy.invalid:3128");

@@ -78,6 +78,20 @@ impl Proxy {
     }
 }
 
+/// An address that is taken, and where nobody listens.
+pub struct Nobody {
+    pub address: SocketAddr,
+    _taken: tokio::net::TcpSocket,
+}
+
+impl Nobody {
+    pub fn new() -> Self {
+        let taken = tokio::net::TcpSocket::new_v4().unwrap();
+        taken.bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        Self { address: taken.local_addr().unwrap(), _taken: taken }
+    }
+}
+
 fn serve(mut stream: TcpStream, state: &Mutex<State>) -> io::Result<()> {
     stream.set_read_timeout(Some(PATIENCE))?;
     let mood = state.lock().unwrap().mood.clone();
