@@ -7,12 +7,11 @@ use cred_helper::provider::{Preset, Template};
 use serde_json::{Value, json};
 
 use super::super::home::Home;
-use super::super::tls::{Authority, Front};
 use super::play::Play;
 use super::site::{Asked, Desk, Reply, Site, reply};
 
 /// An OAuth App's tokens have no end; a GitHub App's last eight hours.
-fn github(expiring: bool) -> Site {
+pub(super) fn github(expiring: bool) -> Site {
     let newest = Mutex::new(String::new());
     Site::start(move |desk, asked| match role(&asked.path) {
         "/authorize" => desk.agree(asked),
@@ -174,39 +173,6 @@ fn with_the_clients_secret_a_token_is_deleted_and_otherwise_its_page_is_named() 
     let logout = play.home.run(&["logout", "github"]);
     assert!(logout.stderr.contains("it takes no refresh token back"), "{}", logout.stderr);
     assert!(site.asked("/revoke")[0].get("access_token").starts_with("ghu_"));
-}
-
-/// Over TLS, as any host but this machine has to be.
-#[test]
-fn an_enterprise_server_has_all_its_endpoints_at_its_own_host() {
-    let (site, authority) = (github(true), Authority::new("ours"));
-    let front = Front::of(&site.url(""), authority.issues("localhost", 2999));
-    let host = front.url("").strip_prefix("https://").unwrap().to_owned();
-    let mut home = Home::with_vault();
-    let ca = home.path().join("ca.pem");
-    std::fs::write(&ca, &authority.pem).unwrap();
-    home.configure(&format!(
-        "ca_file = '{}'\n[providers.github]\nclient = {{ id = 'app', secret = 'hush' }}\n",
-        ca.display()
-    ));
-    home.ok(&["agent", "stop"]);
-    let login = home.run(&["login", "github", "--host", &host, "--device"]);
-    assert_eq!(login.code, 0, "{}", login.stderr);
-    assert!(login.stderr.contains(&format!("GitHub ({host})")), "{}", login.stderr);
-    let account = host.replace(':', "-");
-    assert_eq!(home.json(&["account", "show", &account, "--json"])["identity"]["name"], "octocat");
-    home.ok(&["refresh", &account]);
-    home.set("GH_TOKEN", "ghp_of_github.com");
-    assert!(home.ok(&["get-token", &account]).starts_with("ghu_"), "it is no token of this server");
-    home.set("GH_ENTERPRISE_TOKEN", "ghp_of_this_server");
-    assert_eq!(home.ok(&["get-token", &account]), "ghp_of_this_server");
-    let answer = home.json(&["get-token", &account, "--format", "json"]);
-    assert_eq!(answer["api_host"], host, "{answer}");
-    let logout = home.run(&["logout", &account]);
-    assert!(logout.stderr.contains("the server has revoked the login"), "{}", logout.stderr);
-    for path in ["/login/device/code", "/login/oauth/access_token", "/api/v3/user", "/api/v3/applications/app/token"] {
-        assert!(!site.asked(path).is_empty(), "{path}");
-    }
 }
 
 #[test]

@@ -4,12 +4,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
-use super::super::home::Home;
-use super::super::tls::{Authority, Front};
 use super::play::Play;
 use super::site::{Site, reply};
 
-fn copilot() -> Site {
+pub(super) fn copilot() -> Site {
     Site::start(|desk, asked| match role(&asked.path) {
         "/device" => {
             let page = format!("{}/login/device", desk.origin.lock().unwrap());
@@ -49,29 +47,6 @@ fn role(path: &str) -> &str {
         "/copilot_internal/v2/token" => "/second",
         path => path,
     }
-}
-
-/// The API's name would be one below `localhost`, which not every resolver knows.
-#[test]
-fn a_tenants_copilot_is_asked_at_its_own_host() {
-    let (site, authority) = (copilot(), Authority::new("ours"));
-    let front = Front::of(&site.url(""), authority.issues("localhost", 2999));
-    let host = front.url("").strip_prefix("https://").unwrap().to_owned();
-    let home = Home::with_vault();
-    let ca = home.path().join("ca.pem");
-    std::fs::write(&ca, &authority.pem).unwrap();
-    home.configure(&format!(
-        "ca_file = '{}'\n[providers.github-copilot]\nclient.id = 'app'\nderived.api = [{{ value = '{{host}}' }}]\n",
-        ca.display()
-    ));
-    home.ok(&["agent", "stop"]);
-    let login = home.run(&["login", "github-copilot", "--host", &host, "--accept-notice"]);
-    assert_eq!(login.code, 0, "{}", login.stderr);
-    let answer = home.json(&["get-token", "--format", "json"]);
-    assert_eq!(answer["account"], host.replace(':', "-"));
-    assert!(answer["token"].as_str().unwrap().starts_with("tid="), "{answer}");
-    assert_eq!(answer["api_host"], format!("copilot-api.{host}"));
-    assert_eq!(site.asked("/copilot_internal/v2/token").len(), 1);
 }
 
 #[test]

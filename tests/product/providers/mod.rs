@@ -5,6 +5,8 @@ mod anthropic;
 mod anthropic_console;
 mod anthropic_wif;
 mod deepseek;
+#[cfg(target_os = "linux")]
+mod enterprise;
 mod github;
 mod github_copilot;
 mod gitlab;
