@@ -125,6 +125,7 @@ mod tests {
             ("login --account", None),
             ("doctor", Some(Either)),
             ("logout", Some(Accounts)),
+            ("doctor", Some(Either)),
             ("log --account", Some(Accounts)),
             ("log", None),
             ("api-key", None),

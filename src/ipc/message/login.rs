@@ -236,7 +236,7 @@ pub struct LoggedOutAccount {
     pub account: String,
     /// Whether the server knows.
     pub revocation: Revocation,
-    /// Why the server doesn't know, for people.
+    /// Why the server doesn't know, or what of the login it was told of, for people.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub message: Option<String>,
     /// What became of the account's API key, where it has one.
