@@ -286,6 +286,7 @@ fn summary(name: &str, origin: &str, provider: &Provider) -> ProviderSummary {
         authorization_endpoint: provider.authorization_endpoint.clone(),
         token_endpoint: provider.token_endpoint.clone(),
         client_id: provider.client.id.clone(),
+        needs_client: provider.has_login() && provider.client.id.is_none() && provider.needs_client(),
         scope: provider.scopes.clone(),
         flows: flows.filter(|(_, there)| *there).map(|(flow, _)| flow.to_owned()).collect(),
         notice: notice(provider),

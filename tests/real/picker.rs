@@ -112,6 +112,33 @@ fn a_narrow_terminal_without_colours_shows_names_and_states() {
 }
 
 #[test]
+fn every_provider_says_where_it_stands() {
+    if missing(&["tmux"]) {
+        return;
+    }
+    let home = Home::with_vault();
+    let terminal = Terminal::start(&home, 100, 24);
+    terminal.begin("cred-helper login");
+    let screen = terminal.wait_for("openrouter");
+    terminal.keep("picker-first-time");
+    for (name, state) in [
+        ("anthropic ", "not signed in"),
+        ("anthropic-wif ", "not signed in"),
+        ("deepseek ", "API key only"),
+        ("github ", "needs a client of your own"),
+        ("openrouter ", "not signed in"),
+    ] {
+        let line = screen
+            .lines()
+            .find(|line| line.get(2..).is_some_and(|line| line.starts_with(name)))
+            .unwrap_or_else(|| panic!("{name}:\n{screen}"));
+        assert!(line.ends_with(state), "{name}:\n{screen}");
+    }
+    terminal.key("Escape");
+    assert_eq!(terminal.end().1, 21);
+}
+
+#[test]
 fn logout_offers_the_accounts() {
     if missing(&["tmux"]) {
         return;

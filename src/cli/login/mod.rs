@@ -117,8 +117,8 @@ fn chosen(connect: &Connect) -> Result<String, Failure> {
     let mut client = connect.open()?;
     let providers = connect::call(&mut client, &ListProviders {})?.providers;
     // While the vault is locked nobody knows who is signed in; the login opens it.
-    let accounts = client.call(&ListAccounts {}).unwrap_or_default().accounts;
-    picker::pick("Sign in to which provider?", picker::providers(&providers, &accounts, when::now()))
+    let accounts = client.call(&ListAccounts {}).ok().map(|answer| answer.accounts);
+    picker::pick("Sign in to which provider?", picker::providers(&providers, accounts.as_deref(), when::now()))
 }
 
 /// `PROVIDER`, `PROVIDER/LABEL` or a URL, and `--account LABEL`.

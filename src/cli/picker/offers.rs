@@ -6,23 +6,20 @@ use crate::cli::when;
 use crate::clock::Timestamp;
 use crate::ipc::message::account::{AccountState, AccountStatus};
 use crate::ipc::message::provider::ProviderSummary;
+use crate::ipc::message::token::AuthMethod;
 
-/// The providers that can be signed in to.
+/// The providers that can be signed in to; `accounts` is `None` where nobody can say.
 pub(in crate::cli) fn providers(
     providers: &[ProviderSummary],
-    accounts: &[AccountStatus],
+    accounts: Option<&[AccountStatus]>,
     now: Timestamp,
 ) -> Vec<Entry> {
     let entry = |provider: &ProviderSummary| {
-        let of_it = accounts.iter().filter(|account| provider_of(account) == provider.name);
+        let of_it = accounts.unwrap_or_default().iter().filter(|account| provider_of(account) == provider.name);
         let (state, tone) = match of_it.collect::<Vec<_>>()[..] {
-            [] => not_signed_in(provider),
+            [] => without_account(provider, accounts.is_some()),
             [only] => state(only, now),
-            ref several => {
-                let worst = several.iter().find(|account| account.state == AccountState::ReauthorizationRequired);
-                let tone = worst.map_or(Tone::Good, |_| Tone::Warning);
-                (format!("{} accounts", several.len()), tone)
-            }
+            ref several => together(several),
         };
         Entry { name: provider.name.clone(), title: provider.title.clone(), state, tone }
     };
@@ -42,23 +39,35 @@ fn provider_of(account: &AccountStatus) -> &str {
     account.account.split('/').next().unwrap_or(&account.account)
 }
 
-fn not_signed_in(provider: &ProviderSummary) -> (String, Tone) {
-    if provider.flows.is_empty() {
-        return ("API key only".to_owned(), Tone::Faint);
-    }
-    match provider.client_id {
-        Some(_) => (String::new(), Tone::Plain),
-        None => ("needs a client of your own".to_owned(), Tone::Faint),
+fn without_account(provider: &ProviderSummary, known: bool) -> (String, Tone) {
+    let state = if provider.flows.iter().all(|flow| flow == "api_key") {
+        "API key only"
+    } else if provider.needs_client {
+        "needs a client of your own"
+    } else if known {
+        "not signed in"
+    } else {
+        "unknown, the vault is locked"
+    };
+    (state.to_owned(), Tone::Faint)
+}
+
+fn together(accounts: &[&AccountStatus]) -> (String, Tone) {
+    let out = accounts.iter().filter(|account| account.state == AccountState::ReauthorizationRequired).count();
+    match out {
+        0 => (format!("{} accounts", accounts.len()), Tone::Good),
+        _ => (format!("{} accounts, {out} with login needed", accounts.len()), Tone::Warning),
     }
 }
 
 /// The login, and whether there is an API key beside it or alone.
 fn state(account: &AccountStatus, now: Timestamp) -> (String, Tone) {
     let (login, tone) = login(account, now);
-    match (&account.api_key, account.state) {
-        (None, _) => (login, tone),
-        (Some(_), AccountState::SignedOut) => ("API key stored".to_owned(), Tone::Good),
-        (Some(_), _) => (format!("{login}, API key stored"), tone),
+    match (&account.api_key, account.state, account.method) {
+        (None, ..) => (login, tone),
+        (Some(_), AccountState::SignedOut, _) => ("API key stored".to_owned(), Tone::Good),
+        (Some(_), _, AuthMethod::ApiKey) => (format!("{login}, its API key answers"), Tone::Warning),
+        (Some(_), ..) => (format!("{login}, API key stored"), tone),
     }
 }
 
@@ -86,7 +95,7 @@ mod tests {
     use super::*;
 
     fn provider(name: &str, more: &str) -> ProviderSummary {
-        let json = format!(r#"{{"name":"{name}","title":"T","origin":"preset","flows":["browser"]{more}}}"#);
+        let json = format!(r#"{{"name":"{name}","title":"T","origin":"preset"{more}}}"#);
         serde_json::from_str(&json).expect("a provider")
     }
 
@@ -100,33 +109,55 @@ mod tests {
 
     #[test]
     fn every_provider_says_where_it_stands() {
-        let known = r#","client_id":"c""#;
+        let (browser, key) = (r#","flows":["browser","api_key"]"#, r#","flows":["api_key"]"#);
+        let own = r#","flows":["device"],"needs_client":true"#;
         let all = [
-            provider("anthropic", known),
-            provider("dead", known),
-            provider("free", known),
-            provider("own", ""),
-            provider("several", known),
+            ("alone", browser, "signed in as ada@x.example, 8 h left"),
+            ("dead", browser, "login needed as ada@x.example"),
+            ("free", browser, "not signed in"),
+            ("keys", key, "API key only"),
+            ("nobody", r#","flows":["jwt_bearer"]"#, "not signed in"),
+            ("own", own, "needs a client of your own"),
+            ("own-and-signed-in", own, "signed in as ada@x.example, 8 h left"),
+            ("several", browser, "2 accounts"),
+            ("several-out", browser, "2 accounts, 1 with login needed"),
         ];
         let signed_in = [
-            account("anthropic", "signed_in", 28_900),
+            account("alone", "signed_in", 28_900),
             account("dead/work", "reauthorization_required", 1),
+            account("own-and-signed-in", "signed_in", 28_900),
             account("several", "signed_in", 1),
             account("several/work", "signed_in", 1),
+            account("several-out", "signed_in", 1),
+            account("several-out/work", "reauthorization_required", 1),
         ];
-        let states: Vec<_> = providers(&all, &signed_in, Timestamp(100)).into_iter().map(|entry| entry.state).collect();
-        let expected =
-            ["signed in as ada@x.example, 8 h left", "login needed as ada@x.example", "", "needs a client of your own"];
-        assert_eq!(states[..4], expected);
-        assert_eq!(states[4], "2 accounts");
-        let key = r#"{"fingerprint":"0123abcd","stored_at":0,"persisted":true}"#;
-        let mut keyed = account("anthropic", "signed_out", 0);
-        keyed.api_key = Some(serde_json::from_str(key).expect("a key"));
-        assert_eq!(state(&keyed, Timestamp(100)).0, "API key stored");
-        let accounts = accounts(&signed_in, Timestamp(100));
+        let entries: Vec<_> = all.iter().map(|(name, more, _)| provider(name, more)).collect();
+        let now = Timestamp(100);
+        for (entry, (name, _, state)) in providers(&entries, Some(&signed_in), now).iter().zip(all) {
+            assert_eq!((entry.name.as_str(), entry.state.as_str()), (name, state));
+        }
+        assert_eq!(providers(&entries[2..3], None, now)[0].state, "unknown, the vault is locked");
+        let accounts = accounts(&signed_in, now);
         assert_eq!(
-            (accounts[3].name.as_str(), accounts[3].state.as_str()),
+            (accounts[4].name.as_str(), accounts[4].state.as_str()),
             ("several/work", "signed in as ada@x.example")
         );
+    }
+
+    #[test]
+    fn a_key_is_named_and_whether_it_answers() {
+        let now = Timestamp(100);
+        let keyed = |state: &str, method| {
+            let key = r#"{"fingerprint":"0123abcd","stored_at":0,"persisted":true}"#;
+            let key = Some(serde_json::from_str(key).expect("a key"));
+            AccountStatus { api_key: key, method, ..account("anthropic", state, 28_900) }
+        };
+        for (status, expected) in [
+            (keyed("signed_out", AuthMethod::ApiKey), "API key stored"),
+            (keyed("signed_in", AuthMethod::Oauth), "signed in as ada@x.example, 8 h left, API key stored"),
+            (keyed("signed_in", AuthMethod::ApiKey), "signed in as ada@x.example, 8 h left, its API key answers"),
+        ] {
+            assert_eq!(state(&status, now).0, expected);
+        }
     }
 }

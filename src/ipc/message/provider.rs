@@ -80,6 +80,9 @@ pub struct ProviderSummary {
     /// The client identifier.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub client_id: Option<String>,
+    /// Whether a login needs a client identifier that it has to be told; an older agent doesn't say.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub needs_client: bool,
     /// The scopes asked for.
     #[serde(default)]
     pub scope: Vec<String>,

@@ -27,6 +27,19 @@ fn a_provider_of_ones_own_completes_a_preset() {
     assert!(server.is_live(&home.ok(&["get-token", "work"])));
 }
 
+/// What the picker shows of them, too.
+#[test]
+fn a_preset_says_whether_it_needs_a_client_of_ones_own() {
+    let home = Home::with_vault();
+    home.configure("[providers.gitlab]\nclient.id = 'mine'\n[providers.own]\nissuer = 'https://id.example'\n");
+    home.ok(&["agent", "stop"]);
+    let answer = home.json(&["provider", "list", "--json"]);
+    let providers = answer["providers"].as_array().unwrap();
+    let needing = providers.iter().filter(|provider| provider["needs_client"] == true);
+    let needing: Vec<&str> = needing.map(|provider| provider["name"].as_str().unwrap()).collect();
+    assert_eq!(needing, ["github", "github-copilot", "google", "huggingface", "microsoft", "openai", "own"]);
+}
+
 #[test]
 fn sso_is_a_login_at_any_issuer() {
     let server = lasting_server();
