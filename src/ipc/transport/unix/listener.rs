@@ -188,8 +188,7 @@ impl Caller {
 
     /// Writes without waiting.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        use rustix::net::SendFlags;
-        Ok(rustix::net::send(&self.descriptor, bytes, SendFlags::DONTWAIT | SendFlags::NOSIGNAL)?)
+        Ok(rustix::net::send(&self.descriptor, bytes, rustix::net::SendFlags::DONTWAIT)?)
     }
 
     /// Lets it in. Needs a runtime.
