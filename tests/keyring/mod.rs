@@ -32,6 +32,7 @@ impl Session {
             return None;
         }
         let home = tempfile::tempdir().expect("a directory");
+        fs::create_dir(home.path().join("services")).expect("a directory");
         let configuration = home.path().join("bus.conf");
         fs::write(&configuration, bus_configuration(home.path())).expect("written");
         let mut bus = command("dbus-daemon", home.path())
@@ -103,6 +104,17 @@ impl Session {
         connect(&self.address)
     }
 
+    /// From now on the bus starts this program for whoever asks for a service of that name.
+    pub(crate) fn starts(&self, service: &str, program: &Path) {
+        let file = self.directory("services").join(format!("{service}.service"));
+        let text = format!("[D-BUS Service]\nName={service}\nExec={}\n", program.display());
+        fs::write(file, text).expect("written");
+    }
+
+    pub(crate) fn starts_no_more(&self, service: &str) {
+        fs::remove_file(self.directory("services").join(format!("{service}.service"))).expect("it did");
+    }
+
     pub(crate) fn directory(&self, name: &str) -> PathBuf {
         self.home.path().join(name)
     }
@@ -137,14 +149,15 @@ fn command(name: &str, home: &Path) -> Command {
     command
 }
 
-/// No directory of services: nothing starts by itself.
+/// Nothing starts by itself but what [`Session::starts`] put there.
 fn bus_configuration(home: &Path) -> String {
     format!(
         r#"<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Configuration 1.0//EN"
  "http://www.freedesktop.org/standards/dbus/1.0/busconfig.dtd">
 <busconfig>
   <type>session</type>
-  <listen>unix:dir={}</listen>
+  <listen>unix:dir={0}</listen>
+  <servicedir>{0}/services</servicedir>
   <auth>EXTERNAL</auth>
   <policy context="default">
     <allow send_destination="*" eavesdrop="true"/>

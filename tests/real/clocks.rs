@@ -15,6 +15,8 @@ use crate::home::{Home, lasting_server};
 use crate::support::programs::say_and_skip;
 
 pub(crate) const DAY: i64 = 24 * 3600;
+/// In the home: what they say.
+pub(crate) const LOG: &str = "foreground.log";
 const LIMIT: Duration = Duration::from_secs(60);
 
 /// An agent in the foreground, whose clocks are the test's; it ends with it.
@@ -44,7 +46,8 @@ fn start<'a>(home: &'a Home, by: &[&str], variables: &[(&str, &str)]) -> Agent<'
     command.args(&arguments[1..]).env_clear().env("PATH", std::env::var_os("PATH").unwrap_or_default());
     command.env("HOME", home.path()).env("XDG_RUNTIME_DIR", home.path().join("run")).env("NOTIFY_SOCKET", &notify);
     command.env("DBUS_SYSTEM_BUS_ADDRESS", "unix:path=/nonexistent").envs(variables.iter().copied());
-    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let log = std::fs::File::options().append(true).create(true).open(home.path().join(LOG)).unwrap();
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log);
     let agent = Agent { home, process: command.spawn().unwrap() };
     ready.recv(&mut [0; 64]).expect("it serves");
     agent

@@ -27,6 +27,7 @@ mod logind;
 mod memory;
 mod notices;
 mod notifier;
+mod odd_desktops;
 mod pages;
 mod passphrase;
 mod paste;

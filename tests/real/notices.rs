@@ -8,7 +8,7 @@ use crate::keyring::Session;
 use crate::notifier::{Mood, Notification, Notifier};
 
 /// A vault that opens by itself, on this bus.
-fn home_on(session: &Session) -> Home {
+pub(crate) fn home_on(session: &Session) -> Home {
     let mut home = Home::new();
     home.set("DBUS_SESSION_BUS_ADDRESS", &session.address);
     home.ok(&["vault", "slot", "add", "machine", "--accept-weaker"]);
@@ -39,13 +39,13 @@ pub(crate) fn signed_in(session: &Session, server: &Server, labels: &[&str], mor
 
 /// Its server disowned the account before: the agent finds out.
 #[track_caller]
-fn dies(home: &Home, account: &str) {
+pub(crate) fn dies(home: &Home, account: &str) {
     assert_eq!(home.run(&["refresh", account]).code, 10, "{account}");
 }
 
 /// It tells of one account's death, and nothing that nobody may see.
 #[track_caller]
-fn tells_of_death(notification: &Notification, account: &str, server: &Server) {
+pub(crate) fn tells_of_death(notification: &Notification, account: &str, server: &Server) {
     let (provider, label) = account.split_once('/').unwrap();
     assert_eq!(
         (notification.app.as_str(), notification.summary.as_str()),

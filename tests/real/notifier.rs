@@ -11,7 +11,7 @@ use zbus::blocking::{Connection, MessageIterator, connection};
 use zbus::message::Type;
 use zbus::zvariant::OwnedValue;
 
-const NAME: &str = "org.freedesktop.Notifications";
+pub(crate) const NAME: &str = "org.freedesktop.Notifications";
 /// Longer than a young grant is asked about once more, on a busy machine.
 const LIMIT: Duration = Duration::from_secs(60);
 

@@ -9,8 +9,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use zbus::export::futures_core::Stream as _;
-use zbus::fdo::DBusProxy;
 use zbus::message::Type;
+use zbus::proxy::{self, CacheProperties, MethodFlags, Proxy};
 use zbus::zvariant::Value;
 use zbus::{Connection, MatchRule, MessageStream, connection};
 
@@ -46,19 +46,23 @@ impl Desktop {
             let connection = builder.method_timeout(LIMIT).build().await?;
             let rule = MatchRule::builder().msg_type(Type::Signal).sender(BUS)?.interface(BUS)?;
             let rule = rule.member("NameOwnerChanged")?.arg(0, NAME)?.build();
-            let news = MessageStream::from(&connection);
-            DBusProxy::new(&connection).await?.add_match_rule(rule).await?;
+            // Nothing else goes into it: while it is full, the connection stands still, and it is read now and then only.
+            let news = MessageStream::for_match_rule(rule, &connection, None).await?;
             Ok(Self { connection, news, markup: AtomicBool::default() })
         })
         .await
     }
 
-    /// Asks the service what it can do.
-    pub(super) async fn is_ready(&self) -> Result<(), String> {
+    /// Asks the service what it can do. The bus starts one for that, unless `started` is what is asked for: one that ends as
+    /// soon as it is started would be started for having appeared, without end.
+    pub(super) async fn is_ready(&self, started: bool) -> Result<(), String> {
         bounded(async {
-            let reply = self.connection.call_method(Some(NAME), PATH, Some(NAME), "GetCapabilities", &()).await?;
-            let capabilities: Vec<String> = reply.body().deserialize()?;
-            self.markup.store(capabilities.iter().any(|one| one == "body-markup"), Ordering::Relaxed);
+            let service = proxy::Builder::<Proxy<'_>>::new(&self.connection).destination(NAME)?.path(PATH)?;
+            let service = service.interface(NAME)?.cache_properties(CacheProperties::No).build().await?;
+            let flags = started.then_some(MethodFlags::NoAutoStart).into_iter().collect();
+            let capabilities: Option<Vec<String>> = service.call_with_flags("GetCapabilities", flags, &()).await?;
+            let markup = capabilities.iter().flatten().any(|one| one == "body-markup");
+            self.markup.store(markup, Ordering::Relaxed);
             Ok(())
         })
         .await

@@ -26,7 +26,7 @@ impl Desktop {
         if is_there() { Ok(Self(())) } else { Err(format!("{OSASCRIPT} is not there")) }
     }
 
-    pub(super) async fn is_ready(&self) -> Result<(), String> {
+    pub(super) async fn is_ready(&self, _started: bool) -> Result<(), String> {
         Ok(())
     }
 

@@ -144,18 +144,19 @@ impl Agent {
     /// Until everything is told, however long a desktop takes to appear; an error if there is nothing to wait for.
     async fn tell_all(self: &Arc<Self>) -> Result<(), String> {
         let mut desktop = Desktop::connect().await?;
+        let mut started = false;
         loop {
-            match desktop.is_ready().await {
+            match desktop.is_ready(started).await {
                 Ok(()) => self.tell_now(&desktop).await,
                 Err(why) => debug!("nothing shows notifications yet: {why}"),
             }
             if self.untold().is_empty() {
                 return Ok(());
             }
-            tokio::select! {
-                appeared = desktop.appears() => appeared?,
-                () = self.notices.more.notified() => {}
-            }
+            started = tokio::select! {
+                appeared = desktop.appears() => appeared.map(|()| true)?,
+                () = self.notices.more.notified() => false,
+            };
         }
     }
 
@@ -178,7 +179,7 @@ impl Agent {
         let text = Notice::Source(method).text(account);
         tokio::spawn(async move {
             let Ok(desktop) = Desktop::connect().await else { return };
-            if desktop.is_ready().await.is_ok() {
+            if desktop.is_ready(false).await.is_ok() {
                 show(&desktop, &text).await;
             }
         });

@@ -13,7 +13,7 @@ impl Desktop {
         Err("this version shows none on this system".to_owned())
     }
 
-    pub(super) async fn is_ready(&self) -> Result<(), String> {
+    pub(super) async fn is_ready(&self, _started: bool) -> Result<(), String> {
         match self.0 {}
     }
 
