@@ -44,7 +44,6 @@ impl Socket {
         let socket = stream_socket(Blocking::No)?;
         rustix::net::bind(&socket, &address).map_err(|e| in_file(path, &e.into()))?;
         fs::set_permissions(path, Permissions::from_mode(0o600)).map_err(|e| in_file(path, &e))?;
-        rustix::net::listen(&socket, backlog::LONG)?;
         Self::inherit(socket, path)
     }
 
@@ -52,6 +51,8 @@ impl Socket {
     pub(crate) fn inherit(socket: OwnedFd, path: &Path) -> io::Result<Self> {
         let file = fs::symlink_metadata(path).ok().map(|found| (found.dev(), found.ino()));
         rustix::io::ioctl_fionbio(&socket, true)?;
+        // Whoever had it before may have met a flood.
+        rustix::net::listen(&socket, backlog::LONG)?;
         // SAFETY: the descriptor is owned by what it is registered with, and never closed or replaced there.
         #[expect(unsafe_code, reason = "tokio's listener accepts only into what it watches")]
         let listener = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE)? };
@@ -302,5 +303,32 @@ impl AgentStream {
     /// The connection as tokio reads and writes it, for HTTP.
     pub(crate) fn inner(&mut self) -> &mut UnixStream {
         &mut self.0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_successor_of_a_flood_has_the_long_line() {
+        let directory = tempfile::tempdir().expect("a directory");
+        fs::set_permissions(directory.path(), Permissions::from_mode(0o700)).expect("ours");
+        let path = directory.path().join("s");
+        let mut first = Socket::bind(&path).expect("bound");
+        for _ in 0..backlog::LONG {
+            first.backlog.saw(first.listener.get_ref(), true);
+        }
+        let come = |count: usize| -> Vec<_> {
+            let client = |_| {
+                let client = stream_socket(Blocking::No).expect("a socket");
+                rustix::net::connect(&client, &address(&path).expect("an address")).map(|()| client)
+            };
+            (0..count).map_while(|one| client(one).ok()).collect()
+        };
+        let held = come(64);
+        assert!(held.len() < 64, "{}", held.len());
+        let _second = Socket::inherit(first.duplicate().expect("a descriptor"), &path).expect("inherited");
+        assert_eq!(come(64).len(), 64);
     }
 }
