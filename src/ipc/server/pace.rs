@@ -53,7 +53,7 @@ impl Pace {
         self.goes_on() && self.left == self.burst
     }
 
-    #[cfg(test)]
+    #[cfg(all(test, unix))]
     pub(super) fn spend(&mut self) {
         self.left = 0;
     }
