@@ -68,7 +68,7 @@ impl Proxy {
             _ => return Err(NoProxyUrl),
         };
         let bare = matches!(url.path(), "" | "/") && url.query().is_none() && url.fragment().is_none();
-        let host = url.host_str().filter(|host| bare && !host.is_empty()).ok_or(NoProxyUrl)?;
+        let host = url.host_str().filter(|host| bare && is_host(host)).ok_or(NoProxyUrl)?;
         let address = format!("{}://{host}:{}", url.scheme(), url.port().unwrap_or(default_port));
         let has_credentials = !url.username().is_empty() || url.password().is_some();
         if url.port().is_none() && default_port == SOCKS_PORT {
@@ -96,6 +96,11 @@ impl Proxy {
     pub fn url(&self) -> &Secret {
         &self.url
     }
+}
+
+/// What the HTTP library can't read as a host it would pass by.
+fn is_host(host: &str) -> bool {
+    !host.is_empty() && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"-_.:[]".contains(&byte))
 }
 
 impl fmt::Debug for Proxy {
@@ -162,6 +167,9 @@ mod tests {
             "http://u:hunter2@:3128",
             "http://proxy.example:hunter2",
             "http://proxy.example?hunter2",
+            "http://hunter2{.example:3128",
+            "socks5h://hunter2%20.example",
+            "socks5://höst.example",
             "file:///hunter2",
         ] {
             let refused = Proxy::parse(text, "HTTPS_PROXY").map(|proxy| proxy.address().to_owned());

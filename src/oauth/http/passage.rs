@@ -145,6 +145,29 @@ mod tests {
         }
     }
 
+    /// What it can't read, the library passes by without a word.
+    #[test]
+    fn every_proxy_that_may_be_named_is_one_that_the_library_goes_through() {
+        let far = Uri::from_static("https://id.example");
+        for text in [
+            "proxy.example:3128",
+            "https://Proxy.example",
+            "http://[::1]:8080",
+            "socks5://127.1",
+            "socks5h://u:p@proxy_1.example",
+            "http://bücher.example",
+            "http://u:{\"`<>|^\\%zz !$&'()*+,;=~@proxy.example",
+            "http://hunter2{.example:3128",
+            "http://hunter2`.example:3128",
+            "socks5h://hunter2%20.example",
+            "socks5://bücher.example",
+        ] {
+            let Ok(proxy) = Proxy::parse(text, "HTTPS_PROXY") else { continue };
+            let read = Matcher::builder().all(&*proxy.url().expose()).build();
+            assert!(read.intercept(&far).is_some(), "{text}");
+        }
+    }
+
     #[test]
     fn who_is_passed_by_is_reached_without_the_proxy() {
         let passed_by = "id.example, .corp.example,10.0.0.0/8, 192.0.2.7,fd00::/8";
