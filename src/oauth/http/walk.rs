@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::net::TcpStream;
+use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::passage::{Route, Through, proxy};
@@ -119,9 +120,9 @@ impl Http {
 
     /// Whether anybody listens there.
     async fn knock(&self, end: &End, through: Option<&Through>, addresses: &[SocketAddr]) -> Result<(), Step> {
-        let opened = timeout(self.options.connect_timeout, TcpStream::connect(addresses)).await;
+        let opened = timeout(self.options.connect_timeout, first_of(addresses)).await;
         let why = match opened {
-            Ok(Ok(_)) => return Ok(()),
+            Ok(Ok(())) => return Ok(()),
             Ok(Err(error)) => error.to_string(),
             Err(_) => format!("nothing answers within {} s", self.options.connect_timeout.as_secs()),
         };
@@ -176,6 +177,19 @@ impl End {
     }
 }
 
+/// Whether one of them answers; all are asked at once. A request, too, waits for none that is silent (RFC 8305).
+async fn first_of(addresses: &[SocketAddr]) -> io::Result<()> {
+    let mut opening: JoinSet<_> = addresses.iter().copied().map(TcpStream::connect).collect();
+    let mut failed = io::ErrorKind::NotFound.into();
+    while let Some(opened) = opening.join_next().await {
+        match opened.map_err(io::Error::from).flatten() {
+            Ok(_) => return Ok(()),
+            Err(error) => failed = error,
+        }
+    }
+    Err(failed)
+}
+
 async fn exchange(
     client: &reqwest::Client,
     request: Request,
@@ -197,4 +211,42 @@ fn failed(hop: Hop, why: String) -> Step {
 
 fn no_https(error: &rustls::Error) -> String {
     format!("no HTTPS on this machine: {error}")
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use std::net::TcpListener as Listener;
+
+    use super::*;
+    use crate::oauth::http::HttpOptions;
+
+    /// An address at which nothing is said, as behind a broken IPv6; it lasts as long as what comes with it.
+    fn silence() -> (SocketAddr, impl Sized) {
+        use rustix::net::{AddressFamily, SocketType, bind, listen, socket};
+        let listener = socket(AddressFamily::INET, SocketType::STREAM, None).expect("a socket");
+        bind(&listener, &SocketAddr::from(([127, 0, 0, 1], 0))).expect("bound");
+        listen(&listener, 0).expect("listens");
+        let listener = Listener::from(listener);
+        let address = listener.local_addr().expect("an address");
+        let come = |_| std::net::TcpStream::connect_timeout(&address, Duration::from_millis(100)).ok();
+        let held: Vec<_> = (0..16).map_while(come).collect();
+        assert!(held.len() < 16, "its line is full");
+        (address, (listener, held))
+    }
+
+    #[tokio::test]
+    async fn an_address_that_is_silent_hides_no_other() {
+        let connect_timeout = Duration::from_secs(2);
+        let http = Http::new(HttpOptions { connect_timeout, ..HttpOptions::default() }).expect("HTTP");
+        let end = End { host: "h".to_owned(), port: 1, shown: "h:1".to_owned() };
+        let (silent, _held) = silence();
+        let well = Listener::bind("127.0.0.1:0").expect("bound");
+        let answers = well.local_addr().expect("an address");
+        assert_eq!(http.knock(&end, None, &[silent, answers]).await, Ok(()));
+        let alone = http.knock(&end, None, &[silent]).await.expect_err("silent");
+        assert!(alone.met.is_err_and(|why| why.contains("nothing answers within 2 s")));
+        drop(well);
+        let refused = http.knock(&end, None, &[answers]).await.expect_err("refused");
+        assert!(refused.met.is_err_and(|why| why.contains("Connection refused")));
+    }
 }
