@@ -9,6 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{
     AccountSettings, AuditSettings, AutoLock, Config, ConfigError, HttpSettings, NetworkSettings, NotificationSettings,
+    place,
 };
 use crate::provider::Provider;
 use crate::provider::schema;
@@ -161,9 +162,12 @@ pub(super) fn providers(text: &str) -> Vec<(String, toml::Table)> {
 impl File {
     pub(super) fn parse(text: &str, file: &str) -> Result<Self, ConfigError> {
         toml::from_str(text).map_err(|error| {
-            let start = error.span().map_or(0, |span| span.start.min(text.len()));
-            let line = text.as_bytes()[..start].iter().filter(|byte| **byte == b'\n').count() + 1;
-            ConfigError::Wrong { file: file.to_owned(), line, message: explain(error.message()) }
+            let span = error.span().unwrap_or_default();
+            let message = explain(error.message());
+            // An unknown key is named already, and has no value that counts.
+            let key = if message.starts_with("unknown key") { None } else { place::key_at(text, &span) };
+            let message = key.map_or_else(|| message.clone(), |key| format!("`{key}`: {message}"));
+            ConfigError::Wrong { file: file.to_owned(), line: place::line(text, span.start), message }
         })
     }
 }

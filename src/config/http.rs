@@ -73,7 +73,7 @@ mod tests {
         ] {
             let text = format!("[http]\norigins = ['{origin}']\n");
             let error = Config::parse(&text, "config.toml").expect_err(origin).to_string();
-            assert!(error.starts_with("config.toml:2: origins as browsers send them"), "{origin}: {error}");
+            assert!(error.starts_with("config.toml:2: `origins`: origins as browsers send them"), "{origin}: {error}");
         }
         for origin in
             ["http://localhost:3000", "http://[::1]:8080", "vscode-webview://abc-1", "https://app.example:8443"]

@@ -1,4 +1,4 @@
-//! The configuration as used: read once when the agent starts, checked as a whole, with errors that name the line.
+//! The configuration as used: read once when the agent starts, checked as a whole, with errors that name line and key.
 //!
 //! The file need not exist. What may stand in it is in `file.rs`, and for people in cred-helper.toml(5).
 
@@ -8,6 +8,7 @@ mod file;
 mod http;
 mod network;
 mod notifications;
+mod place;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -96,20 +97,24 @@ pub enum ConfigError {
         message: String,
     },
     /// A table of rules for what can't be an account.
-    #[error("{file}: [accounts.\"{account}\"]: {message}")]
+    #[error("{file}:{line}: [accounts.\"{account}\"]: {message}")]
     Account {
         /// The file.
         file: String,
+        /// The line, from 1.
+        line: usize,
         /// The table's name.
         account: String,
         /// What is wrong with it.
         message: String,
     },
     /// A provider that can't work.
-    #[error("{file}: provider `{provider}`: {message}")]
+    #[error("{file}:{line}: provider `{provider}`: {message}")]
     Provider {
         /// The file.
         file: String,
+        /// The line of the key that the message begins with, else of the provider's table; from 1.
+        line: usize,
         /// The provider's name.
         provider: String,
         /// What is wrong with it.
@@ -150,6 +155,7 @@ impl Config {
         for name in config.accounts.keys().filter(|name| *name != accounts::EVERY) {
             name.parse::<AccountName>().map_err(|error| ConfigError::Account {
                 file: file.to_owned(),
+                line: place::line_of(text, &["accounts", name.as_str()]),
                 account: crate::redact::server_text(name),
                 message: error.to_string(),
             })?;
@@ -157,6 +163,7 @@ impl Config {
         for (name, table) in file::providers(text) {
             let wrong = |message: String| ConfigError::Provider {
                 file: file.to_owned(),
+                line: line_in_provider(text, &name, &message),
                 provider: crate::redact::server_text(&name),
                 message,
             };
@@ -169,6 +176,13 @@ impl Config {
         }
         Ok(config)
     }
+}
+
+/// The line of the key that a message about a provider begins with, else of its table.
+fn line_in_provider(text: &str, provider: &str, message: &str) -> usize {
+    let named = message.strip_prefix('`').and_then(|rest| rest.split(['`', ' ']).next()).unwrap_or_default();
+    let path: Vec<&str> = ["providers", provider].into_iter().chain(named.split('.')).collect();
+    place::line_of(text, &path)
 }
 
 #[cfg(test)]
@@ -203,7 +217,7 @@ mod tests {
         let idle = Some(Duration::from_secs(1800));
         assert_eq!(wished, AutoLock { after_idle: idle, on_suspend: true, on_screen_lock: true });
         let never = error("[vault]\nlock_after_idle = '0s'\n");
-        assert!(never.starts_with("config.toml:2: a second is the least"), "{never}");
+        assert!(never.starts_with("config.toml:2: `lock_after_idle`: a second is the least"), "{never}");
         let mistyped = error("[vault]\nlock_on_sleep = true\n");
         assert!(mistyped.contains("config.toml:2: unknown key `lock_on_sleep`"), "{mistyped}");
     }
@@ -221,22 +235,22 @@ mod tests {
         let found = error(
             "[providers.work]\nissuer = 'https://id.example'\nclient.id = 'a'\nclient.authentication = 'hunter2'\n",
         );
-        assert!(found.starts_with("config.toml:4: ") && !found.contains("hunter2"), "{found}");
+        assert!(found.starts_with("config.toml:4: `authentication`: ") && !found.contains("hunter2"), "{found}");
         let found = error("[providers.work\nissuer = 'hunter2'\n");
         assert!(found.starts_with("config.toml:1: ") && !found.contains("hunter2"), "{found}");
         let found = error("http_timeout = 'hunter2'\n");
-        assert!(found.starts_with("config.toml:1: ") && !found.contains("hunter2"), "{found}");
+        assert!(found.starts_with("config.toml:1: `http_timeout`: ") && !found.contains("hunter2"), "{found}");
     }
 
     #[test]
     fn rules_that_cannot_be_read_are_named_and_not_forgotten() {
         let found = error("[accounts.work]\nallow = ['git']\n");
-        assert!(found.starts_with("config.toml:2: absolute paths"), "{found}");
+        assert!(found.starts_with("config.toml:2: `allow`: absolute paths"), "{found}");
         let found = error("[accounts.work]\nrate_limit = 'often'\n");
-        assert!(found.starts_with("config.toml:2: a limit such as"), "{found}");
+        assert!(found.starts_with("config.toml:2: `rate_limit`: a limit such as"), "{found}");
         let found = error("[accounts.work]\nalow = []\n");
         assert_eq!(found, "config.toml:2: unknown key `alow`; did you mean `allow`?");
-        assert!(error("[accounts.'a b']\n").contains("[accounts.\"a b\"]"));
+        assert!(error("\n[accounts.'a b']\n").starts_with("config.toml:2: [accounts.\"a b\"]"));
         let directory = tempfile::tempdir().expect("a directory");
         let file = directory.path().join("config.toml");
         for (text, unread) in [("[accounts.work]\nalow = []\n", true), ("http_timeout = 1\n", false)] {
@@ -254,19 +268,24 @@ mod tests {
         assert!(own.token_endpoint.is_some() && work.token_endpoint == own.token_endpoint);
         let found = error("[providers.work]\npreset = 'antropic'\n");
         assert!(
-            found.ends_with("provider `work`: `preset` names none that there is; did you mean `anthropic`?"),
+            found == "config.toml:2: provider `work`: `preset` names none that there is; did you mean `anthropic`?",
             "{found}"
         );
         let found = error("[providers.work]\npreset = 'anthropic'\nparameters.host = 'hunter2'\n");
         assert!(!found.contains("hunter2"), "{found}");
         let found = error("[providers.work]\npreset = 'anthropic'\nclient = 'hunter2'\n");
-        assert!(found.starts_with("config.toml:3: ") && !found.contains("hunter2"), "{found}");
+        assert!(found.starts_with("config.toml:3: `client`: ") && !found.contains("hunter2"), "{found}");
     }
 
     #[test]
     fn a_provider_that_cannot_work_is_refused() {
         let found = error("[providers.work]\nissuer = 'http://id.example'\n");
-        assert!(found.contains("provider `work`: `issuer` has to be an https URL"), "{found}");
+        assert!(found.starts_with("config.toml:2: provider `work`: `issuer` has to be an https URL"), "{found}");
+        let step = "\n[providers.work.second_step]\ntoken = '/t'\nurl = 'http://id.example'\n";
+        let found = error(&format!("[providers.work]\nissuer = 'https://id.example'\n{step}"));
+        assert!(found.starts_with("config.toml:6: provider `work`: `second_step.url` has to be"), "{found}");
+        let found = error("\n[providers.work]\ntitle = 'Work'\n");
+        assert!(found.starts_with("config.toml:2: provider `work`: a provider needs `issuer`"), "{found}");
         let found = error("[providers.'wo rk']\nissuer = 'https://id.example'\n");
         assert!(found.contains("letters, digits"), "{found}");
     }

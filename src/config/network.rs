@@ -49,7 +49,7 @@ fn ten_seconds() -> Duration {
 fn a_second_at_least<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Duration, D::Error> {
     let time = schema::duration(deserializer)?;
     match time < Duration::from_secs(1) {
-        true => Err(D::Error::custom("`connect_timeout`: a second is the least")),
+        true => Err(D::Error::custom("a second is the least")),
         false => Ok(time),
     }
 }
@@ -60,7 +60,7 @@ fn proxy<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Way>, D::E
         return Ok(Some(Way::Direct));
     }
     let proxy = Proxy::parse(&text, "`proxy` in the configuration");
-    let proxy = proxy.map_err(|wrong| D::Error::custom(format!("`proxy`: {wrong}; `{DIRECT}` stands for none")))?;
+    let proxy = proxy.map_err(|wrong| D::Error::custom(format!("{wrong}; `{DIRECT}` stands for none")))?;
     Ok(Some(Way::Through(Arc::new(proxy))))
 }
 
@@ -69,7 +69,7 @@ fn hosts<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D
     match hosts.iter().all(|host| is_understood(host)) {
         true => Ok(Some(hosts.join(","))),
         false => Err(D::Error::custom(
-            "`no_proxy`: a list of hosts is needed here: `id.example` (with all below it), `.id.example` (the same), an \
+            "a list of hosts is needed here: `id.example` (with all below it), `.id.example` (the same), an \
              address, a network such as `10.0.0.0/8`, or `*` for all; without scheme and port",
         )),
     }
@@ -129,7 +129,7 @@ mod tests {
         for (line, words) in [
             ("proxy = 'ftp://u:hunter2@own.example'", "config.toml:2: `proxy`: the URL of a proxy is needed here"),
             ("proxy = 'http://u:p/hunter2@own.example'", "config.toml:2: `proxy`: the URL of a proxy is needed here"),
-            ("proxy = 3128", "config.toml:2: "),
+            ("proxy = 3128", "config.toml:2: `proxy`: expected a string"),
             ("no_proxy = ['http://hunter2']", "config.toml:2: `no_proxy`: a list of hosts"),
             ("no_proxy = ['*.hunter2']", "config.toml:2: `no_proxy`: a list of hosts"),
             ("no_proxy = ['hunter2:443']", "config.toml:2: `no_proxy`: a list of hosts"),
