@@ -48,6 +48,7 @@ impl Agent {
     /// The provider that a login names, by name or by issuer URL, with the login's parameters: those that are given, else
     /// those that the account was made with.
     pub(super) fn named_provider(&self, start: &StartLogin) -> Result<Named, Error> {
+        self.check_configuration()?;
         let asked = start.provider.as_str();
         if asked.contains("://") {
             if !start.parameters.is_empty() {
@@ -72,6 +73,13 @@ impl Agent {
         let kept = before.filter(|before| given.is_empty() && before.account.label() == start.label.as_deref());
         let parameters = kept.map_or(given, |before| before.parameters.clone());
         self.filled(asked.to_owned(), &template, parameters)
+    }
+
+    /// A file that is wrong counts for nothing: whoever signed in meanwhile might do so elsewhere than it says.
+    fn check_configuration(&self) -> Result<(), Error> {
+        let Some(wrong) = &self.config_error else { return Ok(()) };
+        let message = format!("{wrong} (mend it, then run `cred-helper agent stop`)");
+        Err(Error::new(ErrorKind::Misconfigured, message))
     }
 
     /// A login of that provider's name, the one of that label if there is one.
@@ -213,7 +221,7 @@ impl Agent {
 
     pub(super) async fn show_provider(self: &Arc<Self>, show: &ShowProvider) -> Result<ProviderSummary, Error> {
         let found = self.list_providers().await.providers.into_iter().find(|provider| provider.name == show.provider);
-        found.ok_or_else(|| self.unknown_provider(&show.provider))
+        found.ok_or_else(|| self.check_configuration().err().unwrap_or_else(|| self.unknown_provider(&show.provider)))
     }
 }
 

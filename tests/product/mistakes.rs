@@ -63,6 +63,14 @@ fn a_wrong_configuration_is_named_with_its_line_and_keeps_nobody_from_his_logins
     assert_eq!(checked.code, 19);
     assert!(checked.stderr.contains("config.toml:1: unknown key `http_timout`; did you mean `http_timeout`?"));
     assert_eq!(home.token(), token);
+    // What it says of other servers counts for nothing until then: nobody signs in, or stores a key, elsewhere than it says.
+    for arguments in [&["login", "anthropic", "--accept-notice"][..], &["provider", "show", "work"]] {
+        let refused = home.run(arguments);
+        assert_eq!(refused.code, 19, "{}", refused.stderr);
+        let words = "config.toml:1: unknown key `http_timout`; did you mean `http_timeout`? (mend it";
+        assert!(refused.stderr.contains(words), "{}", refused.stderr);
+    }
+    assert_eq!(home.run_with(&["api-key", "set", "anthropic"], "key").code, 19);
     let doctor = home.run(&["doctor"]);
     assert_eq!(doctor.code, 1);
     assert!(doctor.stdout.contains("http_timout") || doctor.stderr.contains("http_timout"), "{doctor:?}");
