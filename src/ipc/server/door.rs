@@ -72,12 +72,12 @@ fn read_more(stream: &AgentStream, bytes: &mut Zeroizing<Vec<u8>>) -> io::Result
 /// There is no place for it: every other connection waits for an answer.
 pub(super) fn turn_away(caller: &Caller) {
     let what = "the agent has no room for another caller; ask again";
-    let _ = caller.try_write(&line(&Error::new(ErrorKind::TemporarilyUnavailable, what)));
+    let _ = caller.write_at_once(&line(&Error::new(ErrorKind::TemporarilyUnavailable, what)));
 }
 
 /// One line, if it fits: whoever is refused is not waited for.
 pub(super) fn refuse(stream: &AgentStream, error: &Error) {
-    let _ = stream.try_write(&line(error));
+    let _ = stream.write_at_once(&line(error));
 }
 
 fn line(error: &Error) -> Zeroizing<Vec<u8>> {

@@ -187,9 +187,9 @@ impl Caller {
         has_hung_up(&self.descriptor)
     }
 
-    /// Writes without waiting.
-    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
-        Ok(rustix::net::send(&self.descriptor, bytes, rustix::net::SendFlags::DONTWAIT)?)
+    /// Writes what fits.
+    pub(crate) fn write_at_once(&self, bytes: &[u8]) -> io::Result<usize> {
+        write_at_once(&self.descriptor, bytes)
     }
 
     /// Lets it in. Needs a runtime.
@@ -210,6 +210,10 @@ fn accepted(listener: &OwnedFd) -> io::Result<OwnedFd> {
     let socket = rustix::net::accept(listener)?;
     rustix::io::fcntl_setfd(&socket, rustix::io::FdFlags::CLOEXEC)?;
     Ok(socket)
+}
+
+fn write_at_once(socket: impl AsFd, bytes: &[u8]) -> io::Result<usize> {
+    Ok(rustix::net::send(socket, bytes, rustix::net::SendFlags::DONTWAIT)?)
 }
 
 fn has_hung_up(socket: impl AsFd) -> bool {
@@ -272,6 +276,11 @@ impl AgentStream {
     /// Writes without waiting.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_write(bytes)
+    }
+
+    /// Writes what fits, even if the system has not said yet that something does.
+    pub(crate) fn write_at_once(&self, bytes: &[u8]) -> io::Result<usize> {
+        write_at_once(&self.0, bytes)
     }
 
     /// After an end of file: whether the peer is gone, rather than done with sending (`... | socat`).

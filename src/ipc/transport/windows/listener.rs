@@ -87,8 +87,8 @@ impl Caller {
         !is_connected(&self.pipe)
     }
 
-    /// Writes without waiting.
-    pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+    /// Writes what fits.
+    pub(crate) fn write_at_once(&self, bytes: &[u8]) -> io::Result<usize> {
         self.pipe.try_write(bytes)
     }
 
@@ -174,6 +174,11 @@ impl AgentStream {
 
     /// Writes without waiting.
     pub(crate) fn try_write(&self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.try_write(bytes)
+    }
+
+    /// Writes what fits.
+    pub(crate) fn write_at_once(&self, bytes: &[u8]) -> io::Result<usize> {
         self.0.try_write(bytes)
     }
 
