@@ -17,6 +17,7 @@ use crate::oauth::device_authorization::{self, DeviceAuthorization};
 use crate::oauth::http::Http;
 use crate::oauth::token_request::{self, Parameters};
 use crate::provider::schema::{Body, ErrorClass};
+use crate::redact;
 
 /// Section 3.5: what `slow_down` adds, for good.
 const SLOW_DOWN: Duration = Duration::from_secs(5);
@@ -82,7 +83,9 @@ async fn authorize(
         return Err(LoginError::Impossible(format!("{}: {why}", provider.title)));
     }
     if !(200..300).contains(&response.status) {
-        return Err(asked.refused(&response, clock.now()).into());
+        let mut failure = asked.refused(&response, clock.now());
+        shown.secrets().for_each(|secret| failure.message = redact::echo(&failure.message, &secret.expose()));
+        return Err(failure.into());
     }
     let device = match &provider.device {
         None => device_authorization::decode(&response.body),

@@ -8,6 +8,7 @@ use crate::oauth::token_error;
 use crate::oauth::token_request::{self, Credentials, Parameters};
 use crate::provider::schema::{Body, RevocationMethod, RevocationStep};
 use crate::provider::{CLIENT_ID_PLACE, Provider};
+use crate::redact;
 use crate::secret::Secret;
 use crate::token::ClientAuthentication;
 
@@ -25,12 +26,17 @@ pub async fn revoke(
         TokenHint::Refresh => "refresh_token",
         TokenHint::Access => "access_token",
     };
+    let mut sent = vec![token.duplicate()];
     let mut request = match &provider.revocation {
-        Some(step) => by_step(endpoint, step, client, token),
+        Some(step) => {
+            sent.extend(client.secret.as_ref().map(Secret::duplicate));
+            by_step(endpoint, step, client, token)
+        }
         None => {
             let parameters = Parameters::default().with("token", &token.expose()).with("token_type_hint", hint);
             let json = provider.token.body == Body::Json;
             let shown = client.show(server, SystemClock.now()).await?;
+            sent.extend(shown.secrets());
             token_request::request(endpoint, shown.credentials(), parameters, json)
         }
     };
@@ -44,7 +50,11 @@ pub async fn revoke(
         // Section 2.2 wants 200 for a token that isn't there any more; Google says so in an error.
         400 if says_unknown(&response.body) => Ok(()),
         // Only a Retry-After in the form of a date needs the time.
-        _ => Err(asked.refused(&response, SystemClock.now())),
+        _ => {
+            let mut failure = asked.refused(&response, SystemClock.now());
+            sent.iter().for_each(|secret| failure.message = redact::echo(&failure.message, &secret.expose()));
+            Err(failure)
+        }
     }
 }
 
@@ -123,5 +133,18 @@ mod tests {
         assert_eq!(failure.class, ErrorClass::Misconfigured);
         let failure = ask(answer(503, "").with("retry-after", "30")).await.0.expect_err("busy");
         assert_eq!((failure.class, failure.retry_after.map(|wait| wait.as_secs())), (ErrorClass::Transient, Some(30)));
+    }
+
+    #[tokio::test]
+    async fn what_a_server_says_of_the_token_itself_is_not_shown() {
+        let server =
+            Canned::start(|_| answer(400, r#"{"error":"x","error_description":"rt-9f8e7d of hush-hush?"}"#)).await;
+        let http = Http::new(HttpOptions::default()).expect("HTTP");
+        let secret = Some(Secret::from("hush-hush".to_owned()));
+        let client = Client { id: "c".into(), secret, authentication: ClientAuthentication::Post, key: None };
+        let (provider, token) = (Provider::from_issuer("https://i"), Secret::from("rt-9f8e7d".to_owned()));
+        let places = (&*server.url("/r"), "https://i");
+        let failure = revoke(&http, &provider, places, &client, &token, TokenHint::Refresh).await.expect_err("refused");
+        assert!(!failure.message.contains("9f8e7d") && !failure.message.contains("hush"), "{}", failure.message);
     }
 }

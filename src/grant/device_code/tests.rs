@@ -12,6 +12,7 @@ use crate::grant::{Client, Failure, log_in};
 use crate::ipc::message::login::Flow;
 use crate::oauth::canned::{Canned, answer};
 use crate::oauth::http::HttpOptions;
+use crate::secret::Secret;
 use crate::token::ClientAuthentication;
 
 /// A login at a server whose token endpoint gives these answers in turn, the last for ever.
@@ -31,15 +32,13 @@ async fn run(device: &str, answers: &'static [(u16, &'static str)]) -> Result<Au
 }
 
 /// A login at a provider that is on this server, and says `more`.
-async fn run_at(server: &Canned, more: &str) -> Result<Authorized, LoginError> {
+fn login_at(server: &Canned, more: &str) -> LoginRequest {
     let toml = format!(
         "title = 'Example'\ntoken_endpoint = '{}'\ndevice_authorization_endpoint = '{}'\n{more}",
         server.url("/token"),
         server.url("/device")
     );
-    let (event, mut events) = mpsc::unbounded_channel();
-    let (_pastes, paste) = mpsc::unbounded_channel();
-    let request = LoginRequest {
+    LoginRequest {
         provider: Arc::new(toml::from_str(&toml).expect("TOML")),
         account: "example".into(),
         client: Client { id: "client".into(), secret: None, authentication: ClientAuthentication::None, key: None },
@@ -50,14 +49,33 @@ async fn run_at(server: &Canned, more: &str) -> Result<Authorized, LoginError> {
         redirect_port: None,
         callbacks: None,
         time_limit: Duration::from_secs(120),
-    };
+    }
+}
+
+async fn run_at(server: &Canned, more: &str) -> Result<Authorized, LoginError> {
+    let (event, mut events) = mpsc::unbounded_channel();
+    let (_pastes, paste) = mpsc::unbounded_channel();
     let http = Http::new(HttpOptions::default()).expect("HTTP");
+    let request = login_at(server, more);
     let result = log_in(&http, &SystemClock, request, LoginChannel { events: event, pastes: paste }).await;
     let Some(LoginEvent::Authorize { user_code, redirect: false, paste: false, .. }) = events.recv().await else {
         panic!("no code to show")
     };
     assert_eq!(user_code.as_deref(), Some("AB-CD"));
     result
+}
+
+#[tokio::test]
+async fn a_secret_that_the_server_repeats_is_not_shown() {
+    let server = Canned::start(|_| answer(401, r#"{"error":"x","error_description":"hush-hush is wrong"}"#)).await;
+    let mut request = login_at(&server, "");
+    request.client.secret = Some(Secret::from("hush-hush".to_owned()));
+    request.client.authentication = ClientAuthentication::Post;
+    let (event, _events) = mpsc::unbounded_channel();
+    let (_pastes, paste) = mpsc::unbounded_channel();
+    let http = Http::new(HttpOptions::default()).expect("HTTP");
+    let result = log_in(&http, &SystemClock, request, LoginChannel { events: event, pastes: paste }).await;
+    assert!(matches!(&result, Err(LoginError::Failed(failure)) if !failure.message.contains("hush")), "{result:?}");
 }
 
 const PENDING: (u16, &str) = (400, r#"{"error":"authorization_pending"}"#);
