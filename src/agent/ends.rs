@@ -85,6 +85,7 @@ impl Agent {
     /// Tells of what ends soon, where that is due.
     pub(super) fn warn_of_ends(self: &Arc<Self>) {
         let now = self.clock.moment();
+        let mut any = false;
         for incarnation in self.schedule.take_ends(self.clock.boot()) {
             let mut table = self.table();
             let Some(account) = table.get_mut(incarnation) else { continue };
@@ -97,8 +98,12 @@ impl Agent {
             drop(table);
             if let Some(within) = news {
                 self.announce(Change::Ending { account: name, what: ending.what, ends_at: ending.at, within });
-                self.tell();
+                any = true;
             }
+        }
+        // Once, because it looks through all accounts.
+        if any {
+            self.tell();
         }
     }
 }
