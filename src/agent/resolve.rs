@@ -109,9 +109,13 @@ impl Table {
         Err(listing(ErrorKind::AmbiguousAccount, message, names))
     }
 
-    /// The one of them whose login was made the default last.
+    /// The one of them whose login or key was made the default last.
     fn chosen<'a>(&self, names: &[&'a AccountName]) -> Option<&'a AccountName> {
-        let chosen = names.iter().filter_map(|name| Some((self.named(name)?.record.default_since?, *name)));
+        let since = |name: &AccountName| {
+            let both = [self.named(name), self.key_of(name)].into_iter().flatten();
+            both.filter_map(|account| account.record.default_since).max()
+        };
+        let chosen = names.iter().filter_map(|name| Some((since(name)?, *name)));
         chosen.max_by_key(|(since, _)| *since).map(|(_, name)| name)
     }
 

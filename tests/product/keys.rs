@@ -85,6 +85,21 @@ fn a_key_answers_where_there_is_no_login() {
 }
 
 #[test]
+fn a_provider_with_two_keys_has_a_default_of_its_own() {
+    let home = Home::with_vault();
+    home.configure(KEYED);
+    home.ok(&["agent", "stop"]);
+    for account in ["keyed/home", "keyed/work"] {
+        assert_eq!(home.run_with(&["api-key", "set", account], account).code, 0);
+    }
+    assert_eq!(home.run(&["get-token", "keyed"]).code, 12);
+    home.ok(&["account", "default", "keyed/work"]);
+    assert_eq!((home.ok(&["get-token", "keyed"]), home.token()), ("keyed/work".into(), "keyed/work".into()));
+    home.kill_agent();
+    assert_eq!(home.ok(&["get-token", "keyed"]), "keyed/work");
+}
+
+#[test]
 fn a_key_is_read_from_standard_input_alone_and_repeated_nowhere() {
     let home = Home::with_vault();
     home.configure(KEYED);
