@@ -49,6 +49,8 @@ pub(super) fn overview(accounts: &Accounts, now: Timestamp, style: Style) -> Str
         out.push('\n');
     }
     for (account, problem) in problems {
+        // What the agent says of an account often names it already.
+        let problem = problem.strip_prefix(&format!("{account}: ")).unwrap_or(&problem);
         out.push_str(&format!("{} {problem}\n", style.paint(Tone::Warning, &format!("{account}:"))));
     }
     for line in &accounts.trouble {
@@ -191,7 +193,7 @@ mod tests {
                 ),
                 account(
                     r#"{"account":"b/work","state":"reauthorization_required",
-                        "problem":{"kind":"login_required","message":"the grant is gone.","since":0}}"#,
+                        "problem":{"kind":"login_required","message":"b/work: the grant is gone.","since":0}}"#,
                 ),
             ],
             trouble: vec!["/v/1.rec is damaged".to_owned()],
