@@ -190,7 +190,7 @@ impl Agent {
         Ok(by_issuer(issuer_name(issuer, taken)?, issuer))
     }
 
-    fn unknown_provider(&self, asked: &str) -> Error {
+    pub(super) fn unknown_provider(&self, asked: &str) -> Error {
         let own = self.config.providers.keys().map(String::as_str);
         let presets = PRESETS.iter().map(|preset| preset.name);
         let names: Vec<&str> = presets.filter(|name| !self.config.providers.contains_key(*name)).chain(own).collect();

@@ -25,7 +25,7 @@ use crate::token::Identity;
 struct Status {
     /// The provider's name.
     provider: String,
-    /// Whether tokens can be had.
+    /// Whether its tokens can be had.
     connected: bool,
     /// Where the login stands.
     state: AccountState,
@@ -100,12 +100,9 @@ impl Agent {
         };
         let own: Vec<&AccountStatus> = accounts.iter().filter(of_provider).collect();
         let name = asked.to_string();
-        let found = match own.iter().find(|account| account.account == name) {
-            Some(account) => Some(*account),
-            None if asked.label().is_some() => None,
-            // A provider's only account, or the one that is the default of all.
-            None => own.iter().find(|account| own.len() == 1 || account.default).copied(),
-        };
+        // The one whose token is given to who asks for that name.
+        let meant = self.table().find(Some(&name)).ok().map(|found| found.account.to_string());
+        let found = own.iter().find(|account| Some(&account.account) == meant.as_ref()).copied();
         let login = self.door.logins.status(&name);
         if own.is_empty() && login.is_none() {
             self.known_at_door(peer, asked.provider()).await?;
@@ -113,7 +110,12 @@ impl Agent {
         let state = found.map_or(AccountState::SignedOut, |account| account.state);
         Ok(Status {
             provider: asked.provider().to_owned(),
-            connected: matches!(state, AccountState::SignedIn | AccountState::Authorizing),
+            connected: match state {
+                AccountState::SignedIn => true,
+                // A new login is under way; there may be one before it, or a key alone.
+                AccountState::Authorizing => found.is_some_and(|one| one.client_id.is_some() || one.refreshable),
+                _ => false,
+            },
             state,
             account: found.map(|account| account.account.clone()),
             identity: found.map(|account| account.identity.clone()),
@@ -132,9 +134,7 @@ impl Agent {
         let Providers { providers } = read(&self.ask(peer, &ListProviders {}).await?)?;
         match providers.iter().any(|provider| provider.name == name) {
             true => Ok(()),
-            false => {
-                Err(Error::new(ErrorKind::UnknownAccount, "no provider of that name: see `cred-helper provider list`"))
-            }
+            false => Err(self.unknown_provider(name)),
         }
     }
 }

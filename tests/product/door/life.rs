@@ -125,6 +125,26 @@ fn a_successor_that_dies_before_it_serves_leaves_the_door_as_it_was() {
 }
 
 #[test]
+fn a_status_is_that_of_the_account_whose_token_is_given() {
+    let server = server();
+    let (home, door) = Home::with_door(&server);
+    for account in ["free/home", "free/work", "fixed"] {
+        assert_eq!(home.run_with(&["api-key", "set", account], account).code, 0);
+    }
+    home.ok(&["account", "default", "free/work"]);
+    home.ok(&["account", "default", "fixed"]);
+    let answers = door.get("/v1/token/free").json();
+    let status = door.get("/auth/free/status").json();
+    assert_eq!((&answers["account"], &status["account"]), (&"free/work".into(), &"free/work".into()), "{status}");
+    assert_eq!(door.get("/auth/free/start?label=work").status, 200);
+    let pending = door.get("/auth/free/status?label=work").json();
+    assert_eq!((&pending["state"], &pending["connected"]), (&"authorizing".into(), &false.into()), "{pending}");
+    let mistyped = door.get("/auth/fxed/status");
+    assert_eq!(mistyped.status, 404);
+    assert!(mistyped.body.contains("did you mean `fixed`?"), "{mistyped:?}");
+}
+
+#[test]
 fn the_door_says_whether_the_login_or_its_key_answers_and_why() {
     let server = server();
     let (home, door) = Home::with_door(&server);
