@@ -302,6 +302,8 @@ fn summary(name: &str, origin: &str, provider: &Provider) -> ProviderSummary {
         variables: ProviderVariables {
             oauth_token: provider.variables.oauth_token.clone(),
             api_key: provider.variables.api_key.clone(),
+            expires_at: provider.variables.expires_at.clone(),
+            refresh_token: provider.variables.refresh_token.clone(),
         },
     }
 }

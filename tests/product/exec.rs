@@ -11,7 +11,8 @@ fn home_with_variables(server: &Server) -> Home {
     let home = Home::with_vault();
     home.configure(&format!(
         "[providers.work]\ntitle = 'Work'\nissuer = '{}'\nscopes = ['openid', 'offline_access']\nclient.id = '{}'\n\
-         [providers.work.variables]\noauth_token = ['WORK_TOKEN', 'WORK_OLD']\napi_key = ['WORK_KEY']\n",
+         [providers.work.variables]\noauth_token = ['WORK_TOKEN', 'WORK_OLD']\napi_key = ['WORK_KEY']\n\
+         expires_at = ['WORK_END']\nrefresh_token = ['WORK_REFRESH']\n",
         server.issuer(),
         server.client_id()
     ));
@@ -30,11 +31,14 @@ fn the_command_gets_the_token_and_no_other_credential_of_the_provider() {
     let server = lasting_server();
     let mut home = home_with_variables(&server);
     let token = home.ok(&["get-token", "work"]);
-    home.set("WORK_KEY", "old-key");
+    // The end of another token would have the command throw away the one that it gets.
+    for name in ["WORK_KEY", "WORK_END", "WORK_REFRESH"] {
+        home.set(name, "1");
+    }
     home.set("UNTOUCHED", "as it was");
-    let ended = sh(&home, EXEC, "echo \"$WORK_TOKEN|$WORK_OLD|$WORK_KEY|$UNTOUCHED\"");
+    let ended = sh(&home, EXEC, "echo \"$WORK_TOKEN|$WORK_OLD|$WORK_KEY|$WORK_END|$WORK_REFRESH|$UNTOUCHED\"");
     assert_eq!((ended.code, ended.stderr.as_str()), (0, ""));
-    assert_eq!(ended.stdout, format!("{token}|||as it was\n"));
+    assert_eq!(ended.stdout, format!("{token}|||||as it was\n"));
     assert!(server.is_live(&token));
 }
 

@@ -11,8 +11,8 @@ use crate::cli::when;
 #[derive(Debug, Args)]
 #[command(after_help = "\
 The command gets each account's token, or its API key, in the first of the environment variables that the provider's \
-own programs read (`cred-helper provider show` names them); the provider's other ones are taken out of its \
-environment, so that there is one credential to be found. --env chooses another name for an account whose provider \
+own programs read (`cred-helper provider show` names them); the provider's other ones, those for a refresh token and \
+a token's end among them, are taken out of its environment, so that there is one credential to be found. --env chooses another name for an account whose provider \
 has none, or for a second account of a provider. Which credential that is, `get-token` decides in the same way: a \
 variable of the caller's own may come before the login, and stands in where there is neither login nor stored key.
 

@@ -135,7 +135,8 @@ impl Environment {
             let message = format!("{account}: its provider names no variable for its {what}: use --env NAME={account}");
             return Err(Failure::Usage(message));
         };
-        let all = names.oauth_token.iter().chain(&names.api_key);
+        // When the caller's own token ends is no news of ours.
+        let all = [&names.oauth_token, &names.api_key, &names.expires_at, &names.refresh_token].into_iter().flatten();
         self.removed.extend(all.filter(|other| *other != name).cloned());
         Ok(name.clone())
     }
@@ -169,14 +170,20 @@ mod tests {
 
     fn names() -> ProviderVariables {
         let names = |names: &[&str]| names.iter().map(|name| (*name).to_owned()).collect();
-        ProviderVariables { oauth_token: names(&["P_TOKEN", "P_OLD"]), api_key: names(&["P_KEY"]) }
+        ProviderVariables {
+            oauth_token: names(&["P_TOKEN", "P_OLD"]),
+            api_key: names(&["P_KEY"]),
+            expires_at: names(&["P_END"]),
+            refresh_token: names(&["P_REFRESH"]),
+        }
     }
 
     #[test]
     fn a_credential_gets_its_first_variable_and_the_others_go() {
-        for (method, name, removed) in
+        for (method, name, others) in
             [("oauth", "P_TOKEN", ["P_OLD", "P_KEY"]), ("api_key", "P_KEY", ["P_TOKEN", "P_OLD"])]
         {
+            let removed = [&others[..], &["P_END", "P_REFRESH"]].concat();
             let mut environment = Environment::default();
             assert_eq!(environment.choose(&names(), &token("p", method)).expect(method), name);
             assert_eq!(environment.removed, removed);

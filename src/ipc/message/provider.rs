@@ -109,10 +109,17 @@ pub struct ProviderVariables {
     /// Those for an API key.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub api_key: Vec<String>,
+    /// Those that say when the access token ends.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub expires_at: Vec<String>,
+    /// Those for a refresh token.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub refresh_token: Vec<String>,
 }
 
 impl ProviderVariables {
     fn is_empty(&self) -> bool {
-        self.oauth_token.is_empty() && self.api_key.is_empty()
+        let Self { oauth_token, api_key, expires_at, refresh_token } = self;
+        [oauth_token, api_key, expires_at, refresh_token].iter().all(|names| names.is_empty())
     }
 }
