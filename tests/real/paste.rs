@@ -66,7 +66,9 @@ fn a_wrong_paste_is_explained_and_a_right_one_still_counts() {
     let state = location.split("state=").nth(1).unwrap().split('&').next().unwrap();
     terminal.paste(&location.replace(state, "somebody-elses"), true);
     terminal.key("Enter");
-    terminal.wait_for("another login");
+    // What is typed before the prompt is back the terminal itself shows.
+    let asked_again = |screen: &str| screen.split("another login").nth(1).is_some_and(|rest| rest.contains("left)"));
+    terminal.wait_until("a refusal, and the prompt again", asked_again);
     terminal.type_in("hello");
     terminal.key("Enter");
     let screen = terminal.wait_until("a second refusal", |screen| screen.matches("Try again").count() == 2);
