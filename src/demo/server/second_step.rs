@@ -1,7 +1,7 @@
 //! A second step as GitHub Copilot has it: the login's token for a short-lived one, its own `expires_at` and `refresh_in`,
 //! and the address of the API.
 
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use serde_json::json;
 
@@ -29,7 +29,8 @@ pub(super) fn answer(site: &Site, request: &Request) -> Result<Answer, OAuthErro
     state.grants.remember(&short);
     state.second_tokens.insert(short.clone(), Instant::now() + lifetime);
     let end = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default() + lifetime;
-    let refresh_in = lifetime.saturating_sub(Duration::from_secs(300)).max(lifetime / 2);
+    // Sooner than a margin before the end would have it.
+    let refresh_in = lifetime * 2 / 3;
     Ok(Answer::json(&json!({
         "token": short, "expires_at": end.as_secs(), "refresh_in": refresh_in.as_secs(),
         "endpoints": {"api": format!("{}/api", site.origin)},
