@@ -211,7 +211,7 @@ fn a_login_that_is_taken_over_is_redeemed_at_once_and_renewed_here() {
     let arguments = ["import", "tool", "--from", &file.display().to_string(), "--own"];
     let taken = home.run(&arguments);
     assert_eq!(taken.code, 0, "{}", taken.stderr);
-    assert!(taken.stderr.contains("copy is of no use then"), "{}", taken.stderr);
+    assert!(taken.stderr.contains("has to sign in again then"), "{}", taken.stderr);
     assert_eq!(server.count_grant("refresh_token"), 1);
     assert!(!server.is_active(lent["refresh_token"].as_str().unwrap()), "the copy in the file is dead");
     assert!(server.is_live(&home.token()));

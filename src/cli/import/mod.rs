@@ -123,7 +123,7 @@ fn description(candidate: &Candidate, own: bool, now: Timestamp) -> String {
         Some(_) => format!("  access token: there, {ends}"),
         None => "  access token: none".to_owned(),
     });
-    let program = title.unwrap_or("the program that wrote it");
+    let program = title.unwrap_or("The program that wrote it");
     lines.push(match (&found.refresh_token, own) {
         (None, _) => "  refresh token: none".to_owned(),
         (Some(_), false) => format!(
@@ -131,8 +131,8 @@ fn description(candidate: &Candidate, own: bool, now: Timestamp) -> String {
              goes on renewing the login."
         ),
         (Some(_), true) => format!(
-            "  refresh token: there; it is redeemed now and belongs to the agent. {program}'s copy is of no use then: it \
-             has to sign in again, or ask the agent."
+            "  refresh token: there; it is redeemed now and belongs to the agent. {program} has to sign in again then, or ask the \
+             agent."
         ),
     });
     if !found.scope.is_empty() {
