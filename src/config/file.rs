@@ -18,7 +18,7 @@ use crate::provider::schema;
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct File {
-    #[serde(default)]
+    #[serde(default, deserialize_with = "super::audit::absolute")]
     ca_file: Option<PathBuf>,
     #[serde(default = "one_minute", deserialize_with = "schema::duration")]
     http_timeout: Duration,

@@ -126,9 +126,21 @@ impl Config {
     /// Reads a file; one that doesn't exist is an empty one.
     pub fn load(path: &Path) -> Result<Self, ConfigError> {
         match std::fs::read_to_string(path) {
-            Ok(text) => Self::parse(&text, &path.display().to_string()),
+            Ok(text) => Self::parse(&text, &path.display().to_string())?.with_its_files(&text, path),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Self::default()),
             Err(error) => Err(ConfigError::Unreadable { file: path.display().to_string(), reason: error.kind() }),
+        }
+    }
+
+    /// What it names has to be there.
+    fn with_its_files(self, text: &str, path: &Path) -> Result<Self, ConfigError> {
+        match self.ca_file.as_deref().map(std::fs::metadata) {
+            Some(Err(error)) => Err(ConfigError::Wrong {
+                file: path.display().to_string(),
+                line: place::line_of(text, &["ca_file"]),
+                message: format!("`ca_file`: the file cannot be read: {}", error.kind()),
+            }),
+            None | Some(Ok(_)) => Ok(self),
         }
     }
 
@@ -198,6 +210,19 @@ mod tests {
         let config = Config::load(Path::new("/nonexistent/config.toml")).expect("defaults");
         assert_eq!(config.http_timeout, Duration::from_secs(60));
         assert!(config.providers.is_empty());
+    }
+
+    #[test]
+    fn a_file_of_certificates_that_is_not_there_is_a_mistake() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let (file, ca) = (directory.path().join("config.toml"), directory.path().join("ca.pem"));
+        std::fs::write(&file, format!("log = 'info'\nca_file = '{}'\n", ca.display())).expect("written");
+        let missing = Config::load(&file).expect_err("missing").to_string();
+        assert!(missing.ends_with("config.toml:2: `ca_file`: the file cannot be read: entity not found"), "{missing}");
+        std::fs::write(&ca, "").expect("written");
+        assert_eq!(Config::load(&file).expect("there").ca_file, Some(ca));
+        let relative = error("ca_file = 'ca.pem'\n");
+        assert_eq!(relative, "config.toml:1: `ca_file`: an absolute path is needed here");
     }
 
     #[test]
