@@ -4,15 +4,16 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, oneshot};
+use tokio::time::Instant;
 
 use super::callbacks::{Address, Callbacks};
 use super::exchange::{Exchange, is_anonymous, no_failure};
 use super::login::Redirect;
 use super::loopback::{Arrived, Expected, Loopback, Serving};
 use super::{
-    Authorized, Endpoints, Failure, LoginChannel, LoginError, LoginEvent, LoginRequest, Paste, WaitingPage, identity,
-    key,
+    Authorized, Endpoints, Failure, Granted, LoginChannel, LoginError, LoginEvent, LoginRequest, Paste, WaitingPage,
+    identity, key,
 };
 use crate::clock::Clock;
 use crate::ipc::message::login::Stage;
@@ -24,7 +25,7 @@ use crate::oauth::token_request::Parameters;
 use crate::provider::schema::ErrorClass;
 use crate::redact;
 use crate::secret::Secret;
-use crate::token::Identity;
+use crate::token::{Identity, TokenSet};
 
 /// A login by authorization code, its endpoints known and its redirect chosen.
 pub(super) struct CodeLogin {
@@ -69,10 +70,37 @@ pub(super) async fn log_in(
     };
     let LoginChannel { events, mut pastes } = channel;
     announce(clock, &login, &ties, serving.is_some(), &events)?;
-    let arrived = wait(&login, &ties, &mut serving, &mut pastes).await?;
-    let _ = events.send(LoginEvent::Stage(Stage::Exchanging));
-    finish(http, clock, login, ties, arrived, serving).await
+    let deadline = Instant::now() + login.request.time_limit;
+    loop {
+        let (Arrived { redirected, page }, answer) = wait(&login, &ties, &mut serving, &mut pastes, deadline).await?;
+        if answer.is_none() {
+            let _ = events.send(LoginEvent::Stage(Stage::Exchanging));
+        }
+        let redeemed = meanwhile(serving.as_mut(), redeem(http, clock, &login, &ties, redirected)).await;
+        let pasted = answer.is_some();
+        let answered = |result| answer.map(|answer| answer.send(result));
+        match redeemed {
+            // Only the server can tell a code that was cut at its front; the right one is still good.
+            Err(LoginError::Failed(failure)) if failure.invalid_grant && pasted => {
+                answered(Err(format!("{}: copy the code again, all of it", failure.message)));
+                serving.iter().for_each(Serving::open_door);
+            }
+            Err(error) => {
+                answered(Ok(()));
+                page.into_iter().for_each(|page: WaitingPage| page.finish(Err(error.to_string())));
+                return Err(error);
+            }
+            Ok(redeemed) => {
+                answered(Ok(()));
+                let authorized = meanwhile(serving.as_mut(), complete(http, login, redeemed)).await;
+                return Ok(Authorized { page, ..authorized });
+            }
+        }
+    }
 }
+
+/// Where whoever pasted a code waits to hear whether it was the right one.
+type Answer = oneshot::Sender<Result<(), String>>;
 
 /// Where the person comes back to.
 enum Arrival {
@@ -167,8 +195,8 @@ async fn wait(
     ties: &Ties,
     serving: &mut Option<Serving>,
     pastes: &mut mpsc::UnboundedReceiver<Paste>,
-) -> Result<Arrived, LoginError> {
-    let limit = login.request.time_limit;
+    deadline: Instant,
+) -> Result<(Arrived, Option<Answer>), LoginError> {
     let redirect = async {
         match serving {
             Some(serving) => serving.redirect().await,
@@ -176,10 +204,10 @@ async fn wait(
         }
     };
     let arrived = tokio::select! {
-        arrived = redirect => arrived,
-        redirected = pasted(login, ties, pastes) => Arrived { redirected, page: None },
-        () = tokio::time::sleep(limit) => {
-            return Err(LoginError::TimedOut(timed_out(&login.request.provider.title, limit)));
+        arrived = redirect => (arrived, None),
+        (redirected, answer) = pasted(login, ties, pastes) => (Arrived { redirected, page: None }, Some(answer)),
+        () = tokio::time::sleep_until(deadline) => {
+            return Err(LoginError::TimedOut(timed_out(&login.request.provider.title, login.request.time_limit)));
         }
     };
     if let Some(serving) = serving {
@@ -189,17 +217,14 @@ async fn wait(
 }
 
 /// Takes pastes until one belongs to this login; tells what is wrong with the others.
-async fn pasted(login: &CodeLogin, ties: &Ties, pastes: &mut mpsc::UnboundedReceiver<Paste>) -> Redirected {
+async fn pasted(login: &CodeLogin, ties: &Ties, pastes: &mut mpsc::UnboundedReceiver<Paste>) -> (Redirected, Answer) {
     // A provider that wants its state back shows `code#state`: a code without it was cut.
     let bare_code = login.redirect == Redirect::Page && !login.request.provider.token.send_state;
     let state_in_path = login.request.provider.authorization.bare;
     let expected = ExpectedPaste { redirect_uri: &ties.redirect_uri, state: &ties.state, bare_code, state_in_path };
     while let Some(Paste { text, answer }) = pastes.recv().await {
         match paste::decode(&text.expose(), expected) {
-            Ok(redirected) => {
-                let _ = answer.send(Ok(()));
-                return redirected;
-            }
+            Ok(redirected) => return (redirected, answer),
             Err(error) => {
                 let _ = answer.send(Err(error.to_string()));
             }
@@ -217,45 +242,36 @@ pub(super) fn timed_out(title: &str, limit: Duration) -> String {
     format!("nobody signed in at {title} within {limit}: start the login again")
 }
 
-/// Exchanges the code. The listener goes on meanwhile, so that a reload finds a page.
-async fn finish(
-    http: &Http,
-    clock: &dyn Clock,
-    login: CodeLogin,
-    ties: Ties,
-    arrived: Arrived,
-    mut serving: Option<Serving>,
-) -> Result<Authorized, LoginError> {
-    let Arrived { redirected, page } = arrived;
-    let exchange = exchange(http, clock, login, ties, redirected);
+/// What takes its time, while the listener goes on, so that a reload finds a page.
+async fn meanwhile<T>(serving: Option<&mut Serving>, work: impl Future<Output = T>) -> T {
     let late = async {
-        match &mut serving {
+        match serving {
             // Never ends: the door is closed.
             Some(serving) => drop(serving.redirect().await),
             None => std::future::pending().await,
         }
         std::future::pending().await
     };
-    let result = tokio::select! {
-        result = exchange => result,
+    tokio::select! {
+        result = work => result,
         never = late => never,
-    };
-    match result {
-        Ok(authorized) => Ok(Authorized { page, ..authorized }),
-        Err(error) => {
-            page.into_iter().for_each(|page: WaitingPage| page.finish(Err(error.to_string())));
-            Err(error)
-        }
     }
 }
 
-async fn exchange(
+/// What a code was redeemed for.
+enum Redeemed {
+    Tokens(Granted),
+    Key(TokenSet),
+}
+
+/// Exchanges the code.
+async fn redeem(
     http: &Http,
     clock: &dyn Clock,
-    login: CodeLogin,
-    ties: Ties,
+    login: &CodeLogin,
+    ties: &Ties,
     redirected: Redirected,
-) -> Result<Authorized, LoginError> {
+) -> Result<Redeemed, LoginError> {
     let CodeLogin { request, endpoints, redirect: _ } = login;
     let issuer = endpoints.issuer.as_deref();
     let promised = endpoints.iss_parameter && redirected.addressed;
@@ -271,8 +287,7 @@ async fn exchange(
         let parameters =
             Parameters::default().with("code", &code.expose()).with("code_verifier", &ties.pkce.verifier.expose());
         let tokens = key::redeem(http, clock, (provider, step), &endpoints.token, parameters).await?;
-        let (client, identity) = (request.client, Identity::default());
-        return Ok(Authorized { tokens, identity, endpoints, client, is_key: true, page: None });
+        return Ok(Redeemed::Key(tokens));
     }
     let state = provider.token.send_state.then(|| ties.state.expose());
     let parameters = Parameters::default()
@@ -292,8 +307,18 @@ async fn exchange(
         id_token_decides: true,
         repeatable: false,
     };
-    let granted = exchange.run(http, clock).await?;
-    Ok(authorized(http, request, endpoints, granted).await)
+    Ok(Redeemed::Tokens(exchange.run(http, clock).await?))
+}
+
+async fn complete(http: &Http, login: CodeLogin, redeemed: Redeemed) -> Authorized {
+    let CodeLogin { request, endpoints, redirect: _ } = login;
+    match redeemed {
+        Redeemed::Tokens(granted) => authorized(http, request, endpoints, granted).await,
+        Redeemed::Key(tokens) => {
+            let (client, identity) = (request.client, Identity::default());
+            Authorized { tokens, identity, endpoints, client, is_key: true, page: None }
+        }
+    }
 }
 
 /// Completes a grant: the scopes asked for where the server named none (RFC 6749 section 5.1), and a name.
@@ -301,9 +326,9 @@ pub(super) async fn authorized(
     http: &Http,
     request: LoginRequest,
     endpoints: Endpoints,
-    granted: super::Granted,
+    granted: Granted,
 ) -> Authorized {
-    let super::Granted { mut tokens, mut identity } = granted;
+    let Granted { mut tokens, mut identity } = granted;
     if tokens.scope.is_empty() {
         tokens.scope = request.scope;
         tokens.scope.sort();

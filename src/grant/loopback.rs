@@ -151,6 +151,11 @@ impl Serving {
         self.door.taken.store(true, Ordering::Release);
     }
 
+    /// What decided it was nothing: a redirect may come again.
+    pub(super) fn open_door(&self) {
+        self.door.taken.store(false, Ordering::Release);
+    }
+
     async fn admit(&mut self, stream: TcpStream) {
         if self.open.len() >= MAX_CONNECTIONS {
             // What has come already is read first: a crowd right behind the browser must not push it out.

@@ -169,6 +169,34 @@ async fn a_whole_address_can_be_pasted_while_the_listener_waits() {
 }
 
 #[tokio::test]
+async fn a_code_that_the_server_does_not_know_leaves_the_login_waiting() {
+    let mut login = start("", "a", LONG, |seen| match seen.body.contains("code=whole&") {
+        true => r#"{"access_token":"at"}"#.to_owned(),
+        false => r#"{"error":"invalid_grant"}"#.to_owned(),
+    })
+    .await;
+    let asked = login.authorize().await;
+    let address = |code: &str| format!("{}?code={code}&state={}", asked("redirect_uri"), asked("state"));
+    let error = login.paste(&address("hole")).await.expect_err("cut at its front");
+    assert!(error.contains("invalid_grant") && error.ends_with("copy the code again, all of it"), "{error}");
+    assert_eq!(login.paste(&address("whole")).await, Ok(()));
+    assert!(login.result.await.expect("joined").is_ok());
+
+    // The redirect still counts, too.
+    let mut login = start("", "a", LONG, |seen| match seen.body.contains("code=whole&") {
+        true => r#"{"access_token":"at"}"#.to_owned(),
+        false => r#"{"error":"invalid_grant"}"#.to_owned(),
+    })
+    .await;
+    let asked = login.authorize().await;
+    let address = |code: &str| format!("{}?code={code}&state={}", asked("redirect_uri"), asked("state"));
+    assert!(login.paste(&address("hole")).await.is_err());
+    let browser = tokio::spawn(browse(address("whole")));
+    assert!(login.result.await.expect("joined").is_ok());
+    browser.abort();
+}
+
+#[tokio::test]
 async fn the_providers_no_and_a_closed_browser_end_it_in_their_own_ways() {
     let mut login = start("", "a", LONG, |_| String::new()).await;
     let asked = login.authorize().await;
@@ -256,7 +284,8 @@ async fn a_redirect_has_to_name_its_issuer_where_the_server_promises_it() {
         let login = CodeLogin { request, endpoints, redirect: Redirect::Loopback };
         let ties = Ties::new("http://127.0.0.1:1/callback".into(), &[]).expect("random");
         let http = Http::new(HttpOptions::default()).expect("HTTP");
-        let error = exchange(&http, &SystemClock, login, ties, pasted(&text)).await.expect_err("no server").to_string();
+        let error =
+            redeem(&http, &SystemClock, &login, &ties, pasted(&text)).await.err().expect("no server").to_string();
         assert!(error.contains(expected), "{text}: {error}");
     }
 }

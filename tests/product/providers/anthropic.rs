@@ -45,14 +45,19 @@ fn a_claude_login_works_as_its_preset_says() {
     let mut input = login.stdin.take().unwrap();
     let code = pasted.split('#').next().unwrap();
     // Without its state, cut in the middle of it, and another login's: each is told, and the login goes on waiting.
-    for wrong in [code.to_owned(), pasted[..pasted.len() - 3].to_owned(), format!("{code}#somebody-elses-state")] {
+    for wrong in [
+        code.to_owned(),
+        pasted[..pasted.len() - 3].to_owned(),
+        format!("{code}#somebody-elses-state"),
+        pasted[3..].to_owned(),
+    ] {
         writeln!(input, "{wrong}").unwrap();
     }
     writeln!(input, "{pasted}").unwrap();
     drop(input);
     let ended = ended(login.wait_with_output().unwrap());
     assert_eq!(ended.code, 0, "{}", ended.stderr);
-    for words in ["paste the whole", "its end is missing", "another login"] {
+    for words in ["paste the whole", "its end is missing", "another login", "copy the code again"] {
         assert!(ended.stderr.contains(words), "{words}: {}", ended.stderr);
     }
 
