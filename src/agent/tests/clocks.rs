@@ -44,9 +44,11 @@ async fn a_token_that_ended_while_the_machine_slept_is_refreshed_once() {
 /// What its rules guard is what is handed out: a program gets nothing here without a yes, and nobody could give one.
 #[tokio::test]
 async fn a_refresh_ahead_asks_nobody() {
-    let rules =
-        "pinentry = '/nonexistent/pinentry'\n[accounts.\"*\"]\nallow = []\nconfirm = true\nrate_limit = \"2/h\"\n";
-    let world = World::configured(Config::parse(rules, "config.toml").unwrap(), Options::default()).await;
+    let drive = if cfg!(windows) { "C:" } else { "" };
+    let rules = format!(
+        "pinentry = '{drive}/nonexistent/pinentry'\n[accounts.\"*\"]\nallow = []\nconfirm = true\nrate_limit = \"2/h\"\n"
+    );
+    let world = World::configured(Config::parse(&rules, "config.toml").unwrap(), Options::default()).await;
     world.log_in("one").await.unwrap();
     assert_eq!(world.get("one").await.unwrap_err().kind(), ErrorKind::NotConfirmed);
     for times in 1..=3 {
