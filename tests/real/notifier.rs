@@ -33,11 +33,12 @@ pub(crate) struct Notification {
     pub(crate) bytes: Vec<u8>,
 }
 
-/// Whether it answers, or hangs until it is told to go on.
+/// Whether it answers, hangs until it is told to go on, or is gone with what it is to show.
 #[derive(Clone, Copy, PartialEq)]
 pub(crate) enum Mood {
     Well,
     Hanging,
+    Ending,
 }
 
 impl Notifier {
@@ -54,6 +55,11 @@ impl Notifier {
                 if mood == Mood::Hanging {
                     let _ = to_go_on.recv();
                 }
+                let is_last = message.header().member().is_some_and(|member| member == "Notify");
+                let _ = match mood == Mood::Ending && is_last {
+                    true => answering.clone().close(),
+                    false => Ok(()),
+                };
                 let _ = answer(&answering, &message, &show);
             }
         });

@@ -41,6 +41,27 @@ fn much_at_once_is_all_shown() {
     assert!(log.contains("the vault is open") && !log.contains("a notification was not shown"), "{log}");
 }
 
+#[test]
+fn a_service_that_ends_with_a_notification_takes_no_other_with_it() {
+    let Some(session) = Session::start() else { return };
+    let server = lasting_server();
+    let home = signed_in(&session, &server, &["one", "two"], "");
+    server.revoke_everything();
+    dies(&home, "demo/one");
+    dies(&home, "demo/two");
+    let mut told = Vec::new();
+    for mood in [Mood::Ending, Mood::Well] {
+        let notifier = Notifier::start(&session.address, mood);
+        told.push(notifier.next());
+        drop(notifier);
+        // Time enough to show the other one to nobody.
+        (0..10).for_each(|_| drop(home.ok(&["status"])));
+    }
+    told.sort_by(|one, other| one.summary.cmp(&other.summary));
+    tells_of_death(&told[0], "demo/one", &server);
+    tells_of_death(&told[1], "demo/two", &server);
+}
+
 /// A service that takes its name and ends, as one does that finds no display; and the file with a line for each start.
 fn crashing(directory: &Path) -> (PathBuf, PathBuf) {
     let (program, starts) = (directory.join("crashes"), directory.join("starts"));

@@ -167,7 +167,10 @@ impl Agent {
                 continue;
             }
             fault::point("notice.show");
-            show(desktop, &notice.text(&name)).await;
+            if !show(desktop, &notice.text(&name)).await {
+                // What is left waits for a desktop that shows it.
+                return;
+            }
         }
     }
 
@@ -201,10 +204,10 @@ impl Agent {
     }
 }
 
-async fn show(desktop: &Desktop, text: &Text) {
-    if let Err(why) = desktop.show(&text.summary, &text.body).await {
-        debug!("a notification was not shown: {why}");
-    }
+/// Whether it was shown, as far as can be known.
+async fn show(desktop: &Desktop, text: &Text) -> bool {
+    let shown = desktop.show(&text.summary, &text.body).await;
+    shown.inspect_err(|why| debug!("a notification was not shown: {why}")).is_ok()
 }
 
 #[cfg(test)]
