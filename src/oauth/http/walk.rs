@@ -236,15 +236,16 @@ mod tests {
 
     #[tokio::test]
     async fn an_address_that_is_silent_hides_no_other() {
-        let connect_timeout = Duration::from_secs(2);
-        let http = Http::new(HttpOptions { connect_timeout, ..HttpOptions::default() }).expect("HTTP");
+        let with =
+            |connect_timeout| Http::new(HttpOptions { connect_timeout, ..HttpOptions::default() }).expect("HTTP");
+        let http = with(Duration::from_secs(10));
         let end = End { host: "h".to_owned(), port: 1, shown: "h:1".to_owned() };
         let (silent, _held) = silence();
         let well = Listener::bind("127.0.0.1:0").expect("bound");
         let answers = well.local_addr().expect("an address");
         assert_eq!(http.knock(&end, None, &[silent, answers]).await, Ok(()));
-        let alone = http.knock(&end, None, &[silent]).await.expect_err("silent");
-        assert!(alone.met.is_err_and(|why| why.contains("nothing answers within 2 s")));
+        let alone = with(Duration::from_millis(50)).knock(&end, None, &[silent]).await.expect_err("silent");
+        assert!(alone.met.is_err_and(|why| why.contains("nothing answers")));
         drop(well);
         let refused = http.knock(&end, None, &[answers]).await.expect_err("refused");
         assert!(refused.met.is_err_and(|why| why.contains("Connection refused")));
