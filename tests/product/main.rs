@@ -66,7 +66,6 @@ mod storage;
 mod strangers;
 #[cfg(target_os = "linux")]
 mod successors;
-#[cfg(target_os = "linux")]
 #[path = "../support/tls.rs"]
 mod tls;
 mod tokens;
