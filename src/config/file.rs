@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{
     AccountSettings, AuditSettings, AutoLock, Config, ConfigError, HttpSettings, NetworkSettings, NotificationSettings,
-    place,
+    Targets, place,
 };
 use crate::provider::Provider;
 use crate::provider::schema;
@@ -34,6 +34,8 @@ pub(super) struct File {
     notifications: NotificationSettings,
     #[serde(default)]
     network: NetworkSettings,
+    #[serde(default)]
+    targets: Targets,
     #[serde(default)]
     vault: VaultTable,
     #[serde(default)]
@@ -93,6 +95,7 @@ impl Default for File {
             http: HttpSettings::default(),
             notifications: NotificationSettings::default(),
             network: NetworkSettings::default(),
+            targets: Targets::default(),
             vault: VaultTable::default(),
             accounts: BTreeMap::new(),
             pinentry: None,
@@ -112,6 +115,7 @@ impl From<File> for Config {
             http,
             notifications,
             network,
+            targets,
             vault,
             accounts,
             pinentry,
@@ -138,6 +142,7 @@ impl From<File> for Config {
             http,
             notifications,
             network,
+            targets,
             auto_lock,
             accounts,
             rules_unread: false,

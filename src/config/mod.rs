@@ -9,6 +9,7 @@ mod http;
 mod network;
 mod notifications;
 mod place;
+mod targets;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -24,6 +25,7 @@ pub use audit::AuditSettings;
 pub use http::HttpSettings;
 pub use network::NetworkSettings;
 pub use notifications::NotificationSettings;
+pub use targets::{Rule, TargetAccount, Targets};
 
 /// The agent's configuration.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ pub struct Config {
     pub notifications: NotificationSettings,
     /// The way to the servers.
     pub network: NetworkSettings,
+    /// Which account answers for which URL.
+    pub targets: Targets,
     /// When the vault locks itself.
     pub auto_lock: AutoLock,
     /// Who may have which account's tokens: tables by account, provider or `*`.

@@ -8,6 +8,7 @@ use crate::import::{Document, Pointers};
 use crate::ipc::message::import::ImportFormat;
 use crate::ipc::owner;
 use crate::oauth::proxy::Proxy;
+use crate::provider::target::Target;
 use crate::provider::{Provider, Template};
 
 /// What is taken can be used: every address of it is https or this machine's.
@@ -30,6 +31,20 @@ pub(super) fn proxies(input: &[u8]) {
         }
         Err(error) => quotes_nothing(error),
     }
+}
+
+/// A rule and a request in two lines: one is for the other only if scheme, host and port are the same to a browser.
+pub(super) fn targets(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let (rule, asked) = text.split_once('\n').unwrap_or((&text, ""));
+    let (rule, asked) = match (rule.parse::<Target>(), Target::of_request(asked)) {
+        (Ok(rule), Ok(asked)) => (rule, asked),
+        (Err(error), _) | (_, Err(error)) => return quotes_nothing(error),
+    };
+    assert!(rule.covers(&rule) && asked.covers(&asked));
+    let origin = |target: &Target| target.origin().parse::<Target>();
+    assert!(!rule.covers(&asked) || origin(&rule) == origin(&asked));
+    assert!(!(rule.covers(&asked) && asked.covers(&rule)) || rule.closeness() == asked.closeness());
 }
 
 pub(super) fn presets(input: &[u8]) {

@@ -41,6 +41,7 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("sealed_records", crate::vault::fuzzing::sealed_records),
     ("second_steps", answers::second_steps),
     ("server_texts", answers::server_texts),
+    ("targets", files::targets),
     ("token_answers", answers::token_answers),
     ("token_errors", answers::token_errors),
     ("vault_headers", crate::vault::fuzzing::vault_headers),

@@ -1,6 +1,7 @@
 //! What a provider's types can't say: that it is complete, and that nothing of it goes over an open wire.
 
 use super::schema::{DeviceStep, GrantType, Provider, TokenSource};
+use super::target::{self, Target, TargetError};
 use crate::token::ClientAuthentication;
 
 /// Where a revocation endpoint of its own kind takes the client identifier.
@@ -39,6 +40,12 @@ pub enum ProviderError {
          `device_authorization_endpoint` beside it"
     )]
     Device,
+    /// What no program could name.
+    #[error("`targets`: {0}")]
+    Target(#[from] TargetError),
+    /// A user name that Basic authentication can't carry.
+    #[error("`targets`: `username` is without colons and control characters")]
+    Username,
     /// A JSON pointer that is none.
     #[error("`{0}` takes JSON pointers, which start with a slash")]
     Pointer(&'static str),
@@ -100,6 +107,13 @@ impl Provider {
         let redirect = &self.redirect;
         if !matches!(redirect.host.as_str(), "127.0.0.1" | "[::1]" | "localhost") || !redirect.path.starts_with('/') {
             return Err(ProviderError::Redirect);
+        }
+        for own in &self.targets {
+            // A place in braces is no host, and no parameter leaves one.
+            own.url.parse::<Target>()?;
+            if own.username.as_deref().is_some_and(|name| !target::is_username(name)) {
+                return Err(ProviderError::Username);
+            }
         }
         self.check_grants()
     }

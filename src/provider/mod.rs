@@ -7,6 +7,7 @@ mod derived;
 mod grants;
 mod presets;
 pub mod schema;
+pub mod target;
 mod template;
 
 pub use check::{CLIENT_ID_PLACE, ProviderError, is_secure_url};

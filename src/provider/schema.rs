@@ -13,6 +13,7 @@ pub use super::derived::Derived;
 pub use super::grants::{
     DeviceStep, GrantType, KeyStep, Method, RevocationMethod, RevocationStep, SecondStep, TokenSource,
 };
+pub use super::target::ProviderTarget;
 
 /// One authorization server and how to use it.
 #[derive(Debug, Deserialize)]
@@ -96,6 +97,9 @@ pub struct Provider {
     /// Refreshing.
     #[serde(default)]
     pub refresh: Refresh,
+    /// What its tokens are for, where other programs name it by URL.
+    #[serde(default)]
+    pub targets: Vec<ProviderTarget>,
     /// What the token endpoint's errors mean, where it is not what RFC 6749 section 5.2 says; the first that fits counts.
     #[serde(default)]
     pub errors: Vec<ErrorRule>,

@@ -1,0 +1,226 @@
+//! What a token is wanted for: a URL that another program names, compared with the URLs that an account answers for.
+//!
+//! Scheme, host and port are equal or not; of the path whole segments are. Both URLs are read by the same rules (WHATWG URL),
+//! so that no spelling of a host passes for another one; nothing here looks for a part of a text.
+
+use std::str::FromStr;
+
+use serde::Deserialize;
+use url::{Host, Url};
+
+use super::is_secure_url;
+
+/// Longer than any URL that names a repository, a registry or an index.
+const LONGEST: usize = 8192;
+
+/// A URL as it is compared.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Target {
+    scheme: String,
+    host: Host,
+    /// The scheme's own where none is said; none where the scheme has none.
+    port: Option<u16>,
+    /// Without the empty last one of a slash at the end.
+    segments: Vec<String>,
+    user: Option<String>,
+}
+
+/// Why a text names no target. It is not repeated: a password may stand in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// No URL, or one without a host.
+    #[error("a target is a URL with a host, such as https://git.example.com/team")]
+    NoHost,
+    /// What a rule can't say.
+    #[error("the URL of a rule has no password, query or fragment")]
+    Beyond,
+    /// A token would go over an open wire.
+    #[error("the URL of a rule is https or another scheme; http is for 127.0.0.1, [::1] and localhost only")]
+    Insecure,
+}
+
+impl Target {
+    /// The URL that a program names. Password, query and fragment say nothing of who answers.
+    pub fn of_request(text: &str) -> Result<Self, TargetError> {
+        Self::of_url(&parse(text)?)
+    }
+
+    fn of_url(url: &Url) -> Result<Self, TargetError> {
+        let host = match url.host().ok_or(TargetError::NoHost)? {
+            // The hosts of schemes that browsers don't know (imaps, smtp) are left as they were written.
+            Host::Domain(name) if !is_special(url.scheme()) => Host::parse(name).map_err(|_| TargetError::NoHost)?,
+            host => host.to_owned(),
+        };
+        let mut segments: Vec<String> = url.path().split('/').skip(1).map(str::to_owned).collect();
+        if segments.last().is_some_and(String::is_empty) {
+            segments.pop();
+        }
+        let user = Some(url.username()).filter(|user| !user.is_empty()).map(str::to_owned);
+        Ok(Self { scheme: url.scheme().to_owned(), host, port: url.port_or_known_default(), segments, user })
+    }
+
+    /// Whether this is a rule for `asked`.
+    pub fn covers(&self, asked: &Target) -> bool {
+        let Self { scheme, host, port, segments, user } = self;
+        (scheme, host, port) == (&asked.scheme, &asked.host, &asked.port)
+            && asked.segments.starts_with(segments)
+            && (user.is_none() || *user == asked.user)
+    }
+
+    /// How closely it describes what it covers; of rules for the same request the highest counts.
+    pub fn closeness(&self) -> (usize, bool) {
+        (self.segments.len(), self.user.is_some())
+    }
+
+    /// Scheme, host and port, for people.
+    pub fn origin(&self) -> String {
+        let port = self.port.filter(|port| default_port(&self.scheme) != Some(*port));
+        format!("{}://{}{}", self.scheme, self.host, port.map(|port| format!(":{port}")).unwrap_or_default())
+    }
+}
+
+/// The URL of a rule.
+impl FromStr for Target {
+    type Err = TargetError;
+
+    fn from_str(text: &str) -> Result<Self, TargetError> {
+        let url = parse(text)?;
+        if url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
+            return Err(TargetError::Beyond);
+        }
+        if url.scheme() == "http" && !is_secure_url(&format!("http://{}/", url.host_str().unwrap_or_default())) {
+            return Err(TargetError::Insecure);
+        }
+        Self::of_url(&url)
+    }
+}
+
+fn parse(text: &str) -> Result<Url, TargetError> {
+    let url = Url::parse(text).ok().filter(|url| text.len() <= LONGEST && url.has_host());
+    url.filter(|url| url.scheme() != "file").ok_or(TargetError::NoHost)
+}
+
+/// The schemes whose hosts the URL standard itself normalizes.
+fn is_special(scheme: &str) -> bool {
+    default_port(scheme).is_some()
+}
+
+fn default_port(scheme: &str) -> Option<u16> {
+    match scheme {
+        "http" | "ws" => Some(80),
+        "https" | "wss" => Some(443),
+        "ftp" => Some(21),
+        _ => None,
+    }
+}
+
+/// A host of a provider's own, in its TOML.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProviderTarget {
+    /// Its URL; what is below is meant, too.
+    pub url: String,
+    /// The user name beside which it takes the token for a password.
+    #[serde(default)]
+    pub username: Option<String>,
+}
+
+/// Whether it can be a user name of Basic authentication (RFC 7617 section 2).
+pub fn is_username(text: &str) -> bool {
+    (1..=256).contains(&text.len()) && !text.contains(|c: char| c == ':' || c.is_control())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn covers(rule: &str, asked: &str) -> bool {
+        let rule: Target = rule.parse().expect(rule);
+        Target::of_request(asked).is_ok_and(|asked| rule.covers(&asked))
+    }
+
+    #[test]
+    fn what_is_the_same_to_a_browser_is_the_same_target() {
+        for (rule, asked) in [
+            ("https://git.example.com", "https://git.example.com"),
+            ("https://git.example.com", "HTTPS://GIT.Example.COM:443/team/x.git?a#b"),
+            ("https://git.example.com:443/", "https://git.example.com/"),
+            ("https://git.example.com:8443", "https://ada:secret@git.example.com:8443/x"),
+            ("https://bücher.example", "https://xn--bcher-kva.example"),
+            ("https://git.example.com/team/", "https://git.example.com/team"),
+            ("https://git.example.com/team", "https://git.example.com/x/../team/y"),
+            ("https://git.example.com/a b", "https://git.example.com/a%20b"),
+            ("https://[2001:db8::1]", "https://[2001:DB8:0:0:0:0:0:1]/x"),
+            ("http://127.0.0.1:8080", "http://0x7f.1:8080/r.git"),
+            ("http://localhost:3000/r", "http://LOCALHOST:3000/r"),
+            ("smtp://Mail.Example.com:587", "smtp://me@mail.example.com:587"),
+            ("https://ada@git.example.com", "https://ada@git.example.com/x"),
+        ] {
+            assert!(covers(rule, asked), "{rule} {asked}");
+        }
+    }
+
+    #[test]
+    fn nothing_else_is() {
+        for (rule, asked) in [
+            ("https://git.example.com", "http://git.example.com"),
+            ("https://git.example.com", "https://git.example.com:444"),
+            ("https://git.example.com", "https://git.example.com.evil.example"),
+            ("https://git.example.com", "https://evil-git.example.com"),
+            ("https://git.example.com", "https://sub.git.example.com"),
+            ("https://git.example.com", "https://git.example.com@evil.example/"),
+            ("https://git.example.com", "https://evil.example/https://git.example.com"),
+            ("https://git.example.com", "https://evil.example\\@git.example.com"),
+            ("https://git.example.com", "https:"),
+            ("https://git.example.com", "git.example.com"),
+            ("https://git.example.com", "https://"),
+            ("https://git.example.com/team", "https://git.example.com"),
+            ("https://git.example.com/team", "https://git.example.com/teams"),
+            ("https://git.example.com/team", "https://git.example.com/Team"),
+            ("https://git.example.com/team", "https://git.example.com/team/../other"),
+            ("https://git.example.com/team", "https://git.example.com/team/%2e%2e/other"),
+            ("https://git.example.com/team", "https://git.example.com/team%2Fx"),
+            ("https://git.example.com/team", "https://git.example.com//team"),
+            ("https://ada@git.example.com", "https://git.example.com"),
+            ("https://ada@git.example.com", "https://Ada@git.example.com"),
+            ("https://example.com", "https://éxample.com"),
+            ("smtp://mail.example.com:587", "smtp://mail.example.com"),
+            ("smtp://mail.example.com", "smtp:mail.example.com"),
+        ] {
+            assert!(!covers(rule, asked), "{rule} {asked}");
+        }
+    }
+
+    #[test]
+    fn a_rule_is_a_url_with_a_host_and_nothing_that_it_cannot_mean() {
+        use TargetError::{Beyond, Insecure, NoHost};
+        for (text, error) in [
+            ("", NoHost),
+            ("git.example.com", NoHost),
+            ("https://", NoHost),
+            ("mailto:ada@example.com", NoHost),
+            ("file:///etc", NoHost),
+            ("file://host/etc", NoHost),
+            ("https://a:b@git.example.com", Beyond),
+            ("https://git.example.com?x", Beyond),
+            ("https://git.example.com#x", Beyond),
+            ("http://git.example.com", Insecure),
+            ("http://127.0.0.1.example.com", Insecure),
+        ] {
+            assert_eq!(text.parse::<Target>(), Err(error), "{text}");
+        }
+        assert_eq!(Target::of_request(&format!("https://a.example/{}", "x".repeat(LONGEST))), Err(NoHost));
+    }
+
+    #[test]
+    fn people_are_shown_scheme_host_and_port() {
+        for (text, shown) in [
+            ("https://Git.example.com:443/team", "https://git.example.com"),
+            ("https://ada@git.example.com:8443", "https://git.example.com:8443"),
+            ("imaps://mail.example.com:993/x", "imaps://mail.example.com:993"),
+            ("https://[::1]:444", "https://[::1]:444"),
+        ] {
+            assert_eq!(text.parse::<Target>().expect(text).origin(), shown);
+        }
+    }
+}
