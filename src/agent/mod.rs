@@ -49,6 +49,7 @@ mod sleep;
 mod sources;
 mod state;
 mod status;
+mod targets;
 #[cfg(test)]
 mod tests;
 mod tokens;

@@ -9,6 +9,7 @@ use tokio::time::Instant;
 use super::accounts::{Account, Fingerprint, Variant};
 use super::audit::Asking;
 use super::resolve::login_hint;
+use super::targets::unhex;
 use super::tokens::{DEADLINE, gone};
 use super::{Agent, fingerprint};
 use crate::ipc::message::audit::Outcome;
@@ -99,7 +100,11 @@ impl Agent {
 
     fn refused(&self, reject: &RejectToken) -> Result<Refused, Error> {
         let now = self.clock.boot();
-        let print = fingerprint(&reject.token);
+        let print = match (&reject.token, &reject.fingerprint) {
+            (Some(token), None) => fingerprint(token),
+            (None, Some(print)) => unhex(print)?,
+            _ => return Err(Error::new(ErrorKind::InvalidParams, "the refused token is needed, or its fingerprint")),
+        };
         let mut table = self.table();
         let named = reject.account.as_deref().map(|name| table.find(Some(name))).transpose()?;
         let mut candidates: Box<dyn Iterator<Item = &Account>> = match &named {

@@ -237,6 +237,7 @@ impl Agent {
             warning,
             environment: variables::names(&variables),
             variables,
+            for_target: None,
         })
     }
 

@@ -49,16 +49,30 @@ impl Agent {
         let deadline = get.deadline.map_or(DEADLINE, Duration::from_secs).min(MAX_DEADLINE);
         let deadline = Instant::now() + deadline;
         let opened = tokio::time::timeout_at(deadline, self.ensure_open()).await;
-        opened.unwrap_or_else(|_| Err(Error::new(ErrorKind::TemporarilyUnavailable, VAULT_TOO_SLOW)))?;
-        let resolved = self.meant(get, asking)?;
+        let opened = opened.unwrap_or_else(|_| Err(Error::new(ErrorKind::TemporarilyUnavailable, VAULT_TOO_SLOW)));
+        if let Some(url) = &get.target {
+            return self.answer_target(url, opened, get, asking, deadline).await;
+        }
+        opened?;
+        self.answer_account(&self.meant(get, asking)?, get, asking, deadline).await
+    }
+
+    /// The token of one account.
+    pub(super) async fn answer_account(
+        self: &Arc<Self>,
+        resolved: &Resolved,
+        get: &GetToken,
+        asking: &Asking,
+        deadline: Instant,
+    ) -> Result<Token, Error> {
         self.admit(resolved.login.or(resolved.key).unwrap_or_default(), asking, deadline).await?;
         let Some(login) = resolved.login.filter(|_| resolved.key.is_none()) else {
-            return self.answer_by_source(&resolved, get, asking, deadline).await;
+            return self.answer_by_source(resolved, get, asking, deadline).await;
         };
         // Without a key there is nothing to choose from, unless the configuration forbids the login.
         match self.config.sources(&resolved.account).0.contains(&Source::Login) {
             true => self.login_token(login, get, asking, deadline).await,
-            false => self.answer_by_source(&resolved, get, asking, deadline).await,
+            false => self.answer_by_source(resolved, get, asking, deadline).await,
         }
     }
 
@@ -131,7 +145,7 @@ impl Agent {
         if let (None, Some(project)) = (&get.account, &get.project) {
             self.check_project(project)?;
         }
-        let found = self.table().find(asked(get))?;
+        let found = self.table().find(variables::asked(get))?;
         asking.about(&found.account);
         Ok(found)
     }
@@ -282,6 +296,7 @@ impl Agent {
             warning: warning.or(unread),
             environment: variables::names(&variables),
             variables,
+            for_target: None,
         })
     }
 }
@@ -341,11 +356,6 @@ pub(super) fn ends_at(account: &Account, now: Moment) -> Option<Timestamp> {
     }
     let times = times(account, &usual, TokenKind::Access)?;
     Some(now.wall - times.age(now)? + times.lifetime)
-}
-
-/// The account a request names, itself or by its project.
-pub(super) fn asked(get: &GetToken) -> Option<&str> {
-    get.account.as_deref().or_else(|| get.project.as_ref().map(|project| project.account.as_str()))
 }
 
 fn no_such_token(account: &Account, kind: TokenKind) -> Error {

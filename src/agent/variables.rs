@@ -5,7 +5,6 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use super::Agent;
-use super::tokens::asked;
 use crate::account::AccountName;
 use crate::config::Source;
 use crate::ipc::message::token::GetToken;
@@ -16,7 +15,7 @@ use crate::token::TokenKind;
 
 impl Agent {
     /// The caller's variables that come before any of `answered`, best first; only their names. They are no one account's:
-    /// who asks for a label does not mean them, unless the configuration says so for that very account.
+    /// who asks for a label or a target does not mean them, unless the configuration says so for that very account.
     pub(super) fn variables(
         &self,
         provider: &Provider,
@@ -25,7 +24,7 @@ impl Agent {
         answered: &[Source],
     ) -> Vec<Variables> {
         let (sources, exactly) = self.config.sources(name);
-        let particular = asked(get).is_some_and(|asked| asked.contains('/'));
+        let particular = get.target.is_some() || asked(get).is_some_and(|asked| asked.contains('/'));
         if get.token_type == TokenKind::Id || (particular && !exactly) {
             return Vec::new();
         }
@@ -64,6 +63,11 @@ impl Agent {
         name_variables(&mut error, self.variables(&provider, &name, get, answered));
         error
     }
+}
+
+/// The account a request names, itself or by its project.
+pub(super) fn asked(get: &GetToken) -> Option<&str> {
+    get.account.as_deref().or_else(|| Some(get.project.as_ref()?.account.as_str()))
 }
 
 fn group(provider: &Provider, source: Source) -> Option<Variables> {

@@ -114,6 +114,7 @@ fn meaning(kind: ErrorKind) -> &'static str {
         K::ProjectUntrusted => "A project's .cred-helper.toml names an account: `cred-helper account trust` lets it.",
         K::NotAllowed => "The account's `allow` rules don't name the program that asks: see cred-helper.toml(5).",
         K::NotConfirmed => "A person was asked whether the program may have the token, and did not say yes.",
+        K::UnknownTarget => "No account answers for that URL: see [targets] in cred-helper.toml(5).",
         K::RateLimited => {
             "The program asks for the account's token too often: see `rate_limit` in cred-helper.toml(5)."
         }

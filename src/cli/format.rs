@@ -186,6 +186,7 @@ mod tests {
             warning: None,
             environment: Vec::new(),
             variables: Vec::new(),
+            for_target: None,
         }
     }
 

@@ -19,7 +19,7 @@ const LAST_WORD: Duration = Duration::from_secs(2);
 pub(super) fn run(connect: &Connect, args: &GetTokenArgs) -> Result<(), Failure> {
     let paths = connect::paths()?;
     let mut request = request(args)?;
-    if request.account.is_none() {
+    if request.account.is_none() && request.target.is_none() {
         request.project = project::find(&paths.home)?;
     }
     request.deadline = Some(args.timeout.as_secs().max(1));
@@ -53,6 +53,7 @@ pub(super) fn resolve(
 fn request(args: &GetTokenArgs) -> Result<GetToken, Failure> {
     Ok(GetToken {
         account: connect::account(args.account.as_deref())?,
+        target: args.target.clone(),
         project: None,
         token_type: args.token_type,
         audience: args.audience.clone(),

@@ -13,7 +13,8 @@ use crate::secret::Secret;
 const MAX_TOKEN: u64 = 128 * 1024;
 
 pub(super) fn run(connect: &Connect, args: &RejectArgs) -> Result<(), Failure> {
-    let request = RejectToken { account: connect::account(args.account.as_deref())?, token: refused_token()? };
+    let account = connect::account(args.account.as_deref())?;
+    let request = RejectToken { account, token: Some(refused_token()?), fingerprint: None };
     let rejection = connect.ask(&request)?;
     let account = rejection.account.as_deref().unwrap_or("the account");
     match rejection.outcome {

@@ -144,6 +144,7 @@ fn answer(
         warning: None,
         environment: Vec::new(),
         variables: Vec::new(),
+        for_target: None,
     }
 }
 

@@ -66,6 +66,8 @@ mod storage;
 mod strangers;
 #[cfg(target_os = "linux")]
 mod successors;
+mod targets;
+#[cfg(target_os = "linux")]
 #[path = "../support/tls.rs"]
 mod tls;
 mod tokens;

@@ -106,6 +106,11 @@ impl Asking {
         self.note().outcome = Some(outcome);
     }
 
+    /// Whether it is answered with a token that was there.
+    pub(in super::super) fn is_cached(&self) -> bool {
+        self.note().outcome == Some(Outcome::Cached)
+    }
+
     /// It is answered.
     pub(in super::super) fn end(self, error: Option<&Error>) {
         let mut note = self.note();

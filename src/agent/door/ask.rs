@@ -85,7 +85,11 @@ impl Agent {
             Route::Token(get) => self.ask(peer, &*get).await,
             Route::Reject(account) => {
                 let Rejected { token } = body(sent, "token")?;
-                self.ask(peer, &RejectToken { account: Some(account.to_string()), token }).await
+                self.ask(
+                    peer,
+                    &RejectToken { account: Some(account.to_string()), token: Some(token), fingerprint: None },
+                )
+                .await
             }
             Route::Accounts => self.ask(peer, &ListAccounts {}).await,
             // Served without the agent.

@@ -133,6 +133,11 @@ impl Agent {
                 found.push(warning(format!("[accounts.\"{name}\"] is for no account there is; was it renamed?")));
             }
         }
+        for account in self.config.targets.accounts() {
+            if table.loaded && table.find(Some(&account.to_string())).is_err() {
+                found.push(warning(format!("[targets] names {account}, and nobody is signed in as that")));
+            }
+        }
         if cfg!(not(target_os = "linux")) && self.config.accounts.values().any(|table| table.allow.is_some()) {
             found.push(warning("programs cannot be told apart on this system: `allow` lets in nobody".to_owned()));
         }

@@ -156,7 +156,7 @@ async fn a_refused_token_is_not_handed_out_again() {
     let world = World::signed_in().await;
     let first = world.get("one").await.unwrap().token;
     world.server.set_behaviour(Behaviour::Status(503, Some("60".into())), 1);
-    let reject = || RejectToken { account: None, token: first.duplicate() };
+    let reject = || RejectToken { token: Some(first.duplicate()), ..RejectToken::default() };
     assert_eq!(
         world.agent.reject(reject(), &Asking::nobodys()).await.unwrap_err().kind(),
         ErrorKind::TemporarilyUnavailable

@@ -21,7 +21,7 @@ impl World {
     }
 
     async fn reject(&self, token: &Token) -> Result<RejectOutcome, Error> {
-        let reject = RejectToken { account: None, token: token.token.duplicate() };
+        let reject = RejectToken { token: Some(token.token.duplicate()), ..RejectToken::default() };
         self.agent.reject(reject, &Asking::nobodys()).await.map(|rejection| rejection.outcome)
     }
 

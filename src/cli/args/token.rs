@@ -12,6 +12,9 @@ use crate::token::TokenKind;
 pub struct GetTokenArgs {
     /// `provider` or `provider/label`; without it, what .cred-helper.toml names, or the default account
     pub account: Option<String>,
+    /// The URL that it is wanted for, in the place of an account: whichever [targets] in the configuration names for it
+    #[arg(long, value_name = "URL", conflicts_with = "account")]
+    pub target: Option<String>,
     /// How to print it
     #[arg(long, value_enum, default_value_t = Format::Raw)]
     pub format: Format,

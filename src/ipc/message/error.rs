@@ -137,6 +137,8 @@ kinds! {
     NotConfirmed = -32024, 33;
     /// The account's `rate_limit` is used up: ask again at `retry_at`.
     RateLimited = -32025, 34;
+    /// No account answers for that URL; to other programs: nothing here.
+    UnknownTarget = -32026, 35;
 }
 
 impl Error {

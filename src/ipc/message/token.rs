@@ -16,6 +16,9 @@ pub struct GetToken {
     /// `provider` or `provider/label`; without it, the default account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// In the place of `account`: the URL that the token is wanted for; the answer names the account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
     /// The account a project's `.cred-helper.toml` names, used if `account` is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectAccount>,
@@ -107,6 +110,22 @@ pub struct Token {
     /// The same with what they hold, and those that hold a refresh token.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub variables: Vec<Variables>,
+    /// With a `target`: what a helper protocol makes of the token.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub for_target: Option<ForTarget>,
+}
+
+/// What goes with a token for a target.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub struct ForTarget {
+    /// The user name beside which the target takes the token for a password.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub username: Option<String>,
+    /// By what the agent knows the token again: for [`RejectToken`], where the token itself is no longer at hand.
+    pub fingerprint: String,
+    /// Whether it was there already, so that a server may have refused it since.
+    #[serde(default)]
+    pub cached: bool,
 }
 
 /// How a credential was obtained.
@@ -131,14 +150,17 @@ impl AuthMethod {
 }
 
 /// `token.reject`: a server refused this token.
-#[derive(Debug, Serialize, Deserialize)]
+#[derive(Debug, Default, Serialize, Deserialize)]
 pub struct RejectToken {
     /// The account; without it, whichever account handed that token out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
     /// The refused token.
-    #[serde(serialize_with = "secret::exposed")]
-    pub token: Secret,
+    #[serde(default, skip_serializing_if = "Option::is_none", serialize_with = "secret::exposed_option")]
+    pub token: Option<Secret>,
+    /// In its place, the fingerprint that came with it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub fingerprint: Option<String>,
 }
 
 impl Method for RejectToken {

@@ -213,6 +213,7 @@ pub(crate) fn status(kind: ErrorKind) -> StatusCode {
         | ErrorKind::Refused
         | ErrorKind::NotAllowed
         | ErrorKind::NotConfirmed => StatusCode::FORBIDDEN,
+        ErrorKind::UnknownTarget => StatusCode::NOT_FOUND,
         ErrorKind::RateLimited => StatusCode::TOO_MANY_REQUESTS,
         ErrorKind::VaultLocked => StatusCode::LOCKED,
         ErrorKind::TemporarilyUnavailable => StatusCode::SERVICE_UNAVAILABLE,

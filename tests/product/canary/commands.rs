@@ -35,6 +35,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["man"],
     &["get-token", "nobody"],
     &["get-token", "--format", "netrc"],
+    &["get-token", "--target", "https://ada:secret@git.example.com/x"],
     &["get-token", "--timeout", "1ms", "--min-validity", "30d"],
     &["exec", "--", "true"],
     &["exec", "nobody", "--", "true"],

@@ -21,6 +21,7 @@ KINDS = {
     32: "not_allowed",
     33: "not_confirmed",
     34: "rate_limited",
+    35: "unknown_target",
 }
 
 

@@ -1,0 +1,159 @@
+//! Which account answers for a target, a URL that another program wants to reach: the one that a rule names, else the only
+//! one that is signed in at the provider whose own it is. For everything else there is no answer.
+//!
+//! The default account and a project's say nothing of hosts and play no part here.
+
+use std::sync::Arc;
+
+use tokio::time::Instant;
+
+use super::accounts::Fingerprint;
+use super::audit::Asking;
+use super::resolve::Found;
+use super::{Agent, fingerprint};
+use crate::config::Rule;
+use crate::ipc::message::token::{ForTarget, GetToken, Token};
+use crate::ipc::message::{Error, ErrorKind};
+use crate::provider::Provider;
+use crate::provider::schema::ProviderTarget;
+use crate::provider::target::Target;
+use crate::redact;
+
+/// What answers for a target.
+struct Answering {
+    found: Found,
+    /// The user name beside which the server takes the token for a password.
+    username: Option<String>,
+}
+
+/// A fingerprint as it is written.
+fn hex(fingerprint: &[u8]) -> String {
+    fingerprint.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The fingerprint that a caller names.
+pub(super) fn unhex(text: &str) -> Result<Fingerprint, Error> {
+    let wrong = || Error::new(ErrorKind::InvalidParams, "`fingerprint` is one that an answer had");
+    let mut bytes = Fingerprint::default();
+    if text.len() != 2 * bytes.len() || !text.bytes().all(|byte| byte.is_ascii_hexdigit()) {
+        return Err(wrong());
+    }
+    for (at, byte) in bytes.iter_mut().enumerate() {
+        *byte = u8::from_str_radix(&text[2 * at..2 * at + 2], 16).map_err(|_| wrong())?;
+    }
+    Ok(bytes)
+}
+
+impl Agent {
+    /// `token.get` for a target.
+    pub(super) async fn answer_target(
+        self: &Arc<Self>,
+        url: &str,
+        opened: Result<(), Error>,
+        get: &GetToken,
+        asking: &Asking,
+        deadline: Instant,
+    ) -> Result<Token, Error> {
+        if get.account.is_some() || get.project.is_some() {
+            return Err(Error::new(ErrorKind::InvalidParams, "an account is asked for or a target, not both"));
+        }
+        let target = self.target(url)?;
+        asking.detail(shown(&target));
+        let Answering { found, username } = self.answering(&target, opened)?;
+        asking.about(&found.account);
+        let mut token = self.answer_account(&found, get, asking, deadline).await?;
+        let fingerprint = hex(&fingerprint(&token.token));
+        token.for_target = Some(ForTarget { username, fingerprint, cached: asking.is_cached() });
+        Ok(token)
+    }
+
+    /// What a caller wants to reach.
+    fn target(&self, url: &str) -> Result<Target, Error> {
+        let target = Target::of_request(url);
+        let target = target.map_err(|error| Error::new(ErrorKind::UnknownTarget, error.to_string()))?;
+        match &self.config_error {
+            None => Ok(target),
+            Some(error) => {
+                let message = format!(
+                    "which account answers for {} cannot be read: {error}; mend it and run `cred-helper agent stop`",
+                    shown(&target)
+                );
+                Err(Error::new(ErrorKind::Misconfigured, message))
+            }
+        }
+    }
+
+    /// What answers for it. Whether the vault could be opened matters only where it may have something.
+    fn answering(&self, target: &Target, opened: Result<(), Error>) -> Result<Answering, Error> {
+        match self.config.targets.rule(target) {
+            Some(Rule::Nothing) => Err(nothing_here(target)),
+            Some(Rule::Account(rule)) => {
+                opened?;
+                let found = self.table().find(Some(&rule.account.to_string()))?;
+                Ok(Answering { found, username: rule.username.clone() })
+            }
+            None => match opened {
+                Ok(()) => self.own(target),
+                Err(error) if self.is_a_known_providers(target) => Err(error),
+                Err(_) => Err(nothing_here(target)),
+            },
+        }
+    }
+
+    /// The only account at the provider whose own the target is.
+    fn own(&self, target: &Target) -> Result<Answering, Error> {
+        let table = self.table();
+        let (mut closest, mut answering) = (None, Vec::new());
+        for found in table.account_names().into_iter().filter_map(|name| table.found(name)) {
+            let Some(account) = found.login.or(found.key).and_then(|it| table.get(it)) else { continue };
+            let Some((closeness, own)) = of_provider(&account.provider, target) else { continue };
+            if closest.is_none_or(|closest| closeness > closest) {
+                closest = Some(closeness);
+                answering.clear();
+            }
+            if closest == Some(closeness) {
+                answering.push(Answering { found, username: own.username.clone() });
+            }
+        }
+        if answering.len() > 1 {
+            let accounts: Vec<_> = answering.iter().map(|one| one.found.account.to_string()).collect();
+            let (names, url, file) = (accounts.join(", "), shown(target), self.paths.config_file.display());
+            let message = format!(
+                "there are several accounts at {url} ({names}): say in {file} which one answers, under [targets]: \"{url}\" = \"{}\"",
+                accounts[0]
+            );
+            let mut error = Error::new(ErrorKind::AmbiguousAccount, message);
+            error.data.accounts = accounts;
+            return Err(error);
+        }
+        answering.pop().ok_or_else(|| nothing_here(target))
+    }
+
+    /// Whether it is the own of a provider that could have an account, as far as is known without the vault.
+    fn is_a_known_providers(&self, target: &Target) -> bool {
+        let presets = crate::provider::PRESETS.iter().map(|preset| preset.name);
+        let configured = self.config.providers.keys().map(String::as_str);
+        let mut known = presets.chain(configured).filter_map(|name| self.known_provider(name));
+        known.any(|provider| of_provider(&provider, target).is_some())
+    }
+}
+
+/// What of the provider's own covers a target, and how closely.
+fn of_provider<'a>(provider: &'a Provider, target: &Target) -> Option<((usize, bool), &'a ProviderTarget)> {
+    let parsed = provider.targets.iter().filter_map(|own| Some((own.url.parse::<Target>().ok()?, own)));
+    let covering = parsed.filter(|(url, _)| url.covers(target));
+    covering.map(|(url, own)| (url.closeness(), own)).max_by_key(|(closeness, _)| *closeness)
+}
+
+fn nothing_here(target: &Target) -> Error {
+    let message = format!(
+        "no account answers for {}: name one under [targets] in the configuration, see cred-helper.toml(5)",
+        shown(target)
+    );
+    Error::new(ErrorKind::UnknownTarget, message)
+}
+
+/// A target for people and for the log.
+fn shown(target: &Target) -> String {
+    redact::server_text(&target.origin())
+}
