@@ -10,11 +10,14 @@ use super::exit::Failure;
 use super::format::{self, Peer};
 use super::variables::Environment;
 use super::{output, project, when};
+use crate::ipc::message::ErrorKind;
 use crate::ipc::message::token::{GetToken, Token};
 use crate::paths::Paths;
 
 /// The agent keeps the time limit, and says why there is no token yet: so long it has for that.
 const LAST_WORD: Duration = Duration::from_secs(2);
+const NO_TARGETS: &str =
+    "the agent is older than this command and knows accounts only, no URLs: run `cred-helper agent restart`";
 
 pub(super) fn run(connect: &Connect, args: &GetTokenArgs) -> Result<(), Failure> {
     let paths = connect::paths()?;
@@ -38,6 +41,10 @@ pub(super) fn resolve(
     request: &GetToken,
 ) -> Result<Token, Failure> {
     let (found, answer) = match connect.ask_within(paths, timeout + LAST_WORD, request) {
+        // An older one has passed over what it does not know, and means the default account, whatever the host.
+        Ok(token) if request.target.is_some() && token.for_target.is_none() => {
+            return Err(Failure::new(ErrorKind::MethodNotFound, NO_TARGETS));
+        }
         Ok(token) => (environment().outranking(&token, request), Ok(token)),
         Err(Failure::Agent(error)) => (environment().instead(&error, request), Err(Failure::Agent(error))),
         Err(failure) => return Err(failure),

@@ -3,7 +3,7 @@
 use crate::clock::Timestamp;
 use crate::expiry;
 use crate::ipc::message::Error;
-use crate::ipc::message::token::{AuthMethod, GetToken, Token};
+use crate::ipc::message::token::{AuthMethod, ForTarget, GetToken, Token};
 use crate::ipc::message::variable::{Holds, Variables};
 use crate::secret::Secret;
 use crate::token::TokenKind;
@@ -43,6 +43,7 @@ impl Environment<'_> {
                 token.headers.clone_from(&answer.headers);
                 token.api_host.clone_from(&answer.api_host);
             }
+            token.for_target = answer.for_target.clone().map(|said| ForTarget { cached: false, ..said });
             found.warnings.push(format!("the {} is set and outranks the {}", token.source, answer.source));
         } else if answer.method == AuthMethod::ApiKey {
             found.warnings.extend(self.refresh_token(groups, &answer.account));
