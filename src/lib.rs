@@ -27,8 +27,9 @@
 //!
 //! What happens between `$(cred-helper get-token)` and the token:
 //!
-//! 1. `cli/args` parses the command line into a [`GetToken`](ipc::message::token::GetToken). The caller's environment
-//!    variables are the client's business: the answer names those that outrank it, their values never travel.
+//! 1. `cli/args` parses the command line into a [`GetToken`](ipc::message::token::GetToken); under the name of another program's
+//!    helper, `helper` makes one of what that program sends. The caller's environment variables are the client's business: the
+//!    answer names those that outrank it, their values never travel.
 //! 2. [`ipc::start`] connects to the agent's socket, or starts the agent.
 //! 3. `ipc/server` refuses a foreign peer, caps the frame, sets a deadline, decodes; `agent/dispatch` finds the method;
 //!    `agent/audit` notes who asks and, in the end, what came of it; `agent/rules` says whether they may.
@@ -46,7 +47,8 @@
 //! | `fault` | steps at which tests kill, stop or fail the agent; nothing in a release | nothing |
 //! | `import` | other programs' files: opened with care, decoded, their tokens found; for client and agent | `ipc`'s messages |
 //! | [`ipc`] | what client and agent agree on: messages, frames, transport, client, server, start | vocabulary |
-//! | `cli` | the command line: arguments, output, one file per command | `ipc`'s light half |
+//! | `cli` | the command line: arguments, output, one file per command | `ipc`'s light half, `helper` |
+//! | `helper` | other programs' credential protocols, one file each: text in, text out | `ipc`'s messages |
 //! | `oauth` | the RFCs, one file per RFC or endpoint; `http` alone names the HTTP crate | vocabulary |
 //! | `provider` | authorization servers as data: `presets/*.toml` and their schema | vocabulary |
 //! | `grant` | how tokens are obtained and renewed; remembers nothing | `oauth`, `provider` |
@@ -82,6 +84,8 @@ pub mod fault;
 pub mod fuzzing;
 #[cfg(feature = "agent")]
 pub mod grant;
+#[cfg(feature = "cli")]
+pub mod helper;
 #[cfg(feature = "agent")]
 mod html;
 #[cfg(any(feature = "formats", feature = "cli"))]

@@ -1,4 +1,4 @@
-//! `cred-helper`: what people and other programs run.
+//! `cred-helper`: what people and other programs run, the latter under the names of their helpers, too.
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@
 mod agent;
 mod api_key;
 mod exec;
+mod helper;
 mod import;
 mod log;
 mod login;
@@ -18,6 +19,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use agent::{AgentCommand, ConfigCommand};
 pub use api_key::ApiKeyCommand;
 pub use exec::ExecArgs;
+pub use helper::HelperArgs;
 pub use import::{ExportArgs, ExportFormat, FileFormat, ImportArgs, MapField};
 pub use log::LogArgs;
 pub use login::{LoginArgs, LogoutArgs};
@@ -51,6 +53,8 @@ pub enum Command {
     GetToken(GetTokenArgs),
     /// Run a command with accounts' tokens in its environment
     Exec(ExecArgs),
+    /// Speak another program's credential protocol, as git's helpers do
+    Helper(HelperArgs),
     /// Sign in at a provider
     Login(LoginArgs),
     /// Revoke a login at its server, where that is possible, and forget it

@@ -21,6 +21,7 @@ mod doctor;
 mod exec;
 mod export;
 mod get_token;
+mod helper;
 mod import;
 mod lock;
 mod log;
@@ -62,9 +63,15 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         complete::run(words);
         return ExitCode::SUCCESS;
     }
-    let result = match Cli::try_parse_from(argv) {
-        Ok(cli) => dispatch(cli),
-        Err(error) => output::clap(&error),
+    let result = match argv.first().and_then(|program| crate::helper::named_by(&program.to_string_lossy())) {
+        Some(protocol) => {
+            let words: Vec<String> = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+            helper::run_as(protocol, &words)
+        }
+        None => match Cli::try_parse_from(argv) {
+            Ok(cli) => dispatch(cli),
+            Err(error) => output::clap(&error),
+        },
     };
     match result {
         Ok(()) => ExitCode::SUCCESS,
@@ -80,6 +87,7 @@ fn dispatch(Cli { no_start, command }: Cli) -> Result<(), Failure> {
     match command {
         Command::GetToken(args) => get_token::run(&connect, &args),
         Command::Exec(args) => exec::run(&connect, &args),
+        Command::Helper(args) => helper::run(&connect, &args),
         Command::Login(args) => login::run(&connect, &args),
         Command::Logout(args) => logout::run(&connect, &args),
         Command::ApiKey(command) => api_key::run(&connect, &command),

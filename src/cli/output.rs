@@ -28,6 +28,11 @@ pub fn secret(secret: &Secret) -> Result<(), Failure> {
     Ok(stdout.flush()?)
 }
 
+/// Standard output for another program's protocol, flushed by who is done with it.
+pub fn stream() -> impl io::Write {
+    io::stdout().lock()
+}
+
 /// Data as JSON, over several lines.
 pub fn json(value: &impl Serialize) -> Result<(), Failure> {
     line(&serde_json::to_string_pretty(value).map_err(unencodable)?)

@@ -7,6 +7,7 @@
 mod answers;
 mod door;
 mod files;
+mod helpers;
 mod login;
 mod wire;
 
@@ -23,6 +24,7 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("door_requests", door::door_requests),
     ("expiries", files::expiries),
     ("frames", wire::frames),
+    ("git_requests", helpers::git_requests),
     ("id_tokens", answers::id_tokens),
     ("imports_json", files::imports_json),
     ("imports_toml", files::imports_toml),

@@ -18,6 +18,7 @@ mod consent;
 mod dunst;
 #[path = "../product/faults.rs"]
 mod faults;
+mod git;
 mod grants;
 #[path = "../product/home.rs"]
 mod home;

@@ -30,7 +30,7 @@ const MAY_IMPORT: &[(&str, &[&str])] = &[
         ],
     ),
     ("config", &["oauth::proxy", "provider"]),
-    ("fuzzing", &["cli::project", "config", "ipc", "oauth", "provider", "vault"]),
+    ("fuzzing", &["cli::project", "config", "helper", "ipc", "oauth", "provider", "vault"]),
     ("grant", &["ipc::message", "oauth", "provider"]),
     ("provider", &["oauth"]),
     ("oauth", &[]),

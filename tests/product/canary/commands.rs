@@ -40,6 +40,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["exec", "--", "true"],
     &["exec", "nobody", "--", "true"],
     &["exec", "--env", "A_NAME=nobody", "--", "no-such-command"],
+    &["helper", "git", "get"],
     &["refresh"],
     &["api-key", "remove", "nobody"],
     &["log"],

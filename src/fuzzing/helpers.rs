@@ -1,0 +1,25 @@
+//! What other programs send to their helpers.
+
+use super::quotes_nothing;
+use crate::helper::Failure;
+use crate::helper::git::Request;
+use crate::provider::target::Target;
+
+/// Whatever user and path say, the URL's host is the one that git named.
+pub(super) fn git_requests(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let request = match Request::parse(&text) {
+        Ok(request) => request,
+        Err(Failure::Usage(message)) => return quotes_nothing(message),
+        Err(other) => panic!("reading asks nobody: {other:?}"),
+    };
+    let last = |name: &str| {
+        let lines = text.lines().take_while(|line| !line.is_empty());
+        lines.filter_map(|line| line.strip_prefix(name)?.strip_prefix('=')).last().unwrap_or_default()
+    };
+    let Some(url) = request.target() else { return };
+    if let Ok(target) = Target::of_request(&url) {
+        let host = format!("{}://{}", last("protocol"), last("host"));
+        assert_eq!(Some(target.origin()), Target::of_request(&host).ok().map(|target| target.origin()), "{url}");
+    }
+}

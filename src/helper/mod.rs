@@ -1,0 +1,127 @@
+//! Other programs' credential protocols: text in, text out, one file each, and one line each in [`PROTOCOLS`].
+//!
+//! A protocol turns what its client sends into questions to the agent, and the answers into what that client reads. How the
+//! agent is reached and where the text goes it doesn't know: the command line gives it both, and the tests play both. A URL
+//! that no account answers for is that protocol's "nothing here", so that other helpers and anonymous access go on working.
+
+pub mod git;
+#[cfg(test)]
+mod play;
+
+use std::io::{self, Read, Write};
+
+use crate::ipc::message::Error;
+use crate::ipc::message::token::{GetToken, RejectToken, Rejection, Token};
+use crate::secret::Secret;
+
+/// A protocol of other programs'.
+#[derive(Debug)]
+pub struct Protocol {
+    /// What it is called after `cred-helper helper`.
+    pub name: &'static str,
+    /// The file name by which its clients start it: the same program under another name.
+    pub program: &'static str,
+    /// Answers one call of a client.
+    pub run: fn(&mut Call<'_>) -> Result<(), Failure>,
+}
+
+/// Every protocol, sorted.
+pub const PROTOCOLS: &[Protocol] = &[Protocol { name: "git", program: "git-credential-cred-helper", run: git::run }];
+
+/// How long the agent may take: no tool is kept waiting longer because something fails here. Seconds.
+const DEADLINE: u64 = 30;
+/// More than any client sends.
+const LONGEST_INPUT: u64 = 1024 * 1024;
+
+/// What a protocol asks the agent.
+pub trait Agent {
+    /// `token.get`.
+    fn token(&mut self, get: &GetToken) -> Result<Token, Box<Error>>;
+    /// `token.reject`.
+    fn reject(&mut self, reject: &RejectToken) -> Result<Rejection, Box<Error>>;
+    /// A line for the person who runs the tool.
+    fn tell(&mut self, line: &str);
+}
+
+/// One call of a client.
+pub struct Call<'a> {
+    /// What followed the program's name.
+    pub arguments: &'a [String],
+    /// What it sends.
+    pub input: &'a mut dyn Read,
+    /// Where it reads.
+    pub output: &'a mut dyn Write,
+    /// Who has the tokens.
+    pub agent: &'a mut dyn Agent,
+}
+
+/// Why a call ends without the answer that the client hoped for. Nothing of what it sent is repeated.
+#[derive(Debug)]
+pub enum Failure {
+    /// What the agent said.
+    Agent(Box<Error>),
+    /// The client called or sent what its protocol doesn't have.
+    Usage(&'static str),
+    /// Nobody reads.
+    Output(io::Error),
+}
+
+impl From<Box<Error>> for Failure {
+    fn from(error: Box<Error>) -> Self {
+        Failure::Agent(error)
+    }
+}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        Failure::Output(error)
+    }
+}
+
+impl Call<'_> {
+    /// All that the client sends. What is no UTF-8 in it matches nothing.
+    fn read(&mut self) -> Result<Secret, Failure> {
+        let mut bytes = Vec::new();
+        let read = (&mut *self.input).take(LONGEST_INPUT + 1).read_to_end(&mut bytes);
+        let whole = read.is_ok() && bytes.len() as u64 <= LONGEST_INPUT;
+        let text = match String::from_utf8(bytes) {
+            Ok(text) => text,
+            Err(odd) => String::from_utf8_lossy(odd.as_bytes()).into_owned(),
+        };
+        let text = Secret::from(text);
+        if whole {
+            Ok(text)
+        } else {
+            Err(Failure::Usage("the request on standard input cannot be read, or is too long"))
+        }
+    }
+}
+
+/// The program's protocol, if it goes by the name of one: the last part of `argv[0]`, without Windows' ending.
+pub fn named_by(program: &str) -> Option<&'static Protocol> {
+    let name = program.rsplit(['/', '\\']).next().unwrap_or(program);
+    let name = name.strip_suffix(".exe").unwrap_or(name);
+    PROTOCOLS.iter().find(|protocol| protocol.program == name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn each_protocol_has_a_name_and_a_program_of_its_own() {
+        assert!(PROTOCOLS.is_sorted_by(|a, b| a.name < b.name));
+        for protocol in PROTOCOLS {
+            for path in [
+                protocol.program,
+                &format!("/usr/bin/{}", protocol.program),
+                &format!("C:\\b\\{}.exe", protocol.program),
+            ] {
+                assert_eq!(named_by(path).map(|found| found.name), Some(protocol.name), "{path}");
+            }
+        }
+        for path in ["cred-helper", "", "/", "git-credential-cred-helper/x", "my-git-credential-cred-helper"] {
+            assert!(named_by(path).is_none(), "{path}");
+        }
+    }
+}
