@@ -48,11 +48,16 @@ fn compile(directory: &Path, kind: &str, flags: &[&str]) -> Option<std::path::Pa
 }
 
 /// From the start of a process to its end.
-pub(crate) fn time(mut command: Command, expected: &str) -> Duration {
-    command.current_dir("/").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+pub(crate) fn time(command: Command, expected: &str) -> Duration {
+    let (took, output) = time_with(command, Stdio::null());
+    assert_eq!(output, expected);
+    took
+}
+
+/// The same with something to read; and what it printed.
+pub(crate) fn time_with(mut command: Command, input: Stdio) -> (Duration, String) {
+    command.current_dir("/").stdin(input).stdout(Stdio::piped()).stderr(Stdio::null());
     let began = Instant::now();
     let output = command.output().unwrap();
-    let took = began.elapsed();
-    assert_eq!(String::from_utf8(output.stdout).unwrap(), expected);
-    took
+    (began.elapsed(), String::from_utf8(output.stdout).unwrap())
 }

@@ -20,6 +20,7 @@ mod faults;
 #[path = "../../tests/product/crashes/fell.rs"]
 mod fell;
 mod floor;
+mod helpers;
 #[path = "../../tests/product/home.rs"]
 mod home;
 mod idle;
@@ -35,6 +36,7 @@ const FIGURES: &[(&str, fn())] = &[
     ("servers", servers::measure),
     ("floor", floor::measure),
     ("asked", asked::measure),
+    ("helpers", helpers::measure),
     ("kills", kills::measure),
     ("idle", idle::measure),
 ];
