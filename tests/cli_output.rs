@@ -56,6 +56,16 @@ fn the_agent_is_told_how_long_we_wait() {
 }
 
 #[test]
+fn the_token_of_an_agent_that_passes_over_the_target_goes_nowhere() {
+    for arguments in [&["get-token", "--target", "https://a.example"][..], &["helper", "git", "get"]] {
+        let agent = ScriptedAgent::answering("token.get", json!({"target": "https://a.example"}), token());
+        let ran = home(&agent).run_with(arguments, "protocol=https\nhost=a.example\n");
+        assert!(ran.failed_with(1).contains("cred-helper agent restart"), "{ran:?}");
+        agent.finish();
+    }
+}
+
+#[test]
 fn every_format_is_printed_with_one_newline() {
     for (format, expected) in [
         ("raw", "tok-1\n"),

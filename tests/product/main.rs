@@ -66,6 +66,7 @@ mod storage;
 mod strangers;
 #[cfg(target_os = "linux")]
 mod successors;
+#[cfg(unix)]
 mod targets;
 #[cfg(target_os = "linux")]
 #[path = "../support/tls.rs"]

@@ -187,6 +187,33 @@ fn a_host_that_nobody_named_gets_no_token() {
 }
 
 #[test]
+fn the_log_says_that_git_asked_and_for_which_host() {
+    if missing(&["git"]) {
+        return;
+    }
+    let stage = Stage::set(Shown::Bearer, "", "'forge'");
+    stage.ok(&["ls-remote", &stage.url()]);
+    let printed = stage.home.ok(&["log", "--json", "--program", "git"]);
+    let entry: serde_json::Value = serde_json::from_str(printed.lines().last().unwrap()).unwrap();
+    assert_eq!((entry["method"].as_str(), entry["account"].as_str()), (Some("token.get"), Some("forge")), "{printed}");
+    assert_eq!(entry["detail"].as_str(), Some(stage.git.url("").as_str()));
+}
+
+#[test]
+fn git_can_be_told_to_start_no_agent() {
+    if missing(&["git"]) {
+        return;
+    }
+    let stage = Stage::set(Shown::Bearer, "", "'forge'");
+    stage.home.ok(&["agent", "stop"]);
+    let other = ["-c", "credential.helper=", "-c", "credential.helper=cred-helper --no-start"];
+    let ended = stage.run(&[&other[..], &["ls-remote", &stage.url()]].concat());
+    let ours = ended.stderr.lines().filter(|line| line.starts_with("cred-helper: ")).count();
+    assert_eq!((ended.code, ours), (128, 1), "{}", ended.stderr);
+    assert_eq!(stage.home.run(&["agent", "status", "--no-start"]).code, 18);
+}
+
+#[test]
 fn programs_that_ask_git_get_a_password_and_what_they_reject_is_renewed() {
     if missing(&["git"]) {
         return;
