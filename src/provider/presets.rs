@@ -27,7 +27,28 @@ pub const PRESETS: &[Preset] = &[
 
 #[cfg(test)]
 mod tests {
+    use super::super::Template;
     use super::*;
+
+    #[test]
+    fn what_serves_git_knows_its_host_and_the_user_beside_whom_it_takes_a_token() {
+        let of = |name: &str, host: Option<&str>| {
+            let given = host.map(|host| ("host".to_owned(), host.to_owned())).into_iter().collect();
+            let filled = Template::of_preset(Preset::named(name).expect(name)).and_then(|it| it.fill(&given));
+            filled.expect(name).targets.into_iter().map(|own| (own.url, own.username)).collect::<Vec<_>>()
+        };
+        for (name, host, url, user) in [
+            ("github", None, "https://github.com", "x-access-token"),
+            ("github", Some("octo.ghe.com"), "https://octo.ghe.com", "x-access-token"),
+            ("gitlab", None, "https://gitlab.com", "oauth2"),
+            ("gitlab", Some("git.example.com:8443"), "https://git.example.com:8443", "oauth2"),
+            ("huggingface", None, "https://huggingface.co", "hf_user"),
+        ] {
+            assert_eq!(of(name, host), [(url.to_owned(), Some(user.to_owned()))]);
+        }
+        // Copilot's token is for its API alone.
+        assert_eq!(of("github-copilot", None), []);
+    }
 
     #[test]
     fn every_preset_is_complete() {
