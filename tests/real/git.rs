@@ -78,7 +78,7 @@ impl Stage {
     fn commit(&self, clone: &Path) {
         std::fs::write(clone.join("a"), "a").unwrap();
         let clone = clone.to_str().unwrap();
-        self.ok(&["-C", clone, "add", "a"]);
+        self.ok(&["-C", clone, "add", "--all"]);
         self.ok(&["-C", clone, "commit", "--quiet", "--message", "a"]);
     }
 
@@ -131,6 +131,25 @@ fn git_shows_the_token_as_a_password_where_the_server_or_the_rule_says_so() {
     works_both_ways(&Stage::set(Shown::Basic("oauth2"), "", "'forge'"));
     let rule = "{ account = 'forge', username = 'of-the-rule' }";
     works_both_ways(&Stage::set(Shown::Basic("of-the-rule"), "/team", rule));
+}
+
+/// Older versions ask for a password alone, newer ones for what git does.
+#[test]
+fn git_lfs_stores_and_fetches_its_objects() {
+    if missing(&["git", "git-lfs"]) {
+        return;
+    }
+    let stage = Stage::set(Shown::Basic("oauth2"), "", "'forge'");
+    stage.ok(&["lfs", "install", "--skip-repo"]);
+    let first = stage.clone("first");
+    stage.ok(&["-C", "first", "lfs", "install", "--local"]);
+    stage.ok(&["-C", "first", "lfs", "track", "a"]);
+    stage.commit(&first);
+    stage.ok(&["-C", "first", "push", "--quiet", "origin", "HEAD:main"]);
+    assert_eq!(std::fs::read_dir(stage.home.path().join("repositories/lfs")).unwrap().count(), 1);
+    assert_eq!(std::fs::read(stage.clone("second").join("a")).unwrap(), b"a");
+    let seen = stage.git.seen();
+    assert!(!seen.contains(&"refused") && !seen.contains(&"odd"), "{seen:?}");
 }
 
 #[test]

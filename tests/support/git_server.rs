@@ -12,6 +12,8 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 
+use super::git_lfs;
+
 /// No client of a test's is silent for longer.
 const PATIENCE: Duration = Duration::from_secs(30);
 /// No repository of a test's is larger.
@@ -128,6 +130,11 @@ impl Site {
         let mut words = first.split(' ');
         let (method, target) = (words.next().unwrap(), words.next().unwrap());
         let (path, query) = target.split_once('?').unwrap_or((target, ""));
+        if path.contains("/info/lfs/") {
+            let here = format!("http://{}", header("host").unwrap());
+            let (status, kind, bytes) = git_lfs::answer(&self.root, &here, method, path, body);
+            return response(status, &format!("Content-Type: {kind}"), &bytes);
+        }
         let mut backend = Command::new("git");
         backend.arg("http-backend").env("GIT_PROJECT_ROOT", &self.root).env("GIT_HTTP_EXPORT_ALL", "1");
         backend.env("GIT_CONFIG_NOSYSTEM", "1").env("GIT_CONFIG_GLOBAL", "/dev/null").env("REMOTE_USER", "ada");
@@ -150,11 +157,11 @@ impl Site {
         let head = String::from_utf8_lossy(&output[..end]).into_owned();
         let (status, others): (Vec<_>, Vec<_>) = head.lines().partition(|line| line.starts_with("Status:"));
         let status = status.first().map_or("200 OK", |line| line["Status:".len()..].trim());
-        let (others, length) = (others.join("\r\n"), output.len() - end - 4);
-        let mut answer =
-            format!("HTTP/1.1 {status}\r\n{others}\r\nContent-Length: {length}\r\nConnection: close\r\n\r\n")
-                .into_bytes();
-        answer.extend_from_slice(&output[end + 4..]);
-        answer
+        response(status, &others.join("\r\n"), &output[end + 4..])
     }
+}
+
+fn response(status: &str, headers: &str, body: &[u8]) -> Vec<u8> {
+    let head = format!("HTTP/1.1 {status}\r\n{headers}\r\nContent-Length: {}\r\nConnection: close\r\n\r\n", body.len());
+    [head.as_bytes(), body].concat()
 }

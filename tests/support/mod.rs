@@ -5,6 +5,7 @@
 
 pub mod browser;
 pub mod chromium;
+pub mod git_lfs;
 pub mod git_server;
 pub mod http;
 pub mod oidc_provider;
