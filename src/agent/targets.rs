@@ -89,8 +89,13 @@ impl Agent {
             Some(Rule::Nothing) => Err(nothing_here(target)),
             Some(Rule::Account(rule)) => {
                 opened?;
-                let found = self.table().find(Some(&rule.account.to_string()))?;
-                Ok(Answering { found, username: rule.username.clone() })
+                let table = self.table();
+                let found = table.find(Some(&rule.account.to_string()))?;
+                // What its provider says of its own host holds whoever names the account.
+                let account = found.login.or(found.key).and_then(|it| table.get(it));
+                let own = account.and_then(|account| of_provider(&account.provider, target));
+                let username = rule.username.as_ref().or(own.and_then(|(_, own)| own.username.as_ref())).cloned();
+                Ok(Answering { found, username })
             }
             None => match opened {
                 Ok(()) => self.own(target),

@@ -122,7 +122,9 @@ fn a_mistake_in_the_file_is_said_and_not_taken_for_nothing_here() {
 #[test]
 fn the_answer_says_how_the_token_is_shown_and_known_again() {
     let server = lasting_server();
-    let home = home_with(&server, &["work"], "");
+    let rules = "[targets]\n'https://forge.example/ruled' = 'forge'\n'https://git.example' = 'forge'\n\
+                 'https://git.example/x' = { account = 'forge', username = 'of-the-rule' }\n";
+    let home = home_with(&server, &["work"], rules);
     home.ok(&["agent", "start"]);
     let mut client = Client::connect(&home.path().join("run/cred-helper/agent.sock")).unwrap();
     let target = Some("https://forge.example".to_owned());
@@ -130,6 +132,14 @@ fn the_answer_says_how_the_token_is_shown_and_known_again() {
     let first = client.call(&get).unwrap();
     let ForTarget { username, fingerprint, cached } = first.for_target.unwrap();
     assert_eq!((username.as_deref(), cached), (Some("of-the-forge"), true));
+    for (url, user) in [
+        ("https://forge.example/ruled/x", Some("of-the-forge")),
+        ("https://git.example", None),
+        ("https://git.example/x", Some("of-the-rule")),
+    ] {
+        let get = GetToken { target: Some(url.to_owned()), ..GetToken::default() };
+        assert_eq!(client.call(&get).unwrap().for_target.unwrap().username.as_deref(), user, "{url}");
+    }
     let reject = RejectToken { fingerprint: Some(fingerprint.clone()), ..RejectToken::default() };
     assert_eq!(client.call(&reject).unwrap().outcome, RejectOutcome::Refreshed);
     assert_eq!(client.call(&reject).unwrap().outcome, RejectOutcome::AlreadyReplaced);
