@@ -168,13 +168,15 @@ async fn a_whole_address_can_be_pasted_while_the_listener_waits() {
     assert!(login.result.await.expect("joined").is_ok());
 }
 
+fn knows_one_code(seen: &Seen) -> String {
+    let body =
+        if seen.body.contains("code=whole&") { r#"{"access_token":"at"}"# } else { r#"{"error":"invalid_grant"}"# };
+    body.to_owned()
+}
+
 #[tokio::test]
 async fn a_code_that_the_server_does_not_know_leaves_the_login_waiting() {
-    let mut login = start("", "a", LONG, |seen| match seen.body.contains("code=whole&") {
-        true => r#"{"access_token":"at"}"#.to_owned(),
-        false => r#"{"error":"invalid_grant"}"#.to_owned(),
-    })
-    .await;
+    let mut login = start("", "a", LONG, knows_one_code).await;
     let asked = login.authorize().await;
     let address = |code: &str| format!("{}?code={code}&state={}", asked("redirect_uri"), asked("state"));
     let error = login.paste(&address("hole")).await.expect_err("cut at its front");
@@ -183,11 +185,7 @@ async fn a_code_that_the_server_does_not_know_leaves_the_login_waiting() {
     assert!(login.result.await.expect("joined").is_ok());
 
     // The redirect still counts, too.
-    let mut login = start("", "a", LONG, |seen| match seen.body.contains("code=whole&") {
-        true => r#"{"access_token":"at"}"#.to_owned(),
-        false => r#"{"error":"invalid_grant"}"#.to_owned(),
-    })
-    .await;
+    let mut login = start("", "a", LONG, knows_one_code).await;
     let asked = login.authorize().await;
     let address = |code: &str| format!("{}?code={code}&state={}", asked("redirect_uri"), asked("state"));
     assert!(login.paste(&address("hole")).await.is_err());
