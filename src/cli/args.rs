@@ -177,7 +177,7 @@ pub struct DoctorArgs {
     /// A provider, an account, or an issuer's URL: check the way to it
     ///
     /// The agent walks the way that its requests go, hop by hop: the name's address, the connection or the proxy's answer,
-    /// whose certificate it is, the metadata, the token endpoint, the clock. It ends at the first hop that fails and says what
+    /// whose certificate it is, the metadata, the token endpoint, the clock. It names the hop that fails and says what
     /// to do. No credential is sent but the proxy's own. The exit status is 1 if a check failed, else 0.
     pub provider: Option<String>,
     /// Print the checks as JSON
