@@ -187,7 +187,7 @@ pub async fn serve(listener: Listener, service: Arc<dyn Service>, stop: impl Fut
     let Listener { mut socket, moved, reception } = listener;
     let Reception { connections, mover: _mover, mut asked } = reception;
     let (report, mut settled) = mpsc::unbounded_channel();
-    let waiting = socket.places() / WAITING;
+    let waiting = (socket.places() / WAITING).max(1);
     let guests = Guests::new(Room::new(socket.places() - waiting));
     let newcomers = Newcomers::new(waiting);
     let mut open = Open {
@@ -198,6 +198,7 @@ pub async fn serve(listener: Listener, service: Arc<dyn Service>, stop: impl Fut
         guests,
         newcomers,
         failed: false,
+        let_in: 0,
     };
     moved.into_iter().for_each(|moved| open.serve(moved));
     let mut stop = pin!(stop);
@@ -229,6 +230,8 @@ struct Open {
     newcomers: Newcomers,
     /// Whether the last caller could not be accepted.
     failed: bool,
+    /// How many were let in.
+    let_in: usize,
 }
 
 impl Open {
@@ -256,20 +259,22 @@ impl Open {
         self.let_in().await;
     }
 
-    /// Lets in some of those who may come.
+    /// Lets in those who may come, until those who are in are to take a turn.
     async fn let_in(&mut self) {
-        for _ in 0..AT_ONCE {
-            let Some(caller) = self.newcomers.next() else { return };
+        while let Some(caller) = self.newcomers.next() {
             if !self.guests.has_place().await {
                 door::turn_away(&caller);
-                continue;
+            } else {
+                match caller.let_in() {
+                    Ok(stream) => self.serve(Moved::new(stream)),
+                    Err(error) => return self.not_accepted(&error).await,
+                }
             }
-            match caller.let_in() {
-                Ok(stream) => self.serve(Moved::new(stream)),
-                Err(error) => return self.not_accepted(&error).await,
+            self.let_in += 1;
+            if self.let_in.is_multiple_of(AT_ONCE) {
+                return self.guests.look().await;
             }
         }
-        self.guests.look().await;
     }
 
     async fn not_accepted(&mut self, error: &io::Error) {
