@@ -18,7 +18,6 @@ pub(super) struct Ownership {
     owner_file: PathBuf,
     /// A successor holds it, too, and the owner's file is its own.
     pub(super) passed_on: AtomicBool,
-    #[cfg_attr(windows, expect(dead_code, reason = "it is held, and nobody else needs it there"))]
     lock: File,
 }
 
@@ -104,5 +103,7 @@ impl Drop for Ownership {
         }
         // Before the lock goes, so that nobody's else is removed. The lock file itself stays: whoever waits has it open.
         let _ = std::fs::remove_file(&self.owner_file);
+        // Said, not left to the closing: a program that another thread starts has a copy of every open file until it runs.
+        let _ = self.lock.unlock();
     }
 }

@@ -20,6 +20,18 @@ fn a_second_agent_is_told_who_has_the_vault() {
     home.open();
 }
 
+/// Between fork and exec a child has a copy of every open file, the lock's among them.
+#[cfg(unix)]
+#[test]
+fn a_program_that_is_being_started_keeps_no_vault() {
+    let home = Home::new();
+    let vault = home.open();
+    let (_, copy) = vault.pass_on().expect("a copy");
+    drop(vault);
+    drop(Vault::open(home.options()).expect("nobody has it"));
+    drop(copy);
+}
+
 #[test]
 fn clients_that_look_keep_nobody_from_becoming_the_owner() {
     let home = Home::new();
