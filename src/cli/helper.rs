@@ -33,9 +33,11 @@ pub(super) fn run_as(protocol: &Protocol, mut arguments: &[String]) -> Result<()
 fn call(connect: &Connect, protocol: &Protocol, arguments: &[String]) -> Result<(), Failure> {
     let mut agent = Asked { connect, paths: connect::paths()? };
     let (mut input, mut output) = (io::stdin().lock(), output::stream());
-    let mut call = Call { arguments, input: &mut input, output: &mut output, agent: &mut agent };
-    (protocol.run)(&mut call)?;
-    Ok(io::Write::flush(&mut output)?)
+    let variable = |name: &str| std::env::var(name).ok();
+    let mut call = Call { arguments, input: &mut input, output: &mut output, agent: &mut agent, variable: &variable };
+    let result = (protocol.run)(&mut call);
+    io::Write::flush(&mut output)?;
+    Ok(result?)
 }
 
 /// The agent, asked as `get-token` and `reject` ask it.
@@ -72,6 +74,7 @@ impl From<helper::Failure> for Failure {
         match failure {
             helper::Failure::Agent(error) => Failure::Agent(error),
             helper::Failure::Usage(message) => Failure::Usage(message.to_owned()),
+            helper::Failure::Told => Failure::Quiet(1),
             helper::Failure::Output(error) => error.into(),
         }
     }

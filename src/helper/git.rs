@@ -13,6 +13,13 @@ use crate::secret::Secret;
 const STATE: &str = "cred-helper:token=";
 /// The user of Basic authentication where neither the request nor the configuration names one.
 const USERNAME: &str = "oauth2";
+/// How it is used.
+pub(super) const HELP: &str = "\
+With such a link in the PATH, `git config --global credential.helper cred-helper`; without one, \
+`git config --global credential.helper '!cred-helper helper git'`. Rules with a path need credential.useHttpPath. Git 2.46 \
+and newer is given the token as Bearer, unless the server asks for Basic alone or the rule has a `username`; older git, \
+and those, as a password. A token that the server refuses is renewed and sent once more without git's user noticing \
+(2.46 and newer), or reported when git erases it. Passwords that git wants to store are not kept: name another helper for them.";
 const CAPABILITIES: &str = "version 0\ncapability authtype\ncapability state\n";
 
 /// What git says of what it wants to reach.

@@ -7,6 +7,8 @@
 pub mod git;
 #[cfg(test)]
 mod play;
+#[allow(dead_code, reason = "the protocols without a target come with it")]
+mod words;
 
 use std::io::{self, Read, Write};
 
@@ -19,14 +21,17 @@ use crate::secret::Secret;
 pub struct Protocol {
     /// What it is called after `cred-helper helper`.
     pub name: &'static str,
-    /// The file name by which its clients start it: the same program under another name.
-    pub program: &'static str,
+    /// The file name by which its clients start it: the same program under another name. `None` if they run any command.
+    pub program: Option<&'static str>,
+    /// How a client is told to use it, and what it is answered, for the manual.
+    pub help: &'static str,
     /// Answers one call of a client.
     pub run: fn(&mut Call<'_>) -> Result<(), Failure>,
 }
 
 /// Every protocol, sorted.
-pub const PROTOCOLS: &[Protocol] = &[Protocol { name: "git", program: "git-credential-cred-helper", run: git::run }];
+pub const PROTOCOLS: &[Protocol] =
+    &[Protocol { name: "git", program: Some("git-credential-cred-helper"), help: git::HELP, run: git::run }];
 
 /// How long the agent may take: no tool is kept waiting longer because something fails here. Seconds.
 const DEADLINE: u64 = 30;
@@ -53,6 +58,8 @@ pub struct Call<'a> {
     pub output: &'a mut dyn Write,
     /// Who has the tokens.
     pub agent: &'a mut dyn Agent,
+    /// A variable of the environment that the client started it with.
+    pub variable: &'a dyn Fn(&str) -> Option<String>,
 }
 
 /// Why a call ends without the answer that the client hoped for. Nothing of what it sent is repeated.
@@ -62,6 +69,8 @@ pub enum Failure {
     Agent(Box<Error>),
     /// The client called or sent what its protocol doesn't have.
     Usage(&'static str),
+    /// The client has been told, in its protocol's own form; the program ends with 1.
+    Told,
     /// Nobody reads.
     Output(io::Error),
 }
@@ -101,7 +110,7 @@ impl Call<'_> {
 pub fn named_by(program: &str) -> Option<&'static Protocol> {
     let name = program.rsplit(['/', '\\']).next().unwrap_or(program);
     let name = name.strip_suffix(".exe").unwrap_or(name);
-    PROTOCOLS.iter().find(|protocol| protocol.program == name)
+    PROTOCOLS.iter().find(|protocol| protocol.program == Some(name))
 }
 
 #[cfg(test)]
@@ -112,11 +121,8 @@ mod tests {
     fn each_protocol_has_a_name_and_a_program_of_its_own() {
         assert!(PROTOCOLS.is_sorted_by(|a, b| a.name < b.name));
         for protocol in PROTOCOLS {
-            for path in [
-                protocol.program,
-                &format!("/usr/bin/{}", protocol.program),
-                &format!("C:\\b\\{}.exe", protocol.program),
-            ] {
+            let Some(program) = protocol.program else { continue };
+            for path in [program, &format!("/usr/bin/{program}"), &format!("C:\\b\\{program}.exe")] {
                 assert_eq!(named_by(path).map(|found| found.name), Some(protocol.name), "{path}");
             }
         }

@@ -15,6 +15,8 @@ pub(super) struct Played {
     pub(super) outcome: Option<RejectOutcome>,
     /// What it was asked, and what was told to a person.
     pub(super) heard: Vec<String>,
+    /// The environment.
+    pub(super) variables: Vec<(&'static str, String)>,
 }
 
 impl Played {
@@ -26,8 +28,9 @@ impl Played {
 
 impl Agent for Played {
     fn token(&mut self, get: &GetToken) -> Result<Token, Box<Error>> {
-        assert!(get.account.is_none() && get.project.is_none() && get.deadline.is_some());
-        self.heard.push(format!("get {}", get.target.as_deref().unwrap_or("nothing")));
+        assert!(get.project.is_none() && get.deadline.is_some());
+        let account = get.account.as_ref().map(|account| format!("account {account}"));
+        self.heard.push(format!("get {}", get.target.clone().or(account).unwrap_or("nothing".to_owned())));
         let mut json = serde_json::json!({
             "account": "forge", "token": "the-token", "kind": "access", "token_type": "Bearer", "method": "oauth",
             "source": "login", "expires_at": 1_790_000_000, "min_validity_met": true, "persisted": true,
@@ -60,7 +63,9 @@ pub(super) fn call(
     agent: &mut Played,
 ) -> Result<String, Failure> {
     let arguments: Vec<String> = arguments.iter().map(|text| (*text).to_owned()).collect();
-    let mut output = Vec::new();
-    (protocol.run)(&mut Call { arguments: &arguments, input: &mut input, output: &mut output, agent })?;
+    let (mut output, variables) = (Vec::new(), agent.variables.clone());
+    let variable = |asked: &str| variables.iter().find(|(name, _)| *name == asked).map(|(_, value)| value.to_owned());
+    let (output_, variable) = (&mut output, &variable);
+    (protocol.run)(&mut Call { arguments: &arguments, input: &mut input, output: output_, agent, variable })?;
     Ok(String::from_utf8(output).expect("text"))
 }
