@@ -31,6 +31,7 @@ use super::message;
 use super::transport::{Caller, Socket};
 use crate::secret::Secret;
 use guests::Guests;
+use pace::Fines;
 use room::Room;
 
 pub(crate) use http::status;
@@ -48,7 +49,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(200);
 /// So many callers are let in before those who are in take a turn.
 const AT_ONCE: usize = 16;
 /// Callers taken out of the system's line before some are let in.
-const MET_AT_ONCE: usize = 32;
+const MET_AT_ONCE: usize = 16;
 /// The part of all places that those who wait to be let in may take.
 const WAITING: usize = 8;
 /// How long requests under way may take once the agent is to stop; exchanges with servers are waited for elsewhere.
@@ -200,7 +201,7 @@ pub async fn serve(listener: Listener, service: Arc<dyn Service>, stop: impl Fut
         failed: false,
         let_in: 0,
     };
-    moved.into_iter().for_each(|moved| open.serve(moved));
+    moved.into_iter().for_each(|moved| open.serve(moved, Fines::default()));
     let mut stop = pin!(stop);
     loop {
         tokio::select! {
@@ -209,7 +210,7 @@ pub async fn serve(listener: Listener, service: Arc<dyn Service>, stop: impl Fut
             () = open.newcomers.ready(), if !open.newcomers.is_empty() => open.let_in().await,
             Some(asked) = asked.recv() => if open.pause(&mut socket, &mut settled, asked).await { break },
             // One that took its time over a move that was called off.
-            Some(settled) = settled.recv() => if let Some(moved) = settled { open.serve(moved) },
+            Some(settled) = settled.recv() => if let Some(moved) = settled { open.serve(moved, Fines::default()) },
             _ = open.guests.ended(), if !open.guests.is_empty() => {}
         }
     }
@@ -257,16 +258,20 @@ impl Open {
             accepted = socket.accept_now();
         }
         self.let_in().await;
+        // While the system's line is never empty, nothing else would have those who are in take a turn.
+        if met == MET_AT_ONCE {
+            self.guests.look().await;
+        }
     }
 
     /// Lets in those who may come, until those who are in are to take a turn.
     async fn let_in(&mut self) {
-        while let Some(caller) = self.newcomers.next() {
+        while let Some((caller, fines)) = self.newcomers.next() {
             if !self.guests.has_place().await {
                 door::turn_away(&caller);
             } else {
                 match caller.let_in() {
-                    Ok(stream) => self.serve(Moved::new(stream)),
+                    Ok(stream) => self.serve(Moved::new(stream), fines),
                     Err(error) => return self.not_accepted(&error).await,
                 }
             }
@@ -288,11 +293,11 @@ impl Open {
         }
     }
 
-    fn serve(&mut self, connection: Moved) {
+    fn serve(&mut self, connection: Moved, fines: Fines) {
         let (service, entered) = (self.service.clone(), self.connections.enter());
         let phase = self.phase.subscribe();
         let settling = Settling::new(phase.clone(), self.report.clone());
-        self.guests.admit(|guest, unseen| async move {
+        self.guests.admit(fines, |guest, unseen| async move {
             connection::run(connection, service, (guest, unseen), phase, settling).await;
             drop(entered);
         });
@@ -313,7 +318,7 @@ impl Open {
             .all()
             .into_iter()
             .filter_map(|caller| caller.let_in().ok())
-            .for_each(|stream| self.serve(Moved::new(stream)));
+            .for_each(|stream| self.serve(Moved::new(stream), Fines::default()));
         let moved = self.gather(settled).await;
         let (sender, outcome) = oneshot::channel();
         let paused = Paused::new(
@@ -332,7 +337,7 @@ impl Open {
             }
             Ok(Some(moved)) => {
                 self.phase.send_replace(Phase::Serving);
-                moved.into_iter().for_each(|moved| self.serve(moved));
+                moved.into_iter().for_each(|moved| self.serve(moved, Fines::default()));
                 false
             }
             Err(_) => {

@@ -61,6 +61,7 @@ pub(super) async fn run(
                 return Box::pin(http::run(connection, service, peer, guest, phase, settling)).await;
             }
             Some(Ok(Detected::Unknown | Detected::Undecided)) => {
+                guest.makes_no_sense();
                 let what = "speak JSON-RPC 2.0 in lines or with Content-Length headers, or HTTP/1.1";
                 return refuse(&connection.stream, &Error::new(ErrorKind::InvalidRequest, what));
             }
@@ -249,6 +250,7 @@ impl Reader<'_> {
                 }
                 Ok(None) => return Ok(any),
                 Err(error) => {
+                    self.outbox.guest().makes_no_sense();
                     self.complain(Error::new(ErrorKind::InvalidRequest, error.to_string()));
                     return Err(End::Cut);
                 }
@@ -271,7 +273,10 @@ impl Reader<'_> {
             match read {
                 Ok(Some(asked)) => self.start(asked, message, permit),
                 Ok(None) => {}
-                Err((id, error)) => Owed::new(self.outbox.clone(), id, message, permit).pay(&Err(error)),
+                Err((id, error)) => {
+                    self.outbox.guest().makes_no_sense();
+                    Owed::new(self.outbox.clone(), id, message, permit).pay(&Err(error));
+                }
             }
         }
     }

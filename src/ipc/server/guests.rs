@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use tokio::task::{AbortHandle, Id, JoinSet};
 
+use super::pace::Fines;
 use super::room::{Expected, Guest, Room};
 
 /// One of so many goes at once, so that looking for them is not done for each newcomer.
@@ -65,9 +66,10 @@ impl Guests {
     /// may have asked for something.
     pub(super) fn admit<F: Future<Output = ()> + Send + 'static>(
         &mut self,
+        fines: Fines,
         serve: impl FnOnce(Arc<Guest>, Expected) -> F,
     ) {
-        let guest = self.room.enter();
+        let guest = self.room.enter(fines);
         let task = self.tasks.spawn(serve(Arc::clone(&guest), Expected::by(&guest)));
         self.known.insert(task.id(), (task, guest));
     }
@@ -144,7 +146,7 @@ mod tests {
         for _ in 0..40 {
             let (caller, own) = UnixStream::pair().expect("a pair");
             callers.push(caller);
-            guests.admit(|_, expected| waits(expected, own));
+            guests.admit(Fines::default(), |_, expected| waits(expected, own));
         }
         assert!(!guests.has_place().await, "each of them waits for something");
         drop(callers);

@@ -53,7 +53,7 @@ pub(super) async fn run(
     guest.takes_another_descriptor();
     let Moved { stream, met, unread, .. } = connection;
     let mut gone = pin!(stream.gone());
-    let caller = Caller { service, peer, guest, stays: Arc::default() };
+    let caller = Caller { service, peer, guest: Arc::clone(&guest), stays: Arc::default() };
     let stays = Arc::clone(&caller.stays);
     let serve = hyper::service::service_fn(move |request| {
         let caller = caller.clone();
@@ -69,7 +69,12 @@ pub(super) async fn run(
         .max_buf_size(MAX_HEADER_BYTES)
         .serve_connection(TokioIo::new(io::Http::new(stream, unread, Arc::clone(&stays))), serve);
     let phase = tokio::select! {
-        _ = &mut connection => return,
+        served = &mut connection => {
+            if served.is_err_and(|error| error.is_parse()) {
+                guest.makes_no_sense();
+            }
+            return;
+        }
         () = &mut gone => return,
         phase = phase.wait_for(|phase| *phase != Phase::Serving) => phase.map_or(Phase::Stopping, |phase| *phase),
     };

@@ -9,7 +9,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::Duration;
 
 use super::door;
-use super::pace::Pace;
+use super::pace::{Fines, Pace};
 use crate::ipc::transport::Caller;
 
 /// Connections that one program may open at once: as many as there are ever places.
@@ -116,8 +116,8 @@ impl Newcomers {
         }
     }
 
-    /// Whoever is to come in now.
-    pub(super) fn next(&mut self) -> Option<Caller> {
+    /// Whoever is to come in now, and what slows its program down.
+    pub(super) fn next(&mut self) -> Option<(Caller, Fines)> {
         for _ in 0..self.order.len() {
             let program = self.order.pop_front()?;
             let line = self.lines.get_mut(&program)?;
@@ -130,9 +130,9 @@ impl Newcomers {
             if !line.callers.is_empty() {
                 self.order.push_back(program);
             }
-            if caller.is_some() {
+            if let Some(caller) = caller {
                 line.pace.take();
-                return caller;
+                return Some((caller, line.pace.fines()));
             }
         }
         None
@@ -174,7 +174,7 @@ mod tests {
             newcomers.join(caller(7, &mut held));
         }
         newcomers.join(caller(8, &mut held));
-        let first: Vec<_> = (0..3).filter_map(|_| newcomers.next()).map(|caller| caller.program).collect();
+        let first: Vec<_> = (0..3).filter_map(|_| newcomers.next()).map(|(caller, _)| caller.program).collect();
         assert_eq!(first, [7, 8, 7]);
         assert_eq!(newcomers.all().len(), 98);
         assert!(newcomers.is_empty() && newcomers.next().is_none());
@@ -193,7 +193,7 @@ mod tests {
         }
         assert!(newcomers.next().is_none());
         newcomers.join(caller(8, &mut held));
-        assert_eq!(newcomers.next().map(|caller| caller.program), Some(8), "others are not kept waiting by it");
+        assert_eq!(newcomers.next().map(|(caller, _)| caller.program), Some(8), "others are not kept waiting by it");
         newcomers.ready().await;
         assert_eq!(std::iter::from_fn(|| newcomers.next()).count(), EACH_MILLISECOND as usize);
     }

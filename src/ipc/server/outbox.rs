@@ -242,7 +242,7 @@ pub(crate) struct Inbox(CloseOnDrop);
 impl Inbox {
     /// One that nothing was put in yet. Needs a runtime.
     pub(crate) fn new() -> Self {
-        Self(CloseOnDrop(Outbox::new(Framing::Lines, super::room::Room::new(1).enter())))
+        Self(CloseOnDrop(Outbox::new(Framing::Lines, super::room::Room::new(1).enter(super::pace::Fines::default()))))
     }
 
     /// For the call whose notifications are to come here.
@@ -276,7 +276,7 @@ impl Notifier {
     /// For calls without a connection.
     #[cfg(test)]
     pub(crate) fn to_nobody() -> Self {
-        Self::new(Outbox::new(Framing::Lines, super::room::Room::new(1).enter()))
+        Self::new(Outbox::new(Framing::Lines, super::room::Room::new(1).enter(super::pace::Fines::default())))
     }
 
     /// Queues a notification; false if the connection is gone (or has just been given up, because its end doesn't read).

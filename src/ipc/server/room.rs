@@ -7,12 +7,12 @@
 //! request needs is cut off. A caller that asks for a token is served all the same.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 
 use tokio::sync::Mutex;
 use tokio::time::Instant;
 
-use super::pace::Pace;
+use super::pace::{Fines, Pace};
 
 /// Bytes held for all connections before large holders are cut off.
 const PLENTY: usize = 32 * 1024 * 1024;
@@ -23,6 +23,9 @@ pub(super) const SHARE: usize = 16 * 1024;
 const TURNS: u32 = 4096;
 /// And then so many in each millisecond: a crowd that sends without end gets a tenth of a processor, not all of it.
 const TURNS_EACH_MILLISECOND: u32 = 8;
+/// A program one of whose connections sends what no client does comes in later, as after so many connections: reading that
+/// costs more than any of them, and to send it without end nothing.
+const NONSENSE: u32 = 64;
 
 /// What all connections share.
 #[derive(Debug)]
@@ -53,8 +56,8 @@ impl Room {
         self.descriptors.load(Ordering::Relaxed) >= self.limit
     }
 
-    /// A connection.
-    pub(super) fn enter(self: &Arc<Self>) -> Arc<Guest> {
+    /// A connection of a program that may be fined.
+    pub(super) fn enter(self: &Arc<Self>, fines: Fines) -> Arc<Guest> {
         self.descriptors.fetch_add(1, Ordering::Relaxed);
         let guest = Guest {
             room: Arc::clone(self),
@@ -63,6 +66,8 @@ impl Room {
             quiet_since: AtomicU64::new(0),
             reading: AtomicUsize::new(0),
             waiting: AtomicUsize::new(0),
+            fines,
+            is_fined: AtomicBool::new(false),
         };
         guest.is_quiet_now();
         Arc::new(guest)
@@ -82,6 +87,8 @@ pub(super) struct Guest {
     reading: AtomicUsize,
     /// Bytes of messages that are not written yet.
     waiting: AtomicUsize,
+    fines: Fines,
+    is_fined: AtomicBool,
 }
 
 impl Guest {
@@ -117,6 +124,13 @@ impl Guest {
     pub(super) fn takes_another_descriptor(&self) {
         self.descriptors.fetch_add(1, Ordering::Relaxed);
         self.room.descriptors.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// It sent what is no message.
+    pub(super) fn makes_no_sense(&self) {
+        if !self.is_fined.swap(true, Ordering::Relaxed) {
+            self.fines.impose(NONSENSE);
+        }
     }
 
     /// Since when nothing is owed to it; `None` while something is.
@@ -167,22 +181,22 @@ mod tests {
     #[test]
     fn large_holders_are_cut_off_only_when_there_is_no_plenty() {
         let room = Room::new(10);
-        let guests: Vec<_> = (0..PLENTY / (256 * 1024)).map(|_| room.enter()).collect();
+        let guests: Vec<_> = (0..PLENTY / (256 * 1024)).map(|_| room.enter(Fines::default())).collect();
         assert!(guests.iter().all(|guest| guest.is_reading(256 * 1024)));
-        let late = room.enter();
+        let late = room.enter(Fines::default());
         assert!(late.is_reading(SHARE) && !late.is_reading(SHARE + 1) && !late.is_sent(1));
         // It left nothing behind, and neither do the others.
         drop(late);
         drop(guests);
         assert_eq!((room.held.load(Ordering::Relaxed), room.descriptors.load(Ordering::Relaxed)), (0, 0));
-        let large = room.enter();
+        let large = room.enter(Fines::default());
         assert!(large.is_reading(PLENTY) && large.is_reading(0) && large.is_sent(PLENTY));
     }
 
     #[test]
     fn whoever_waits_for_something_is_not_quiet() {
         let room = Room::new(2);
-        let guest = room.enter();
+        let guest = room.enter(Fines::default());
         let first = Expected::by(&guest);
         let second = first.clone();
         drop(first);
