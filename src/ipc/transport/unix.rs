@@ -5,6 +5,8 @@
 #[cfg(feature = "agent")]
 mod backlog;
 #[cfg(feature = "agent")]
+mod breath;
+#[cfg(feature = "agent")]
 mod listener;
 
 use std::io::{self, Read, Write};

@@ -10,18 +10,17 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::breath::Breath;
+
 /// As a rule.
 pub(super) const LONG: i32 = 4096;
-/// During a flood: no more than are accepted in a tenth of a millisecond.
-const SHORT: i32 = 16;
+/// During a flood: no more than are accepted in half a tenth of a millisecond.
+const SHORT: i32 = 8;
 /// So many who have hung up within [`WHILE`] are a flood.
 const FLOOD: u32 = 128;
 const WHILE: Duration = Duration::from_millis(100);
 /// A flood is over when nobody has hung up for so long.
 const CALM: Duration = Duration::from_secs(1);
-/// During a flood, after a line's length of hang-ups: what leaves the processor to others, those who flood included, who
-/// stand still as long as the line is full.
-const BREATH: Duration = Duration::from_millis(1);
 
 /// The line's length, and what tells it.
 #[derive(Debug)]
@@ -30,11 +29,14 @@ pub(super) struct Backlog {
     /// Who hung up since then, or since the last breath.
     gone: u32,
     since: Instant,
+    /// During a flood, after a line's length of hang-ups: what leaves the processor to others. Those who flood stand still
+    /// meanwhile, because the line is full.
+    breath: Breath,
 }
 
 impl Default for Backlog {
     fn default() -> Self {
-        Self { is_short: false, gone: 0, since: Instant::now() }
+        Self { is_short: false, gone: 0, since: Instant::now(), breath: Breath::default() }
     }
 }
 
@@ -73,8 +75,9 @@ impl Backlog {
     pub(super) async fn breathe(&mut self) {
         if self.is_short && self.gone >= SHORT.unsigned_abs() {
             self.gone = 0;
-            tokio::time::sleep(BREATH).await;
+            self.breath.begin();
         }
+        self.breath.end().await;
     }
 }
 
