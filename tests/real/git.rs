@@ -8,13 +8,15 @@ use cred_helper::demo::server::Server;
 
 use crate::home::{Ended, Home, ended, lasting_server};
 use crate::support::git_server::{GitServer, Shown};
-use crate::support::programs::missing;
+use crate::support::programs::{missing, newer};
 
 /// An account at an authorization server, a git server that takes its tokens, and a git that asks us.
 struct Stage {
     server: Arc<Server>,
     git: GitServer,
     home: Home,
+    /// How git is started: this machine's own, unless a test wants another one.
+    client: fn() -> Command,
 }
 
 impl Stage {
@@ -38,13 +40,13 @@ impl Stage {
         let config = "[credential]\nhelper = cred-helper\nuseHttpPath = true\n[user]\nname = Ada\nemail = a@example.com\n\
                       [init]\ndefaultBranch = main\n";
         std::fs::write(home.path().join(".gitconfig"), config).unwrap();
-        let stage = Self { server, git, home };
+        let stage = Self { server, git, home, client: || Command::new("git") };
         stage.ok(&["init", "--quiet", "--bare", "repositories/team/x.git"]);
         stage
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new("git");
+        let mut command = (self.client)();
         command.args(arguments).env_clear().current_dir(self.home.path());
         command.envs(self.home.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
         let path = std::env::var_os("PATH").unwrap_or_default();
@@ -121,6 +123,16 @@ fn git_clones_pushes_and_lists_with_a_token_as_bearer() {
         return;
     }
     works_both_ways(&Stage::set(Shown::Bearer, "", "'forge'"));
+}
+
+#[test]
+fn the_newest_git_does_the_same() {
+    if missing(&["git"]) || newer("git").is_none() {
+        return;
+    }
+    for (shown, rule) in [(Shown::Bearer, "'forge'"), (Shown::Basic("oauth2"), "'forge'")] {
+        works_both_ways(&Stage { client: || newer("git").unwrap(), ..Stage::set(shown, "", rule) });
+    }
 }
 
 #[test]

@@ -3,6 +3,10 @@
 
 use std::io::Write as _;
 use std::path::Path;
+use std::process::Command;
+
+/// What makes and enters the roots with newer clients than this machine's own.
+const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
 
 /// Whether something is missing; if so it was said on standard error, past the test harness, which shows nothing of a
 /// test that passes. With `CRED_HELPER_TESTS_REQUIRE=1` it is a failure.
@@ -15,6 +19,23 @@ pub fn missing(programs: &[&str]) -> bool {
 pub fn missing_oidc_provider() -> bool {
     let packages = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/servers/oidc-provider/node_modules/oidc-provider");
     missing(&["node"]) || (!packages.is_dir() && say_and_skip("npm ci was not run in tests/servers/oidc-provider"))
+}
+
+/// A command that runs a newer client than this machine's own, in the directory and with the environment that it is given.
+/// `None`, and said, where it is not there or only short tests are to run.
+pub fn newer(program: &str) -> Option<Command> {
+    if std::env::var_os("CRED_HELPER_TESTS_LONG").is_none() {
+        skip(&format!("a newer {program} is tried with CRED_HELPER_TESTS_LONG=1"));
+        return None;
+    }
+    let has = Command::new(CLIENTS).args(["has", program]).output();
+    if !has.is_ok_and(|has| has.status.success()) {
+        say_and_skip(&format!("there is no newer {program}: tests/clients setup"));
+        return None;
+    }
+    let mut command = Command::new(CLIENTS);
+    command.args(["run", program]);
+    Some(command)
 }
 
 /// Says so where it is no program that is missing, but a right that nobody need have.
