@@ -27,6 +27,7 @@ mod idle;
 mod kills;
 mod servers;
 mod stampede;
+mod targets;
 
 use std::time::Duration;
 
@@ -37,6 +38,7 @@ const FIGURES: &[(&str, fn())] = &[
     ("floor", floor::measure),
     ("asked", asked::measure),
     ("helpers", helpers::measure),
+    ("targets", targets::measure),
     ("kills", kills::measure),
     ("idle", idle::measure),
 ];

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::fingerprint;
+use super::own_hosts::OwnHosts;
 use crate::account::AccountName;
 use crate::clock::{Moment, Timestamp};
 use crate::import::Stamp;
@@ -228,6 +229,8 @@ pub(super) struct Table {
     pub(super) serving: HashMap<AccountName, AuthMethod>,
     /// The default account; told anew at every change, so that asking costs nothing.
     pub(super) default: Option<u64>,
+    /// Who has an account at whose own host.
+    pub(super) own: OwnHosts,
     /// Whether what is in the vault is here.
     pub(super) loaded: bool,
     /// The turns of exchanges that were under way when the table was cleared: they count for the same login again.
@@ -272,10 +275,12 @@ impl Table {
         if let Some(turn) = self.turns.remove(&incarnation) {
             account.exchange = turn;
         }
+        let name = account.record.account.clone();
         let names = self.names_of_kind(account.record.is_api_key());
-        let before = names.insert(account.record.account.clone(), incarnation);
+        let before = names.insert(name.clone(), incarnation);
         let before = before.filter(|old| *old != incarnation).and_then(|old| self.accounts.remove(&old));
         self.accounts.insert(incarnation, account);
+        self.find_hosts(&name);
         self.find_default();
         before
     }
@@ -283,6 +288,7 @@ impl Table {
     pub(super) fn remove(&mut self, incarnation: u64) -> Option<Account> {
         let account = self.accounts.remove(&incarnation)?;
         self.names_of_kind(account.record.is_api_key()).remove(&account.record.account);
+        self.find_hosts(&account.record.account);
         self.find_default();
         Some(account)
     }
@@ -296,6 +302,8 @@ impl Table {
             let names = self.names_of_kind(record.is_api_key());
             names.remove(&before);
             names.insert(record.account.clone(), incarnation);
+            self.find_hosts(&before);
+            self.find_hosts(&record.account);
         }
         let Some(account) = self.accounts.get_mut(&incarnation) else { return };
         account.fingerprint = fingerprint(&record.tokens.access);
@@ -308,6 +316,13 @@ impl Table {
         turns.extend(self.accounts.drain().map(|(incarnation, account)| (incarnation, account.exchange)));
         turns.retain(|_, turn| Arc::strong_count(turn) > 1);
         *self = Self { turns, ..Self::default() };
+    }
+
+    /// What is this account's own now, by its login's provider or its key's.
+    fn find_hosts(&mut self, name: &AccountName) {
+        let account = self.named(name).or_else(|| self.key_of(name));
+        let provider = account.map(|account| Arc::clone(&account.provider));
+        self.own.set(name, provider.as_deref().map_or(&[], |provider| &provider.targets));
     }
 
     /// The latest choice wins.

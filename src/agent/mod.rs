@@ -32,6 +32,7 @@ mod logout;
 pub mod memory;
 mod nearest;
 mod notices;
+mod own_hosts;
 mod persist;
 mod providers;
 mod refresher;

@@ -3,14 +3,16 @@
 //!
 //! The default account and a project's say nothing of hosts and play no part here.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use tokio::time::Instant;
 
-use super::accounts::Fingerprint;
+use super::accounts::{Fingerprint, Table};
 use super::audit::Asking;
 use super::resolve::Found;
 use super::{Agent, fingerprint};
+use crate::account::AccountName;
 use crate::config::Rule;
 use crate::ipc::message::token::{ForTarget, GetToken, Token};
 use crate::ipc::message::{Error, ErrorKind};
@@ -91,11 +93,7 @@ impl Agent {
                 opened?;
                 let table = self.table();
                 let found = table.find(Some(&rule.account.to_string()))?;
-                // What its provider says of its own host holds whoever names the account.
-                let account = found.login.or(found.key).and_then(|it| table.get(it));
-                let own = account.and_then(|account| of_provider(&account.provider, target));
-                let username = rule.username.as_ref().or(own.and_then(|(_, own)| own.username.as_ref())).cloned();
-                Ok(Answering { found, username })
+                Ok(table.answering(found, rule.username.clone(), target))
             }
             None => match opened {
                 Ok(()) => self.own(target),
@@ -108,30 +106,24 @@ impl Agent {
     /// The only account at the provider whose own the target is.
     fn own(&self, target: &Target) -> Result<Answering, Error> {
         let table = self.table();
-        let (mut closest, mut answering) = (None, Vec::new());
-        for found in table.account_names().into_iter().filter_map(|name| table.found(name)) {
-            let Some(account) = found.login.or(found.key).and_then(|it| table.get(it)) else { continue };
-            let Some((closeness, own)) = of_provider(&account.provider, target) else { continue };
-            if closest.is_none_or(|closest| closeness > closest) {
-                closest = Some(closeness);
-                answering.clear();
-            }
-            if closest == Some(closeness) {
-                answering.push(Answering { found, username: own.username.clone() });
-            }
+        let accounts = table.own.at(target).ok_or_else(|| nothing_here(target))?;
+        let mut answering = accounts.iter().filter_map(|name| table.found(name));
+        match (answering.next(), accounts.len()) {
+            (Some(found), 1) => Ok(table.answering(found, None, target)),
+            _ => Err(self.several(accounts, target)),
         }
-        if answering.len() > 1 {
-            let accounts: Vec<_> = answering.iter().map(|one| one.found.account.to_string()).collect();
-            let (names, url, file) = (accounts.join(", "), shown(target), self.paths.config_file.display());
-            let message = format!(
-                "there are several accounts at {url} ({names}): say in {file} which one answers, under [targets]: \"{url}\" = \"{}\"",
-                accounts[0]
-            );
-            let mut error = Error::new(ErrorKind::AmbiguousAccount, message);
-            error.data.accounts = accounts;
-            return Err(error);
-        }
-        answering.pop().ok_or_else(|| nothing_here(target))
+    }
+
+    fn several(&self, accounts: &BTreeSet<AccountName>, target: &Target) -> Error {
+        let accounts: Vec<_> = accounts.iter().map(ToString::to_string).collect();
+        let (names, url, file) = (accounts.join(", "), shown(target), self.paths.config_file.display());
+        let message = format!(
+            "there are several accounts at {url} ({names}): say in {file} which one answers, under [targets]: \"{url}\" = \"{}\"",
+            accounts[0]
+        );
+        let mut error = Error::new(ErrorKind::AmbiguousAccount, message);
+        error.data.accounts = accounts;
+        error
     }
 
     /// Whether it is the own of a provider that could have an account, as far as is known without the vault.
@@ -143,11 +135,21 @@ impl Agent {
     }
 }
 
-/// What of the provider's own covers a target, and how closely.
-fn of_provider<'a>(provider: &'a Provider, target: &Target) -> Option<((usize, bool), &'a ProviderTarget)> {
-    let parsed = provider.targets.iter().filter_map(|own| Some((own.url.parse::<Target>().ok()?, own)));
-    let covering = parsed.filter(|(url, _)| url.covers(target));
-    covering.map(|(url, own)| (url.closeness(), own)).max_by_key(|(closeness, _)| *closeness)
+impl Table {
+    /// What its provider says of its own host holds whoever names the account.
+    fn answering(&self, found: Found, username: Option<String>, target: &Target) -> Answering {
+        let account = found.login.or(found.key).and_then(|it| self.get(it));
+        let own = account.and_then(|account| of_provider(&account.provider, target));
+        let username = username.or_else(|| own.and_then(|own| own.username.clone()));
+        Answering { found, username }
+    }
+}
+
+/// What of the provider's own covers a target most closely.
+fn of_provider<'a>(provider: &'a Provider, target: &Target) -> Option<&'a ProviderTarget> {
+    let read = provider.targets.iter().filter_map(|own| Some((own.url.as_ref().ok()?, own)));
+    let covering = read.filter(|(url, _)| url.covers(target));
+    covering.max_by_key(|(url, _)| url.closeness()).map(|(_, own)| own)
 }
 
 fn nothing_here(target: &Target) -> Error {

@@ -37,8 +37,7 @@ pub struct TargetAccount {
 impl Targets {
     /// The closest rule for what is asked for.
     pub fn rule(&self, asked: &Target) -> Option<&Rule> {
-        let covering = self.0.iter().filter(|(target, _)| target.covers(asked));
-        covering.max_by_key(|(target, _)| target.closeness()).map(|(_, rule)| rule)
+        asked.closest(|target| self.0.get(target))
     }
 
     /// The accounts that rules name.

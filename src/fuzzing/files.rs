@@ -44,6 +44,7 @@ pub(super) fn targets(input: &[u8]) {
     assert!(rule.covers(&rule) && asked.covers(&asked));
     let origin = |target: &Target| target.origin().parse::<Target>();
     assert!(!rule.covers(&asked) || origin(&rule) == origin(&asked));
+    assert_eq!(asked.closest(|wider| (*wider == rule).then_some(())).is_some(), rule.covers(&asked));
     assert!(!(rule.covers(&asked) && asked.covers(&rule)) || rule.closeness() == asked.closeness());
 }
 

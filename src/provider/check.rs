@@ -1,7 +1,7 @@
 //! What a provider's types can't say: that it is complete, and that nothing of it goes over an open wire.
 
 use super::schema::{DeviceStep, GrantType, Provider, TokenSource};
-use super::target::{self, Target, TargetError};
+use super::target::{self, TargetError};
 use crate::token::ClientAuthentication;
 
 /// Where a revocation endpoint of its own kind takes the client identifier.
@@ -109,8 +109,7 @@ impl Provider {
             return Err(ProviderError::Redirect);
         }
         for own in &self.targets {
-            // A place in braces is no host, and no parameter leaves one.
-            own.url.parse::<Target>()?;
+            own.url.as_ref().map_err(|error| *error)?;
             if own.username.as_deref().is_some_and(|name| !target::is_username(name)) {
                 return Err(ProviderError::Username);
             }

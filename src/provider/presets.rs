@@ -35,7 +35,8 @@ mod tests {
         let of = |name: &str, host: Option<&str>| {
             let given = host.map(|host| ("host".to_owned(), host.to_owned())).into_iter().collect();
             let filled = Template::of_preset(Preset::named(name).expect(name)).and_then(|it| it.fill(&given));
-            filled.expect(name).targets.into_iter().map(|own| (own.url, own.username)).collect::<Vec<_>>()
+            let targets = filled.expect(name).targets.into_iter();
+            targets.map(|own| (own.url.expect(name).origin(), own.username)).collect::<Vec<_>>()
         };
         for (name, host, url, user) in [
             ("github", None, "https://github.com", "x-access-token"),

@@ -5,7 +5,7 @@
 
 use std::str::FromStr;
 
-use serde::Deserialize;
+use serde::{Deserialize, Deserializer};
 use url::{Host, Url};
 
 use super::is_secure_url;
@@ -14,7 +14,7 @@ use super::is_secure_url;
 const LONGEST: usize = 8192;
 
 /// A URL as it is compared.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Target {
     scheme: String,
     host: Host,
@@ -72,6 +72,21 @@ impl Target {
         (self.segments.len(), self.user.is_some())
     }
 
+    /// What the closest of those that cover this one has, itself included: whole paths before shorter ones, and of the same
+    /// path the one with a user. It is asked for each of them, however many there are elsewhere.
+    pub fn closest<T>(&self, mut has: impl FnMut(&Target) -> Option<T>) -> Option<T> {
+        let mut wider = self.clone();
+        loop {
+            wider.user.clone_from(&self.user);
+            let with_user = wider.user.as_ref().and_then(|_| has(&wider));
+            wider.user = None;
+            let found = with_user.or_else(|| has(&wider));
+            if found.is_some() || wider.segments.pop().is_none() {
+                return found;
+            }
+        }
+    }
+
     /// Scheme, host and port, for people.
     pub fn origin(&self) -> String {
         let port = self.port.filter(|port| default_port(&self.scheme) != Some(*port));
@@ -118,11 +133,16 @@ fn default_port(scheme: &str) -> Option<u16> {
 #[derive(Clone, Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct ProviderTarget {
-    /// Its URL; what is below is meant, too.
-    pub url: String,
+    /// Its URL; what is below is meant, too. A place in braces is no host: `check` tells of that.
+    #[serde(deserialize_with = "written")]
+    pub url: Result<Target, TargetError>,
     /// The user name beside which it takes the token for a password.
     #[serde(default)]
     pub username: Option<String>,
+}
+
+fn written<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Result<Target, TargetError>, D::Error> {
+    String::deserialize(deserializer).map(|text| text.parse())
 }
 
 /// Whether it can be a user name of Basic authentication (RFC 7617 section 2).
@@ -210,6 +230,25 @@ mod tests {
             assert_eq!(text.parse::<Target>(), Err(error), "{text}");
         }
         assert_eq!(Target::of_request(&format!("https://a.example/{}", "x".repeat(LONGEST))), Err(NoHost));
+    }
+
+    #[test]
+    fn the_closest_of_those_that_cover_it_is_found_first() {
+        let found = |asked: &str, there: &[&str]| {
+            let there: Vec<Target> = there.iter().map(|url| url.parse().expect(url)).collect();
+            Target::of_request(asked).expect(asked).closest(|wider| there.iter().position(|url| url == wider))
+        };
+        let there = ["https://a.example", "https://a.example/x/y", "https://ada@a.example/x", "https://a.example/x"];
+        for (asked, position) in [
+            ("https://a.example/x/y/z", Some(1)),
+            ("https://ada@a.example/x/y", Some(1)),
+            ("https://ada@a.example/x", Some(2)),
+            ("https://bob@a.example/x/", Some(3)),
+            ("https://ada@a.example", Some(0)),
+            ("https://a.example:8443/x/y", None),
+        ] {
+            assert_eq!(found(asked, &there), position, "{asked}");
+        }
     }
 
     #[test]

@@ -87,6 +87,12 @@ fn a_providers_own_host_is_answered_for_by_its_only_account() {
     assert_eq!(account(&home, "https://forge.example/x.git"), "forge/work");
     nothing(&home, "https://sub.forge.example");
     nothing(&home, "https://github.com");
+    home.ok(&["account", "rename", "forge/work", "forge/renamed"]);
+    assert_eq!(account(&home, "https://forge.example/x.git"), "forge/renamed");
+    home.ok(&["logout", "forge/renamed"]);
+    nothing(&home, "https://forge.example/x.git");
+    home.log_in_with(&["login", "forge", "--account", "work", "--no-browser"]);
+    assert_eq!(account(&home, "https://forge.example/x.git"), "forge/work");
     let ended = home.log_in_with(&["login", "forge", "--account", "me", "--no-browser"]);
     assert_eq!(ended.code, 0, "{}", ended.stderr);
     let ended = asked(&home, "https://forge.example/x.git");
