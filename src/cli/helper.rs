@@ -7,7 +7,7 @@ use super::args::HelperArgs;
 use super::connect::{self, Connect};
 use super::exit::Failure;
 use super::{get_token, output};
-use crate::helper::{self, Agent, Call, PROTOCOLS, Protocol};
+use crate::helper::{self, Agent, Call, Protocol};
 use crate::ipc::message::token::{GetToken, RejectToken, Rejection, Token};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::paths::Paths;
@@ -16,8 +16,8 @@ use crate::paths::Paths;
 const NO_START: &str = "--no-start";
 
 pub(super) fn run(connect: &Connect, args: &HelperArgs) -> Result<(), Failure> {
-    let protocol = PROTOCOLS.iter().find(|protocol| protocol.name == args.name);
-    let protocol = protocol.ok_or_else(|| Failure::Usage("there is no helper of that name".to_owned()))?;
+    let protocol =
+        helper::named(&args.name).ok_or_else(|| Failure::Usage("there is no helper of that name".to_owned()))?;
     call(connect, protocol, &args.arguments)
 }
 

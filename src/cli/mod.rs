@@ -63,7 +63,8 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         complete::run(words);
         return ExitCode::SUCCESS;
     }
-    let result = match argv.first().and_then(|program| crate::helper::named_by(&program.to_string_lossy())) {
+    let named = argv.first().and_then(|program| crate::helper::named_by(&program.to_string_lossy()));
+    let result = match named.or_else(|| crate::helper::flagged_by(argv.get(1..)?)) {
         Some(protocol) => {
             let words: Vec<String> = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
             helper::run_as(protocol, &words)

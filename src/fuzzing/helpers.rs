@@ -2,8 +2,22 @@
 
 use super::quotes_nothing;
 use crate::helper::Failure;
+use crate::helper::cargo;
 use crate::helper::git::Request;
 use crate::provider::target::Target;
+
+/// An index names its own host or none: what is asked for is its URL or another scheme's.
+pub(super) fn cargo_requests(input: &[u8]) {
+    let line = String::from_utf8_lossy(input);
+    let request = match cargo::Request::parse(&line) {
+        Ok(request) => request,
+        Err(Failure::Usage(message)) => return quotes_nothing(message),
+        Err(other) => panic!("reading asks nobody: {other:?}"),
+    };
+    let Some(Ok(target)) = request.target().map(|url| Target::of_request(&url)) else { return };
+    let origin = target.origin();
+    assert!(origin == "https://crates.io" || origin.starts_with("registry+") || line.contains("sparse+"), "{origin}");
+}
 
 /// Whatever user and path say, the URL's host is the one that git named.
 pub(super) fn git_requests(input: &[u8]) {

@@ -4,12 +4,14 @@
 //! agent is reached and where the text goes it doesn't know: the command line gives it both, and the tests play both. A URL
 //! that no account answers for is that protocol's "nothing here", so that other helpers and anonymous access go on working.
 
+mod authorization;
+pub mod cargo;
 pub mod git;
 #[cfg(test)]
 mod play;
-#[allow(dead_code, reason = "the protocols without a target come with it")]
 mod words;
 
+use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 
 use crate::ipc::message::Error;
@@ -30,8 +32,13 @@ pub struct Protocol {
 }
 
 /// Every protocol, sorted.
-pub const PROTOCOLS: &[Protocol] =
-    &[Protocol { name: "git", program: Some("git-credential-cred-helper"), help: git::HELP, run: git::run }];
+pub const PROTOCOLS: &[Protocol] = &[
+    Protocol { name: "cargo", program: None, help: cargo::HELP, run: cargo::run },
+    Protocol { name: "git", program: Some("git-credential-cred-helper"), help: git::HELP, run: git::run },
+];
+
+/// The words that say the protocol where a client starts `cred-helper` with them alone.
+const FLAGS: &[(&str, &str)] = &[(cargo::FLAG, "cargo")];
 
 /// How long the agent may take: no tool is kept waiting longer because something fails here. Seconds.
 const DEADLINE: u64 = 30;
@@ -88,6 +95,24 @@ impl From<io::Error> for Failure {
 }
 
 impl Call<'_> {
+    /// A line of what the client sends, without its end; `None` after the last one.
+    fn read_line(&mut self) -> Result<Option<Secret>, Failure> {
+        const LINE: Failure = Failure::Usage("a line on standard input cannot be read, or is too long");
+        let mut bytes = Vec::new();
+        loop {
+            let mut byte = [0];
+            match self.input.read(&mut byte) {
+                Ok(0) if bytes.is_empty() => return Ok(None),
+                Ok(_) if byte == *b"\n" => break,
+                Ok(0) => break,
+                Ok(_) if bytes.len() < LONGEST_INPUT as usize => bytes.push(byte[0]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                _ => return Err(LINE),
+            }
+        }
+        String::from_utf8(bytes).map(|text| Some(Secret::from(text))).map_err(|_| LINE)
+    }
+
     /// All that the client sends. What is no UTF-8 in it matches nothing.
     fn read(&mut self) -> Result<Secret, Failure> {
         let mut bytes = Vec::new();
@@ -104,6 +129,18 @@ impl Call<'_> {
             Err(Failure::Usage("the request on standard input cannot be read, or is too long"))
         }
     }
+}
+
+/// The protocol whose client starts us with these words after the program's name.
+pub fn flagged_by(words: &[impl AsRef<OsStr>]) -> Option<&'static Protocol> {
+    let [word] = words else { return None };
+    let (_, name) = FLAGS.iter().find(|(flag, _)| word.as_ref() == *flag)?;
+    named(name)
+}
+
+/// The protocol of that name.
+pub fn named(name: &str) -> Option<&'static Protocol> {
+    PROTOCOLS.iter().find(|protocol| protocol.name == name)
 }
 
 /// The program's protocol, if it goes by the name of one: the last part of `argv[0]`, without Windows' ending.

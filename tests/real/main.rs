@@ -11,6 +11,7 @@
 
 mod api_key;
 mod browser;
+mod cargo;
 mod certified_server;
 mod clocks;
 mod completions;
@@ -18,6 +19,7 @@ mod consent;
 mod dunst;
 #[path = "../product/faults.rs"]
 mod faults;
+mod forge;
 mod git;
 mod grants;
 #[path = "../product/home.rs"]

@@ -4,9 +4,11 @@
 #![allow(missing_docs, unreachable_pub, reason = "the same: there is no other crate to see or document it for")]
 
 pub mod browser;
+pub mod cargo_registry;
 pub mod chromium;
 pub mod git_lfs;
 pub mod git_server;
+pub mod guarded;
 pub mod http;
 pub mod oidc_provider;
 pub mod programs;

@@ -1,0 +1,26 @@
+//! What registries' clients send to their helpers, with a token where none belongs.
+
+use super::{Home, Said};
+
+/// Arguments and input; `TOKEN` stands for one.
+const SENT: &[(&[&str], &str)] = &[
+    (&["--cargo-plugin"], r#"{"registry":{"index-url":"sparse+https://h/"},"kind":"login","token":"TOKEN"}"#),
+    (
+        &["--cargo-plugin"],
+        r#"{"registry":{"index-url":"sparse+https://a:TOKEN@h/TOKEN"},"kind":"get","args":["TOKEN"]}"#,
+    ),
+    (&["--cargo-plugin"], r#"{"registry":{"index-url":"https://TOKEN@h/TOKEN"},"kind":"TOKEN"}"#),
+    (&["--cargo-plugin"], r#"{"registry":{"index-url":["TOKEN"]},"kind":"get"}"#),
+    (&["--cargo-plugin"], "TOKEN"),
+];
+
+pub(super) fn misuse(home: &Home, token: &str, said: &mut Said) {
+    for (words, input) in SENT {
+        let words: Vec<_> = words.iter().map(|word| word.replace("TOKEN", token)).collect();
+        let words: Vec<&str> = words.iter().map(String::as_str).collect();
+        said.keep_both(
+            &words.join(" ").replace(token, "<TOKEN>"),
+            home.run_with(&words, &input.replace("TOKEN", token)),
+        );
+    }
+}
