@@ -4,6 +4,7 @@ use super::quotes_nothing;
 use crate::helper::Failure;
 use crate::helper::cargo;
 use crate::helper::git::Request;
+use crate::helper::keyring;
 use crate::provider::target::Target;
 
 /// An index names its own host or none: what is asked for is its URL or another scheme's.
@@ -36,4 +37,14 @@ pub(super) fn git_requests(input: &[u8]) {
         let host = format!("{}://{}", last("protocol"), last("host"));
         assert_eq!(Some(target.origin()), Target::of_request(&host).ok().map(|target| target.origin()), "{url}");
     }
+}
+
+/// Whatever the user says, the URL's host is the one of the service.
+pub(super) fn keyring_services(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let (service, user) = text.split_once('\n').map_or((&*text, None), |(service, user)| (service, Some(user)));
+    let Some(url) = keyring::target(service, user) else { return };
+    let Ok(target) = Target::of_request(&url) else { return };
+    let alone = keyring::target(service, None).expect("the same service");
+    assert_eq!(Some(target.origin()), Target::of_request(&alone).ok().map(|target| target.origin()), "{url}");
 }

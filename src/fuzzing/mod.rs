@@ -30,6 +30,7 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("imports_json", files::imports_json),
     ("imports_toml", files::imports_toml),
     ("imports_yaml", files::imports_yaml),
+    ("keyring_services", helpers::keyring_services),
     ("metadata", answers::metadata),
     ("owners", files::owners),
     ("pastes", login::pastes),

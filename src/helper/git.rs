@@ -4,9 +4,11 @@
 //! a user. A token that was there already may have been refused meanwhile: git is told to come back once after a refusal,
 //! with the token's fingerprint, and gets a new one. What git erases is reported if it is ours; what it stores is not kept.
 
+use super::address::escaped;
+use super::shown::one_line;
 use super::{Call, DEADLINE, Failure};
+use crate::ipc::message::ErrorKind;
 use crate::ipc::message::token::{AuthMethod, GetToken, RejectOutcome, RejectToken, Token};
-use crate::ipc::message::{Error, ErrorKind};
 use crate::secret::Secret;
 
 /// What our state begins with; the token's fingerprint follows.
@@ -160,11 +162,7 @@ impl Request {
             let renewable = said.cached && token.method == AuthMethod::Oauth;
             self.takes_state && self.is_web() && self.refused.is_none() && renewable
         });
-        let exposed = token.token.expose();
-        if exposed.contains(|c: char| c.is_control()) {
-            let message = format!("the token of {} has characters that git cannot be sent", token.account);
-            return Err(Failure::Agent(Box::new(Error::new(ErrorKind::Internal, message))));
-        }
+        let exposed = one_line(token)?.expose();
         // Long enough that the token is not copied about.
         let mut text = String::with_capacity(1024 + exposed.len());
         let mut line = |name: &str, value: &str| {
@@ -193,14 +191,6 @@ impl Request {
         }
         Ok(Secret::from(text))
     }
-}
-
-/// A part of a URL in which nothing ends the part. What else a URL can't have, whoever reads it escapes.
-fn escaped(part: &str, more: &str) -> String {
-    part.chars().fold(String::with_capacity(part.len()), |out, c| {
-        let special = c.is_ascii_control() || " %?#\\".contains(c) || more.contains(c);
-        if special { out + &format!("%{:02X}", u32::from(c)) } else { out + c.encode_utf8(&mut [0; 4]) }
-    })
 }
 
 #[cfg(test)]

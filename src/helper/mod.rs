@@ -4,11 +4,14 @@
 //! agent is reached and where the text goes it doesn't know: the command line gives it both, and the tests play both. A URL
 //! that no account answers for is that protocol's "nothing here", so that other helpers and anonymous access go on working.
 
+mod address;
 mod authorization;
 pub mod cargo;
 pub mod git;
+pub mod keyring;
 #[cfg(test)]
 mod play;
+mod shown;
 mod words;
 
 use std::ffi::OsStr;
@@ -35,6 +38,7 @@ pub struct Protocol {
 pub const PROTOCOLS: &[Protocol] = &[
     Protocol { name: "cargo", program: None, help: cargo::HELP, run: cargo::run },
     Protocol { name: "git", program: Some("git-credential-cred-helper"), help: git::HELP, run: git::run },
+    Protocol { name: "keyring", program: Some("keyring"), help: keyring::HELP, run: keyring::run },
 ];
 
 /// The words that say the protocol where a client starts `cred-helper` with them alone.

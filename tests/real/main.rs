@@ -39,6 +39,7 @@ mod pinentry;
 #[path = "../keyring/prompter.rs"]
 mod prompter;
 mod provider;
+mod python_indexes;
 mod screens;
 mod sdks;
 mod session;

@@ -12,3 +12,5 @@ pub mod guarded;
 pub mod http;
 pub mod oidc_provider;
 pub mod programs;
+pub mod protected;
+pub mod python_index;

@@ -42,6 +42,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["exec", "--env", "A_NAME=nobody", "--", "no-such-command"],
     &["helper", "git", "get"],
     &["helper", "cargo"],
+    &["helper", "keyring", "get", "https://ada:secret@pypi.example.com/simple", "ada"],
     &["refresh"],
     &["api-key", "remove", "nobody"],
     &["log"],

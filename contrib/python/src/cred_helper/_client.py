@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import _agent, _command
+from ._errors import AgentUnreachable
 from ._token import Rejection, Token
 
 
@@ -29,15 +30,19 @@ class Client:
         audience: str | None = None,
         scope: Sequence[str] = (),
         min_validity: float | None = None,
+        target: str | None = None,
     ) -> Token:
         """A token that is fresh: of ``account`` (``provider`` or ``provider/label``), else of the default one.
 
+        With a ``target`` in its place: of the account that answers for that URL ([targets] in cred-helper.toml(5)).
         ``token_type`` is ``access`` or ``id``; ``min_validity`` says for how many seconds it has to be good.
         Raises :class:`CredHelperError` with what to do.
         """
         params: dict[str, Any] = {"deadline": max(1, math.ceil(self._timeout))}
         if account is not None:
             params["account"] = account
+        if target is not None:
+            params["target"] = target
         if token_type is not None:
             params["token_type"] = token_type
         if audience is not None:
@@ -46,7 +51,11 @@ class Client:
             params["scope"] = list(scope)
         if min_validity is not None:
             params["min_validity"] = math.ceil(min_validity)
-        return Token._from_answer(self._ask("token.get", params))
+        answer = self._ask("token.get", params)
+        if target is not None and answer.get("for_target") is None:
+            # It has passed over what it does not know, and means the default account, whatever the host.
+            raise AgentUnreachable("the agent is older than this package and knows no URLs: cred-helper agent restart")
+        return Token._from_answer(answer)
 
     def reject(self, token: Token | str, *, account: str | None = None) -> Rejection:
         """Reports a token that a server refused: it is refreshed, once, for everybody.

@@ -29,6 +29,7 @@ def get_token(params: dict[str, Any], *, timeout: float, program: str) -> dict[s
     """`get-token --format json`."""
     command = ["get-token", "--format", "json", "--timeout", f"{max(1, round(timeout))}s"]
     command += ["--token-type", params["token_type"]] if "token_type" in params else []
+    command += ["--target", params["target"]] if "target" in params else []
     command += ["--audience", params["audience"]] if "audience" in params else []
     command += [word for scope in params.get("scope", []) for word in ("--scope", scope)]
     command += ["--min-validity", f"{params['min_validity']}s"] if "min_validity" in params else []

@@ -31,6 +31,8 @@ class Token:
     """The API's URL, where the provider says it with the token."""
     identity: str | None = None
     """Who signed in, for people."""
+    username: str | None = None
+    """The user name beside which the target takes it for a password, where one is configured."""
     fallback_since: float | None = None
     """Since when an API key stands in for the login, if it does."""
     fallback_reason: str | None = None
@@ -61,6 +63,7 @@ class Token:
             api_host=answer.get("api_host"),
             api_base=answer.get("api_base"),
             identity=answer.get("identity"),
+            username=(answer.get("for_target") or {}).get("username"),
             fallback_since=answer.get("fallback_since"),
             fallback_reason=answer.get("fallback_reason"),
             warning=answer.get("warning"),

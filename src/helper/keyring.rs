@@ -1,0 +1,132 @@
+//! Python's `keyring` command, as pip and uv run it: `get` of a URL and a user, as text or as JSON.
+//!
+//! A token is the password of whatever user is asked for. A miss is exit code 1 and not a word, as keyring's own: then pip
+//! and uv ask for shorter names of the same place, and go on without. What has no scheme is a miss, too: it would be
+//! answered for whoever asks in the open as well.
+
+use super::address::with_user;
+use super::shown::{joined, one_line};
+use super::{Call, DEADLINE, Failure};
+use crate::ipc::message::ErrorKind;
+use crate::ipc::message::token::{GetToken, Token};
+use crate::secret::Secret;
+
+/// How it is used.
+pub(super) const HELP: &str = "\
+Put such a link in a directory of its own, before the one of keyring's own command in the PATH of those who are to ask here \
+(Python's keyring itself is not replaced: for it there is a backend in contrib/python), and have them ask: \
+PIP_KEYRING_PROVIDER=subprocess for pip 23.1 and newer, UV_KEYRING_PROVIDER=subprocess for uv. Older pip, and uv without \
+authenticate = \"always\", ask only where they know a user: put one into the index's URL \
+(https://__token__@pypi.example/simple). A host without a scheme is not answered. Where neither the client nor the rule names a \
+user it is `__token__`. New pip shows nothing of what is said here: `keyring get URL USER` does. A token that an index refuses \
+is not asked for again: `cred-helper refresh`. Nothing is stored: `set` and `del` fail.";
+/// The user that indexes take tokens for, where nobody names one.
+const USERNAME: &str = "__token__";
+/// What poetry puts in the place of no user.
+const NO_USER: &str = "__poetry_source_empty_username__";
+/// What poetry puts before the name of a repository.
+const POETRY: &str = "poetry-repository-";
+
+/// What keyring's command line says.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Asked<'a> {
+    operation: &'a str,
+    service: Option<&'a str>,
+    user: Option<&'a str>,
+    /// Whether the user is wanted beside the password.
+    both: bool,
+    json: bool,
+}
+
+/// Answers one call.
+pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
+    let asked = Asked::parse(call.arguments)?;
+    match asked.operation {
+        "get" if asked.service.is_none() || (asked.user.is_none() && !asked.both) => {
+            Err(Failure::Usage("keyring get requires a service and a user; --mode creds requires a service"))
+        }
+        "get" => get(call, &asked),
+        "set" | "del" => {
+            call.agent.tell("passwords are not kept here; a token needs a login: see cred-helper-login(1)");
+            Err(Failure::Told)
+        }
+        _ => Err(Failure::Usage("keyring takes one of get, set and del")),
+    }
+}
+
+fn get(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<(), Failure> {
+    let Some(target) = asked.service.and_then(|service| target(service, asked.user)) else { return Err(Failure::Told) };
+    let get = GetToken { target: Some(target), deadline: Some(DEADLINE), ..GetToken::default() };
+    let token = match call.agent.token(&get) {
+        Err(error) if error.kind() == ErrorKind::UnknownTarget => return Err(Failure::Told),
+        answer => answer?,
+    };
+    let answer = asked.answer(&token)?;
+    call.output.write_all(answer.expose().as_bytes())?;
+    Ok(())
+}
+
+/// What is asked for as a URL. Poetry names its repositories, whose URLs it alone knows: a rule names them so, too.
+pub fn target(service: &str, user: Option<&str>) -> Option<String> {
+    match service.strip_prefix(POETRY) {
+        Some(name) => with_user(&format!("poetry://{name}"), None),
+        None => with_user(service, user.filter(|user| *user != NO_USER)),
+    }
+}
+
+impl<'a> Asked<'a> {
+    /// Flags may come before and after the rest.
+    fn parse(arguments: &'a [String]) -> Result<Self, Failure> {
+        let mut asked = Self::default();
+        let (mut rest, mut words) = (arguments.iter().map(String::as_str), Vec::new());
+        while let Some(word) = rest.next() {
+            let (name, written) = word.split_once('=').map_or((word, None), |(name, value)| (name, Some(value)));
+            match name {
+                "--mode" | "--output" => {
+                    let value = written.or_else(|| rest.next()).unwrap_or_default();
+                    match (name, value) {
+                        ("--mode", "password" | "creds") => asked.both = value == "creds",
+                        ("--output", "plain" | "json") => asked.json = value == "json",
+                        _ => return Err(Failure::Usage("keyring knows --mode password|creds and --output plain|json")),
+                    }
+                }
+                _ if word.starts_with('-') => return Err(Failure::Usage("unrecognized arguments of keyring's")),
+                _ => words.push(word),
+            }
+        }
+        match words[..] {
+            [] => {}
+            [operation] => asked.operation = operation,
+            [operation, service] => (asked.operation, asked.service) = (operation, Some(service)),
+            [operation, service, user] => {
+                (asked.operation, asked.service, asked.user) = (operation, Some(service), Some(user));
+            }
+            _ => return Err(Failure::Usage("unrecognized arguments of keyring's")),
+        }
+        Ok(asked)
+    }
+
+    fn answer(&self, token: &Token) -> Result<Secret, Failure> {
+        let ruled = token.for_target.as_ref().and_then(|said| said.username.as_deref());
+        let user = self.user.filter(|user| !user.is_empty()).or(ruled).unwrap_or(USERNAME);
+        let password = one_line(token)?.expose();
+        Ok(match (self.json, self.both) {
+            (false, false) => joined(&[&password, "\n"]),
+            (false, true) => joined(&[user, "\n", &password, "\n"]),
+            (true, both) => {
+                let user = if both { format!("\"username\": {}, ", quoted(user)) } else { String::new() };
+                let password = Secret::from(quoted(&password));
+                joined(&["{", &user, "\"password\": ", &password.expose(), "}\n"])
+            }
+        })
+    }
+}
+
+/// As JSON writes it.
+fn quoted(text: &str) -> String {
+    serde_json::Value::from(text).to_string()
+}
+
+#[cfg(test)]
+#[path = "keyring/tests.rs"]
+mod tests;
