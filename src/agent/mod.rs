@@ -22,6 +22,7 @@ mod exports;
 mod failures;
 mod fallback;
 mod gate;
+mod guess;
 mod handover;
 pub mod harden;
 mod imports;
@@ -97,6 +98,7 @@ pub struct Agent {
     started: Duration,
     table: Mutex<accounts::Table>,
     flights: single_flight::Flights,
+    guesses: Mutex<guess::Guesses>,
     logins: logins::Logins,
     schedule: schedule::Schedule,
     gate: gate::Gate,
@@ -170,6 +172,7 @@ impl Agent {
             vault: Arc::new(vault),
             table: Mutex::default(),
             flights: single_flight::Flights::default(),
+            guesses: Mutex::default(),
             logins: logins::Logins::default(),
             schedule: schedule::Schedule::default(),
             gate: gate::Gate::default(),

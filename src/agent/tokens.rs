@@ -76,8 +76,8 @@ impl Agent {
         }
     }
 
-    /// The login's own token.
-    pub(super) async fn login_token(
+    /// The login's own token, renewed if it is time.
+    pub(super) async fn fresh_token(
         self: &Arc<Self>,
         incarnation: u64,
         get: &GetToken,
@@ -302,7 +302,7 @@ impl Agent {
 }
 
 /// The variant asked for; the login's own scopes are no variant.
-fn variant(account: &Account, get: &GetToken) -> Variant {
+pub(super) fn variant(account: &Account, get: &GetToken) -> Variant {
     let mut scope: Vec<String> =
         get.scope.iter().flat_map(|scope| scope.split_whitespace()).map(str::to_owned).collect();
     scope.sort();

@@ -101,6 +101,12 @@ impl Asking {
         self.note().detail = Some(detail.to_string());
     }
 
+    /// The same, after what was said already.
+    pub(in super::super) fn add_detail(&self, detail: &str) {
+        let mut note = self.note();
+        note.detail = Some(note.detail.take().map_or_else(|| detail.to_owned(), |said| format!("{said}; {detail}")));
+    }
+
     /// What will have come of it, if it ends well.
     pub(in super::super) fn outcome(&self, outcome: Outcome) {
         self.note().outcome = Some(outcome);
@@ -169,7 +175,7 @@ fn entry(method: &str, peer: &Peer, clock: &dyn Clock, outcome: Outcome, error: 
 
 /// A program as it may be shown.
 fn program(origin: &Origin) -> Program {
-    let Origin { path, name, pid } = origin;
+    let Origin { path, name, pid, started: _ } = origin;
     Program {
         path: path.as_ref().map(|path| redact::visible(&path.to_string_lossy())),
         name: name.as_deref().map(redact::visible),

@@ -175,7 +175,7 @@ fn shown(path: &Path) -> String {
 
 /// A program for people.
 fn described(origin: &Origin) -> String {
-    let Origin { path, name, pid } = origin;
+    let Origin { path, name, pid, started: _ } = origin;
     let process = pid.map_or_else(String::new, |pid| format!(" (process {pid})"));
     match (path, name) {
         (Some(path), _) => format!("{}{process}", shown(path)),
@@ -216,9 +216,9 @@ mod tests {
     fn a_program_is_described_on_one_short_line() {
         let long = PathBuf::from(format!("/{}/git", "a".repeat(4000)));
         for origin in [
-            Origin { path: Some(long), name: None, pid: Some(7) },
-            Origin { path: Some("/tmp/a\nb\u{202e}".into()), name: None, pid: Some(7) },
-            Origin { path: None, name: Some("\x1b[2J".into()), pid: Some(7) },
+            Origin { path: Some(long), name: None, pid: Some(7), started: Some(9) },
+            Origin { path: Some("/tmp/a\nb\u{202e}".into()), name: None, pid: Some(7), started: Some(9) },
+            Origin { path: None, name: Some("\x1b[2J".into()), pid: Some(7), started: Some(9) },
             Origin::default(),
         ] {
             let text = described(&origin);

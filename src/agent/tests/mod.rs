@@ -4,6 +4,7 @@
 mod clocks;
 mod ends;
 mod exchanges;
+mod guesses;
 mod hang_ups;
 mod keys;
 mod locks;

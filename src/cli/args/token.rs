@@ -33,6 +33,16 @@ pub struct GetTokenArgs {
     /// How long to wait for it
     #[arg(long, value_name = "DURATION", default_value = "30s", value_parser = when::parse_duration)]
     pub timeout: Duration,
+    /// The program that runs this runs it again only where its token was refused
+    ///
+    /// For the settings of programs that tell no helper of a refusal: Claude Code (apiKeyHelper, headersHelper), Codex
+    /// (auth.command) and rclone (bearer_token_command). If the same process asks again for the same token, a minute after it
+    /// had it or later and well before its end, one new token is fetched; `log` says that it was a guess. Such a program must
+    /// not ask again of its own accord: for Claude Code set CLAUDE_CODE_API_KEY_HELPER_TTL_MS to a day (86400000), for Codex
+    /// refresh_interval_ms to 0. One that does is believed ever more seldom, at most once an hour in the end. It takes
+    /// Linux, where programs can be told apart.
+    #[arg(long)]
+    pub asks_again_when_refused: bool,
     /// The user name, for netrc, xoauth2 and oauthbearer
     #[arg(long)]
     pub user: Option<String>,

@@ -26,6 +26,8 @@ pub struct Origin {
     pub name: Option<String>,
     /// Its process.
     pub pid: Option<u32>,
+    /// When that began, by a clock of the system's own: with the number it is a process that no other is.
+    pub started: Option<u64>,
 }
 
 /// What an executable is to us, by its name.

@@ -26,7 +26,7 @@ fn walk(mut pid: u32, mut no_later: u64) -> Origin {
     for _ in 0..MAX_GENERATIONS {
         // Process 1 adopts orphans: what is behind it is anybody's guess.
         let Some(stat) = Stat::read(pid).filter(|stat| pid > 1 && stat.started <= no_later) else { break };
-        let seen = |path| Origin { path, name: Some(stat.name.clone()), pid: Some(pid) };
+        let seen = |path| Origin { path, name: Some(stat.name.clone()), pid: Some(pid), started: Some(stat.started) };
         // Another user's, or one that shields itself.
         let Ok(path) = fs::read_link(format!("/proc/{pid}/exe")) else { return seen(None) };
         match part(&path) {
