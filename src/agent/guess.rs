@@ -1,10 +1,11 @@
 //! Programs that say nothing of a refused token and only ask again: Claude Code, Codex, rclone. Whoever set them up says so
 //! with each question (`asks_again_when_refused`), and the same program asking again for the same token is taken for a refusal.
 //!
-//! It is a guess, so it is fenced in: the same process, which is known; the same token, a minute old at least and not near its
-//! end; one refresh for each login and minute. Who goes on asking does so for a reason of its own, such as a cache that ends,
-//! and is believed ever more seldom. A guess ends in a refresh or in nothing: no API key answers because of one. Nothing is
-//! kept: after a restart it takes one question more.
+//! It is a guess, so it is fenced in: the same process, which is known; the same token, which is a minute old at least and not
+//! near its end; a minute since it was handed out, or the third question, because two parts of a program may start together;
+//! one refresh for each login and minute. Who goes on asking does so for a reason of its own, such as a cache that ends, and
+//! is believed ever more seldom. A guess ends in a refresh or in nothing: no API key answers because of one. Nothing is kept:
+//! after a restart it takes another question or two.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
@@ -24,8 +25,10 @@ use crate::ipc::message::{Error, ErrorKind};
 use crate::ipc::server::Origin;
 use crate::token::TokenKind;
 
-/// Sooner than this, it is another part of the program that starts.
+/// Sooner than this, it may be another part of the program that starts; and a token so young was hardly refused.
 const YOUNG: Duration = Duration::from_secs(60);
+/// More parts hardly start together.
+const PARTS: u32 = 2;
 /// Between two guesses about a login, whoever asks; and what a program's own pause begins with.
 const PAUSE: Duration = Duration::from_secs(60);
 /// What it grows to.
@@ -63,6 +66,8 @@ struct Handed {
     token: Fingerprint,
     /// When it was first handed that one.
     at: Moment,
+    /// How often since.
+    times: u32,
     guess: Option<Guess>,
 }
 
@@ -90,7 +95,7 @@ fn passed(since: Moment, pause: Duration, now: Moment) -> bool {
 fn is_refusal(handed: Option<Handed>, token: Fingerprint, last: Option<Moment>, now: Moment) -> bool {
     handed.is_some_and(|handed| {
         handed.token == token
-            && passed(handed.at, YOUNG, now)
+            && (handed.times >= PARTS || passed(handed.at, YOUNG, now))
             && handed.guess.is_none_or(|guess| passed(guess.at, guess.pause, now))
             && last.is_none_or(|last| passed(last, PAUSE, now))
     })
@@ -119,12 +124,14 @@ impl Guesses {
 
     /// A program is handed a token.
     fn hand(&mut self, key: Key, token: Fingerprint, now: Moment) {
-        let before = self.handed.get(&key);
-        if before.is_some_and(|before| before.token == token) {
+        let before = self.handed.get_mut(&key);
+        let guess = before.as_ref().and_then(|before| before.guess);
+        let is_first = before.is_none();
+        if let Some(same) = before.filter(|before| before.token == token) {
+            same.times += 1;
             return;
         }
-        let guess = before.and_then(|before| before.guess);
-        if before.is_none() && self.handed.len() >= PROGRAMS {
+        if is_first && self.handed.len() >= PROGRAMS {
             let oldest = self
                 .handed
                 .iter()
@@ -132,14 +139,14 @@ impl Guesses {
                 .map(|(key, _)| key.clone());
             oldest.and_then(|key| self.handed.remove(&key));
         }
-        self.handed.insert(key, Handed { token, at: now, guess });
+        self.handed.insert(key, Handed { token, at: now, times: 1, guess });
     }
 }
 
 /// How a token stands that may have been refused.
 struct Standing {
     variant: Variant,
-    /// Another one can be had without a person, or its server has said that none can.
+    /// It is not new, and another can be had without a person, or its server has said that none can.
     is_settled_by_refresh: bool,
 }
 
@@ -189,7 +196,8 @@ impl Agent {
         let variant = variant(account, get);
         let times = times(account, &variant, get.token_type)?;
         let fresh = state::judge(times, None, account.margin(&variant), now) == Verdict::Fresh;
-        let is_settled_by_refresh = account.is_refreshable() || account.record.dead.is_some();
+        let old_enough = times.age(now).is_some_and(|age| age >= YOUNG);
+        let is_settled_by_refresh = old_enough && (account.is_refreshable() || account.record.dead.is_some());
         fresh.then_some(Standing { variant, is_settled_by_refresh })
     }
 
@@ -220,7 +228,7 @@ mod tests {
 
     #[test]
     fn the_same_token_asked_for_again_after_a_minute_was_refused() {
-        let handed = |seconds, guess| Some(Handed { token: TOKEN, at: at(seconds), guess });
+        let handed = |seconds, guess| Some(Handed { token: TOKEN, at: at(seconds), times: 1, guess });
         for (what, state, token, last, now, refused) in [
             ("the first question", None, TOKEN, None, 500, false),
             ("two parts that start together", handed(500, None), TOKEN, None, 501, false),
@@ -232,6 +240,7 @@ mod tests {
             ("within its own pause", handed(500, Some(guess(500, 120))), TOKEN, None, 619, false),
             ("after its own pause", handed(500, Some(guess(500, 120))), TOKEN, None, 620, true),
             ("the clocks say nothing of it", handed(500, None), TOKEN, None, 3, false),
+            ("the third question", handed(500, None).map(|two| Handed { times: 2, ..two }), TOKEN, None, 501, true),
         ] {
             assert_eq!(is_refusal(state, token, last, at(now)), refused, "{what}");
         }

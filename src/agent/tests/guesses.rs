@@ -59,7 +59,9 @@ async fn a_program_that_asks_again_has_a_new_token_and_the_log_says_why() {
     let world = World::signed_in().await;
     let (program, other) = (Program::start(), Program::start());
     let first = world.is_live(world.asked_by(&program).await);
-    assert_eq!(world.is_live(world.asked_by(&program).await), first, "they start together");
+    for _ in 0..3 {
+        assert_eq!(world.is_live(world.asked_by(&program).await), first, "what is so young was hardly refused");
+    }
     world.clock.pass(2 * MINUTE);
     assert_eq!(world.is_live(world.asked_by(&other).await), first, "another program");
     assert_eq!(world.is_live(world.asked_by_one_that(&program, false).await), first, "one that nobody set up");
@@ -79,6 +81,20 @@ async fn a_program_that_asks_again_has_a_new_token_and_the_log_says_why() {
     let guesses: Vec<_> = log.entries.iter().filter(|entry| entry.detail.is_some()).collect();
     assert_eq!(guesses[0].detail.as_deref(), Some("a guess: the program asked again for the same token"), "{log:?}");
     assert_eq!(guesses[0].program.pid, Some(program.0.id()));
+}
+
+#[tokio::test]
+async fn one_that_has_just_begun_is_believed_at_its_third_question() {
+    let world = World::signed_in().await;
+    world.clock.pass(2 * MINUTE);
+    world.server.expire_access_tokens();
+    let (program, other) = (Program::start(), Program::start());
+    let first = world.asked_by(&program).await.unwrap().token;
+    assert!(world.asked_by(&program).await.unwrap().token.matches(&first), "two parts that start together");
+    assert!(world.asked_by(&other).await.unwrap().token.matches(&first), "another program");
+    let second = world.is_live(world.asked_by(&program).await);
+    assert_eq!(world.is_live(world.asked_by(&other).await), second);
+    assert_eq!(world.refreshes(), 1);
 }
 
 #[tokio::test]
