@@ -40,6 +40,7 @@ mod pinentry;
 mod prompter;
 mod provider;
 mod python_indexes;
+mod rclone;
 mod screens;
 mod sdks;
 mod session;

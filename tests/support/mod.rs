@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "every test is a crate of its own and uses a part of this")]
 #![allow(missing_docs, unreachable_pub, reason = "the same: there is no other crate to see or document it for")]
 
+pub mod bearer_site;
 pub mod browser;
 pub mod cargo_registry;
 pub mod chromium;
