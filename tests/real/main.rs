@@ -27,6 +27,7 @@ mod home;
 #[path = "../keyring/mod.rs"]
 mod keyring;
 mod logind;
+mod mail;
 mod memory;
 mod notices;
 mod notifier;
@@ -45,7 +46,11 @@ mod screens;
 mod sdks;
 mod session;
 mod sleep;
+#[path = "../support/smtp_server.rs"]
+mod smtp_server;
 #[path = "../support/mod.rs"]
 mod support;
 mod terminal;
+#[path = "../support/tls.rs"]
+mod tls;
 mod vault_keyring;
