@@ -17,6 +17,7 @@ const UNSAFE: &[&str] = &[
     "src/ipc/owner.rs",
     "src/ipc/start/launch.rs",
     "src/ipc/transport/unix.rs",
+    "src/ipc/transport/unix/breath.rs",
     "src/ipc/transport/unix/listener.rs",
     "src/ipc/transport/windows.rs",
     "src/ipc/transport/windows/listener.rs",
