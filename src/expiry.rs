@@ -20,6 +20,11 @@ pub fn from_number(number: i64) -> Option<Timestamp> {
     (seconds >= 0).then_some(Timestamp(seconds))
 }
 
+/// The moment as RFC 3339 writes it; `None` after the year 9999.
+pub fn rfc3339(at: Timestamp) -> Option<String> {
+    jiff::Timestamp::from_second(at.0).ok().map(|at| at.to_string())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -33,5 +38,11 @@ mod tests {
         for text in ["", "-5", "soon", "1790000000.5", "2026-09-21", "99999999999999999999"] {
             assert_eq!(parse(text), None, "{text}");
         }
+    }
+
+    #[test]
+    fn a_date_is_written_as_it_is_read() {
+        assert_eq!(rfc3339(Timestamp(1_790_000_000)).as_deref(), Some("2026-09-21T14:13:20Z"));
+        assert_eq!(rfc3339(Timestamp(i64::MAX)), None);
     }
 }

@@ -2,9 +2,8 @@
 
 use super::quotes_nothing;
 use crate::helper::Failure;
-use crate::helper::cargo;
 use crate::helper::git::Request;
-use crate::helper::keyring;
+use crate::helper::{cargo, keyring, kubectl};
 use crate::provider::target::Target;
 
 /// An index names its own host or none: what is asked for is its URL or another scheme's.
@@ -18,6 +17,15 @@ pub(super) fn cargo_requests(input: &[u8]) {
     let Some(Ok(target)) = request.target().map(|url| Target::of_request(&url)) else { return };
     let origin = target.origin();
     assert!(origin == "https://crates.io" || origin.starts_with("registry+") || line.contains("sparse+"), "{origin}");
+}
+
+/// A question that is taken asks for what it names, or for nothing.
+pub(super) fn kubectl_questions(input: &[u8]) {
+    match kubectl::Question::parse(&String::from_utf8_lossy(input)) {
+        Ok(question) => drop(question.target().map(|url| Target::of_request(&url).map_err(quotes_nothing))),
+        Err(Failure::Usage(message)) => quotes_nothing(message),
+        Err(other) => panic!("reading asks nobody: {other:?}"),
+    }
 }
 
 /// Whatever user and path say, the URL's host is the one that git named.

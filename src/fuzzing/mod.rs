@@ -31,6 +31,7 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("imports_toml", files::imports_toml),
     ("imports_yaml", files::imports_yaml),
     ("keyring_services", helpers::keyring_services),
+    ("kubectl_questions", helpers::kubectl_questions),
     ("metadata", answers::metadata),
     ("owners", files::owners),
     ("pastes", login::pastes),

@@ -9,6 +9,7 @@ mod authorization;
 pub mod cargo;
 pub mod git;
 pub mod keyring;
+pub mod kubectl;
 #[cfg(test)]
 mod play;
 mod shown;
@@ -39,6 +40,7 @@ pub const PROTOCOLS: &[Protocol] = &[
     Protocol { name: "cargo", program: None, help: cargo::HELP, run: cargo::run },
     Protocol { name: "git", program: Some("git-credential-cred-helper"), help: git::HELP, run: git::run },
     Protocol { name: "keyring", program: Some("keyring"), help: keyring::HELP, run: keyring::run },
+    Protocol { name: "kubectl", program: None, help: kubectl::HELP, run: kubectl::run },
 ];
 
 /// The words that say the protocol where a client starts `cred-helper` with them alone.

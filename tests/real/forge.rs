@@ -26,7 +26,7 @@ impl Forge {
     /// These are the lines under `[targets]` from now on.
     pub(crate) fn rules(&self, lines: &str) {
         let (issuer, client) = (self.server.issuer(), self.server.client_id());
-        let provider = format!("[providers.forge]\nissuer = '{issuer}'\nclient.id = '{client}'\n");
+        let provider = format!("[providers.forge]\nissuer = '{issuer}'\nclient.id = '{client}'\nscopes = ['openid']\n");
         self.home.configure(&format!("{provider}[targets]\n{lines}\n"));
         self.home.ok(&["agent", "stop"]);
     }

@@ -26,6 +26,7 @@ mod grants;
 mod home;
 #[path = "../keyring/mod.rs"]
 mod keyring;
+mod kubectl;
 mod logind;
 mod mail;
 mod memory;

@@ -43,6 +43,8 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["helper", "git", "get"],
     &["helper", "cargo"],
     &["helper", "keyring", "get", "https://ada:secret@pypi.example.com/simple", "ada"],
+    &["helper", "kubectl"],
+    &["helper", "kubectl", "--url", "https://ada:secret@git.example.com/x"],
     &["refresh"],
     &["api-key", "remove", "nobody"],
     &["log"],

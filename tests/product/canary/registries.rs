@@ -12,6 +12,9 @@ const SENT: &[(&[&str], &str)] = &[
     (&["--cargo-plugin"], r#"{"registry":{"index-url":"https://TOKEN@h/TOKEN"},"kind":"TOKEN"}"#),
     (&["--cargo-plugin"], r#"{"registry":{"index-url":["TOKEN"]},"kind":"get"}"#),
     (&["--cargo-plugin"], "TOKEN"),
+    (&["helper", "kubectl", "--url", "TOKEN"], ""),
+    (&["helper", "kubectl", "--account", "TOKEN"], ""),
+    (&["helper", "kubectl", "--account", "nobody", "TOKEN"], ""),
 ];
 
 pub(super) fn misuse(home: &Home, token: &str, said: &mut Said) {
