@@ -63,10 +63,12 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
         complete::run(words);
         return ExitCode::SUCCESS;
     }
-    let named = argv.first().and_then(|program| crate::helper::named_by(&program.to_string_lossy()));
+    let program = argv.first().map(|program| program.to_string_lossy().into_owned()).unwrap_or_default();
+    let named = crate::helper::named_by(&program);
     let result = match named.or_else(|| crate::helper::flagged_by(argv.get(1..)?)) {
         Some(protocol) => {
-            let words: Vec<String> = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+            let mut words: Vec<String> = argv.iter().skip(1).map(|word| word.to_string_lossy().into_owned()).collect();
+            words.extend(crate::helper::words_in(&program));
             helper::run_as(protocol, &words)
         }
         None => match Cli::try_parse_from(argv) {

@@ -12,6 +12,7 @@ pub mod keyring;
 pub mod kubectl;
 #[cfg(test)]
 mod play;
+mod pnpm;
 mod shown;
 mod words;
 
@@ -41,6 +42,7 @@ pub const PROTOCOLS: &[Protocol] = &[
     Protocol { name: "git", program: Some("git-credential-cred-helper"), help: git::HELP, run: git::run },
     Protocol { name: "keyring", program: Some("keyring"), help: keyring::HELP, run: keyring::run },
     Protocol { name: "kubectl", program: None, help: kubectl::HELP, run: kubectl::run },
+    Protocol { name: "pnpm", program: Some(pnpm::PROGRAM), help: pnpm::HELP, run: pnpm::run },
 ];
 
 /// The words that say the protocol where a client starts `cred-helper` with them alone.
@@ -151,9 +153,19 @@ pub fn named(name: &str) -> Option<&'static Protocol> {
 
 /// The program's protocol, if it goes by the name of one: the last part of `argv[0]`, without Windows' ending.
 pub fn named_by(program: &str) -> Option<&'static Protocol> {
-    let name = program.rsplit(['/', '\\']).next().unwrap_or(program);
-    let name = name.strip_suffix(".exe").unwrap_or(name);
+    let name = name(program);
+    let name = if pnpm::registry(name).is_some() { pnpm::PROGRAM } else { name };
     PROTOCOLS.iter().find(|protocol| protocol.program == Some(name))
+}
+
+/// The words that its name stands for, where its client can give it none.
+pub fn words_in(program: &str) -> Vec<String> {
+    pnpm::registry(name(program)).map_or_else(Vec::new, |url| vec!["--url".to_owned(), url])
+}
+
+fn name(program: &str) -> &str {
+    let name = program.rsplit(['/', '\\']).next().unwrap_or(program);
+    name.strip_suffix(".exe").unwrap_or(name)
 }
 
 #[cfg(test)]

@@ -38,6 +38,7 @@ mod passphrase;
 mod paste;
 mod picker;
 mod pinentry;
+mod pnpm;
 #[path = "../keyring/prompter.rs"]
 mod prompter;
 mod provider;

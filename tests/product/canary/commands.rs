@@ -45,6 +45,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["helper", "keyring", "get", "https://ada:secret@pypi.example.com/simple", "ada"],
     &["helper", "kubectl"],
     &["helper", "kubectl", "--url", "https://ada:secret@git.example.com/x"],
+    &["helper", "pnpm", "--url", "https://ada:secret@npm.example.com"],
     &["refresh"],
     &["api-key", "remove", "nobody"],
     &["log"],

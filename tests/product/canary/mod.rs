@@ -215,7 +215,8 @@ fn tokens_in_the_wrong_place(home: &Home, token: &str, said: &mut Said) {
     wrong.extend([vec!["import", token], vec!["import", "github", "--from", token], vec!["export", token]]);
     wrong.extend([vec!["log", "--account", token], vec!["log", "--program", token], vec!["log", "--since", token]]);
     wrong.extend([vec!["helper", "keyring", token], vec!["helper", "keyring", "get", token, token]]);
-    wrong.extend([vec!["helper", "keyring", "get", "https://x", "--mode", token]]);
+    wrong.extend([vec!["helper", "keyring", "get", "https://x", "--mode", token], vec!["helper", "pnpm", token]]);
+    wrong.extend([vec!["helper", "pnpm", "--url", token], vec!["helper", "pnpm", "--account", token]]);
     for arguments in wrong {
         let mut ended = home.run(&arguments);
         if arguments[0] == "get-token" && ended.code == 0 {
