@@ -46,6 +46,18 @@ fn put<M: Method>(deadline: Duration, params: &M) -> Result<M::Answer, CallError
     start::put(&paths, Start::Never, deadline, params).map(|(_, answer)| answer)
 }
 
+/// Has an agent that runs read its configuration.
+pub(super) fn read_again() -> Result<(), Failure> {
+    match put(PATIENCE, &RestartAgent {}) {
+        Ok(_) => Ok(()),
+        Err(CallError::Agent(error)) if error.kind() == ErrorKind::MethodNotFound => stop(),
+        Err(error) if is_gone(&error) => Ok(()),
+        // It ended meanwhile, by somebody else's doing.
+        Err(CallError::Io(error)) if error.kind() != std::io::ErrorKind::TimedOut => Ok(()),
+        Err(error) => Err(error.into()),
+    }
+}
+
 /// Whether none runs.
 fn is_gone(error: &CallError) -> bool {
     matches!(error, CallError::Agent(error) if error.kind() == ErrorKind::AgentUnreachable)

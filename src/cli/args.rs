@@ -9,6 +9,7 @@ mod helper;
 mod import;
 mod log;
 mod login;
+mod setup;
 mod token;
 mod vault;
 
@@ -23,6 +24,7 @@ pub use helper::HelperArgs;
 pub use import::{ExportArgs, ExportFormat, FileFormat, ImportArgs, MapField};
 pub use log::LogArgs;
 pub use login::{LoginArgs, LogoutArgs};
+pub use setup::SetupArgs;
 pub use token::{Format, GetTokenArgs, RefreshArgs, RejectArgs};
 pub use vault::{PassphraseArgs, SlotCommand, SlotKindArg, VaultCommand};
 
@@ -55,6 +57,8 @@ pub enum Command {
     Exec(ExecArgs),
     /// Speak another program's credential protocol, as git's helpers do
     Helper(HelperArgs),
+    /// Make another tool ask us for its credentials, or show which do
+    Setup(SetupArgs),
     /// Sign in at a provider
     Login(LoginArgs),
     /// Revoke a login at its server, where that is possible, and forget it

@@ -36,6 +36,7 @@ mod provider;
 mod refresh;
 mod reject;
 mod screen;
+pub mod setup;
 mod status;
 mod table;
 mod variables;
@@ -91,6 +92,7 @@ fn dispatch(Cli { no_start, command }: Cli) -> Result<(), Failure> {
         Command::GetToken(args) => get_token::run(&connect, &args),
         Command::Exec(args) => exec::run(&connect, &args),
         Command::Helper(args) => helper::run(&connect, &args),
+        Command::Setup(args) => setup::run(&connect, &args),
         Command::Login(args) => login::run(&connect, &args),
         Command::Logout(args) => logout::run(&connect, &args),
         Command::ApiKey(command) => api_key::run(&connect, &command),

@@ -1,0 +1,68 @@
+//! Tools whose settings are the person's to write: what to paste, and where.
+
+use super::super::exit::Failure;
+use super::machine::Machine;
+use super::plan::{Plan, Tool, Wish};
+
+pub(super) const GOOGLE: Tool = Tool {
+    name: "google",
+    program: "gcloud",
+    help: "Shows the credential_source of an external_account file for --account.",
+    plan: google,
+};
+
+pub(super) const MAIL: Tool = Tool {
+    name: "mail",
+    program: "msmtp",
+    help: "Shows the lines for msmtp, mbsync, neomutt and aerc, with the token of --account.",
+    plan: mail,
+};
+
+pub(super) const POETRY: Tool =
+    Tool { name: "poetry", program: "poetry", help: "Says what has to be installed beside it.", plan: backend };
+
+pub(super) const TWINE: Tool =
+    Tool { name: "twine", program: "twine", help: "Says what has to be installed beside it.", plan: backend };
+
+fn google(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
+    let words = wish.helper_words(&["helper", "google"]);
+    let command = serde_json::Value::from(machine.command(&words));
+    shown(
+        wish,
+        format!(
+            "In the external_account file that GOOGLE_APPLICATION_CREDENTIALS names:\n\n  \"credential_source\": {{\n    \"executable\": \
+             {{ \"command\": {command}, \"timeout_millis\": 30000 }}\n  }}\n\nand in the environment: GOOGLE_EXTERNAL_ACCOUNT_ALLOW_EXECUTABLES=1"
+        ),
+    )
+}
+
+fn mail(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
+    let command = machine.command(&["get-token", wish.account.as_deref().unwrap_or("ACCOUNT")]);
+    let quoted = command.replace('"', "\\\"");
+    shown(
+        wish,
+        format!(
+            "msmtp, in ~/.msmtprc:\n\n  auth oauthbearer\n  passwordeval {command}\n\n\
+             mbsync, in ~/.mbsyncrc (with a SASL plugin for XOAUTH2):\n\n  AuthMechs XOAUTH2\n  PassCmd \"{quoted}\"\n\n\
+             neomutt, in its neomuttrc:\n\n  set imap_authenticators = \"oauthbearer:xoauth2\"\n  set imap_oauth_refresh_command = \
+             \"{quoted}\"\n  set smtp_authenticators = \"oauthbearer:xoauth2\"\n  set smtp_oauth_refresh_command = \"{quoted}\"\n\n\
+             aerc, in its accounts.conf:\n\n  source = imaps+oauthbearer://USER@HOST\n  source-cred-cmd = {command}\n  \
+             outgoing = smtps+oauthbearer://USER@HOST\n  outgoing-cred-cmd = {command}"
+        ),
+    )
+}
+
+fn backend(_machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
+    shown(
+        wish,
+        "It asks Python's keyring: install the `cred-helper` package for Python into the environment that it is installed in (`pipx inject \
+         NAME cred-helper`), whose backend asks the agent."
+            .to_owned(),
+    )
+}
+
+fn shown(wish: &Wish, text: String) -> Result<Plan, Failure> {
+    wish.without_host()?;
+    wish.without_name()?;
+    Ok(Plan::default().with_note(text))
+}

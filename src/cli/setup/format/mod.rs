@@ -1,0 +1,106 @@
+//! The formats of other programs' files, one file each: what has to stand in them, whether it does, and the one change that puts
+//! it in or takes it out.
+//!
+//! A parser says where things are; what is written are changes of the text. Somebody else's setting is never replaced: where
+//! one stands in the way, the person is told in which line.
+
+mod ini;
+mod json;
+mod lines;
+mod toml;
+
+pub(super) use ini::{Ini, Order};
+pub(super) use json::Json;
+pub(super) use lines::Line;
+pub(super) use toml::Toml;
+
+use super::splice::Splice;
+
+/// Something that has to stand in a file.
+#[derive(Clone, Debug)]
+pub(super) enum Entry {
+    /// A section's lines.
+    Ini(Ini),
+    /// A member of nested objects.
+    Json(Json),
+    /// A line, or several that belong together.
+    Line(Line),
+    /// A key of a table.
+    Toml(Toml),
+}
+
+/// What a look at a file said.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Look {
+    /// It stands there.
+    There,
+    /// It doesn't, and this puts it in.
+    Missing(Splice),
+    /// Another setting stands in its place, in this line.
+    Other(usize),
+}
+
+/// Why a file can't be changed.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Wrong {
+    /// In which line, if in one.
+    pub(super) line: Option<usize>,
+    /// What is wrong; nothing of the file is repeated.
+    pub(super) what: String,
+}
+
+impl Wrong {
+    fn at(line: usize, what: &str) -> Self {
+        Self { line: Some(line), what: what.to_owned() }
+    }
+}
+
+impl Entry {
+    /// Whether it stands in a text.
+    pub(super) fn look(&self, text: &str) -> Result<Look, Wrong> {
+        match self {
+            Entry::Ini(entry) => Ok(entry.look(text)),
+            Entry::Json(entry) => entry.look(text),
+            Entry::Line(entry) => Ok(entry.look(text)),
+            Entry::Toml(entry) => entry.look(text),
+        }
+    }
+
+    /// What takes it out of a text that was changed since; `None` if it is not there.
+    pub(super) fn take(&self, text: &str) -> Result<Option<Splice>, Wrong> {
+        match self {
+            Entry::Ini(entry) => Ok(entry.take(text)),
+            Entry::Json(entry) => entry.take(text),
+            Entry::Line(entry) => Ok(entry.take(text)),
+            Entry::Toml(entry) => entry.take(text),
+        }
+    }
+
+    /// What it is called in a sentence.
+    pub(super) fn name(&self) -> String {
+        match self {
+            Entry::Ini(entry) => entry.name(),
+            Entry::Json(entry) => entry.name(),
+            Entry::Line(entry) => entry.name(),
+            Entry::Toml(entry) => entry.name(),
+        }
+    }
+}
+
+#[cfg(test)]
+pub(super) mod play {
+    //! What must hold for every format and any file.
+
+    use super::{Entry, Look};
+
+    /// Puts an entry in, and holds that it then is there, that it isn't put in twice, and that it can be taken out again.
+    pub(crate) fn put_in(entry: &Entry, text: &str) -> String {
+        let Look::Missing(splice) = entry.look(text).expect(text) else { panic!("not missing in {text}") };
+        let after = splice.apply(text).expect("a text");
+        assert_eq!(entry.look(&after), Ok(Look::There), "{after}");
+        assert_eq!(splice.reversed().apply(&after).as_deref(), Some(text));
+        let taken = entry.take(&after).expect("taken").expect("there").apply(&after).expect("a text");
+        assert!(matches!(entry.look(&taken), Ok(Look::Missing(_))), "{taken}");
+        after
+    }
+}

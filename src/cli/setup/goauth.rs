@@ -1,0 +1,31 @@
+//! Go: GOAUTH in its own file of variables, as `go env -w` writes it.
+
+use super::super::exit::Failure;
+use super::format::{Entry, Line};
+use super::machine::Machine;
+use super::plan::{Plan, Tool, Wish};
+
+pub(super) const TOOL: Tool = Tool {
+    name: "goauth",
+    program: "go",
+    help: "GOAUTH in go's own file of variables ($GOENV; see `go env GOENV`): we are asked first, .netrc after us. Go 1.24 and newer. A variable \
+           GOAUTH in the environment outranks it.",
+    plan,
+};
+
+fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
+    wish.by_rule()?;
+    let file = machine.path("GOENV").unwrap_or_else(|| machine.app_config("go").join("env"));
+    if file.as_os_str() == "off" {
+        return Err(Failure::Usage("GOENV is off: set GOAUTH in the environment instead".to_owned()));
+    }
+    let mut words = vec!["helper", "goauth"];
+    words.extend(wish.words.iter().map(String::as_str));
+    let text = format!("GOAUTH={}; netrc", machine.command(&words));
+    let plan = Plan::of(file, vec![Entry::Line(Line { what: "GOAUTH", same: "GOAUTH=".to_owned(), text })]);
+    let plan = match machine.variable("GOAUTH") {
+        Some(_) => plan.with_note("GOAUTH is set in the environment, which outranks go's file: take it out there"),
+        None => plan,
+    };
+    plan.with_rule(machine, wish)
+}

@@ -1,0 +1,302 @@
+//! `setup`: makes other tools use us, and takes that back. What would change is shown first; files stay as they are but for
+//! what is shown; a second run changes nothing.
+//!
+//! One file and one line in [`TOOLS`] for each tool: it says what has to stand where, and nothing else. `format` knows how
+//! that is put into a text, `work` tries it, `file` and `link` do it, `record` remembers it.
+
+mod aws;
+mod bazel;
+mod by_hand;
+mod cargo;
+mod claude;
+mod codex;
+mod docker;
+mod file;
+mod format;
+mod git;
+mod goauth;
+mod link;
+mod list;
+mod machine;
+mod pip;
+mod plan;
+mod pnpm;
+mod rclone;
+mod record;
+mod splice;
+mod terraform;
+#[cfg(test)]
+mod tests;
+mod work;
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde::Serialize;
+
+use super::args::SetupArgs;
+use super::connect::{self, Connect};
+use super::exit::Failure;
+use super::output::{self, Style, Tone};
+use super::{agent, vault};
+use format::Entry;
+use link::Link;
+use machine::Machine;
+use plan::{Plan, Tool, Wish};
+use record::{Linked, Record, Records};
+use work::Work;
+
+/// Every tool, sorted.
+const TOOLS: &[Tool] = &[
+    aws::TOOL,
+    bazel::TOOL,
+    cargo::TOOL,
+    claude::TOOL,
+    codex::TOOL,
+    docker::TOOL,
+    git::TOOL,
+    goauth::TOOL,
+    by_hand::GOOGLE,
+    by_hand::MAIL,
+    pip::PIP,
+    pnpm::TOOL,
+    by_hand::POETRY,
+    rclone::TOOL,
+    terraform::TOOL,
+    by_hand::TWINE,
+    pip::UV,
+];
+
+const INTRODUCTION: &str = "\
+Shows what it would change, asks, and changes that alone: comments, order and line ends of the files stay, links to them are \
+followed, and --remove takes back exactly what was added. What somebody else has set is never replaced. --host with --account \
+also writes the rule under [targets] in cred-helper.toml(5), and has the agent read it. Tools that start a helper by a name of \
+its own find it through a link beside cred-helper, or in ~/.local/bin. What was done is kept in setup.json in the state directory.";
+
+/// The state of a tool whose settings are the person's to write.
+const BY_HAND: &str = "by_hand";
+
+/// What a command did, as JSON.
+#[derive(Serialize)]
+struct Done<'a> {
+    tool: &'a str,
+    state: &'a str,
+    files: Vec<PathBuf>,
+    links: Vec<PathBuf>,
+    notes: Vec<String>,
+}
+
+/// The names of all tools.
+pub fn names() -> Vec<&'static str> {
+    TOOLS.iter().map(|tool| tool.name).collect()
+}
+
+/// What holds for all, then each tool's own, for the manual.
+pub fn help() -> String {
+    let one = |Tool { name, help, .. }: &Tool| format!("\n\n{name}: {help}");
+    TOOLS.iter().fold(INTRODUCTION.to_owned(), |text, tool| text + &one(tool))
+}
+
+pub(super) fn run(_connect: &Connect, args: &SetupArgs) -> Result<(), Failure> {
+    let variable = |name: &str| std::env::var_os(name);
+    let machine = Machine::here(&connect::paths()?, &variable)?;
+    let mut records = Records::read(&machine.state_dir)?;
+    let Some(name) = &args.tool else { return list::show(&machine, &records, args.json) };
+    let tool = TOOLS.iter().find(|tool| tool.name == name);
+    let tool = tool.ok_or_else(|| Failure::Usage("there is no tool of that name".to_owned()))?;
+    let account = connect::account(args.account.as_deref())?;
+    let wish = Wish {
+        account,
+        host: args.host.clone(),
+        all_hosts: args.all_hosts,
+        name: args.name.clone(),
+        words: args.words.clone(),
+    };
+    let done = match args.remove {
+        false => add(&machine, &mut records, tool, &wish, args.yes)?,
+        true => remove(&machine, &mut records, tool, &wish, args.yes)?,
+    };
+    match done.state {
+        _ if args.json => output::json(&done),
+        BY_HAND => done.notes.iter().try_for_each(|note| output::line(note)),
+        _ => Ok(()),
+    }
+}
+
+fn add<'a>(
+    machine: &Machine<'_>,
+    records: &mut Records,
+    tool: &'a Tool,
+    wish: &Wish,
+    sure: bool,
+) -> Result<Done<'a>, Failure> {
+    let plan = (tool.plan)(machine, wish)?;
+    if plan.files.is_empty() {
+        return Ok(done(tool, BY_HAND, &Work::default(), &[], plan.notes));
+    }
+    let links: Vec<&Link> = plan.links.iter().filter(|link| !link.leads_to(machine)).collect();
+    let mut work = Work::default();
+    if list::stands(machine, tool, wish) {
+        warn_of_path(machine, &plan);
+        output::tell(&format!("{} is set up already.", tool.name));
+        return Ok(done(tool, "already", &work, &[], plan.notes));
+    }
+    let before = records.tools.iter().position(|record| record.tool == tool.name && record.wish.same_place(wish));
+    let before = before.map(|at| records.tools.remove(at));
+    if let Some(before) = &before {
+        undo(machine, &mut work, tool, before)?;
+    }
+    put(machine, &mut work, &plan)?;
+    show(machine, &work, &links, &[]);
+    agree(sure)?;
+    let mut made: Vec<Linked> = before.map(|before| before.links).unwrap_or_default();
+    for link in &links {
+        made.push(Linked { path: link.path.clone(), directories: link.make(machine)? });
+    }
+    let paths: Vec<PathBuf> = links.iter().map(|link| link.path.clone()).collect();
+    records.tools.push(Record { tool: tool.name.to_owned(), wish: wish.clone(), files: work.touched(), links: made });
+    records.write(&machine.state_dir)?;
+    write(machine, &work)?;
+    warn_of_path(machine, &plan);
+    plan.notes.iter().for_each(|note| output::tell(note));
+    output::tell(&format!("{} is set up.", tool.name));
+    Ok(done(tool, "set_up", &work, &paths, plan.notes))
+}
+
+fn remove<'a>(
+    machine: &Machine<'_>,
+    records: &mut Records,
+    tool: &'a Tool,
+    wish: &Wish,
+    sure: bool,
+) -> Result<Done<'a>, Failure> {
+    let meant = |record: &Record| {
+        let same = |wanted: &Option<String>, had: &Option<String>| wanted.is_none() || wanted == had;
+        record.tool == tool.name && same(&wish.host, &record.wish.host) && same(&wish.name, &record.wish.name)
+    };
+    let (going, staying): (Vec<_>, Vec<_>) = std::mem::take(&mut records.tools).into_iter().partition(meant);
+    records.tools = staying;
+    let mut work = Work::default();
+    let mut links = Vec::new();
+    if going.is_empty() {
+        // By hand, or the memory of it is lost.
+        for (path, entries) in (tool.plan)(machine, wish)?.files {
+            work.take(machine, &path, &entries)?;
+        }
+    }
+    for mut record in going.into_iter().rev() {
+        hand_over(machine, records, &mut record);
+        undo(machine, &mut work, tool, &record)?;
+        links.extend(record.links);
+    }
+    if work.is_idle() && links.is_empty() {
+        output::tell(&format!("{} is not set up.", tool.name));
+        records.write(&machine.state_dir)?;
+        return Ok(done(tool, "not_set_up", &work, &[], Vec::new()));
+    }
+    show(machine, &work, &[], &links);
+    agree(sure)?;
+    write(machine, &work)?;
+    let paths: Vec<PathBuf> = links.iter().map(|link| link.path.clone()).collect();
+    for Linked { path, directories } in links {
+        Link { path, in_path: false }.remove(machine, &directories);
+    }
+    records.write(&machine.state_dir)?;
+    output::tell(&format!("{} is no longer set up.", tool.name));
+    Ok(done(tool, "removed", &work, &paths, Vec::new()))
+}
+
+/// What another setup needs, too, is its own from now on.
+fn hand_over(machine: &Machine<'_>, records: &mut Records, going: &mut Record) {
+    for other in &mut records.tools {
+        let Some(plan) = tool(&other.tool).and_then(|tool| (tool.plan)(machine, &other.wish).ok()) else { continue };
+        let needed = |path: &Path| plan.links.iter().any(|link| link.path == path);
+        other.links.extend(going.links.extract_if(.., |link| needed(&link.path)));
+        if (&other.wish.host, &other.wish.account) == (&going.wish.host, &going.wish.account) {
+            let own = |path: &Path| path == machine.config_file && plan.files.iter().any(|(file, _)| file == path);
+            other.files.extend(going.files.extract_if(.., |file| own(&file.path)));
+        }
+    }
+}
+
+fn warn_of_path(machine: &Machine<'_>, plan: &Plan) {
+    plan.links.iter().filter(|link| link.in_path).for_each(|link| machine.warn_of_path(&link.path));
+}
+
+fn tool(name: &str) -> Option<&'static Tool> {
+    TOOLS.iter().find(|tool| tool.name == name)
+}
+
+fn put(machine: &Machine<'_>, work: &mut Work, plan: &Plan) -> Result<(), Failure> {
+    plan.files.iter().try_for_each(|(path, entries)| work.put(machine, path, entries))
+}
+
+/// Takes back what was done for an earlier wish.
+fn undo(machine: &Machine<'_>, work: &mut Work, tool: &Tool, record: &Record) -> Result<(), Failure> {
+    let plan = (tool.plan)(machine, &record.wish).unwrap_or_default();
+    for done in record.files.iter().rev() {
+        let entries = plan.files.iter().filter(|(path, _)| *path == done.path);
+        let entries: Vec<Entry> = entries.flat_map(|(_, entries)| entries.clone()).collect();
+        work.undo(machine, done, &entries)?;
+    }
+    Ok(())
+}
+
+fn show(machine: &Machine<'_>, work: &Work, links: &[&Link], going: &[Linked]) {
+    let style = Style::stderr();
+    for (file, lines) in work.shown(machine) {
+        output::tell(&style.paint(Tone::Strong, &file));
+        for line in lines {
+            let tone = if line.starts_with('+') { Tone::Good } else { Tone::Bad };
+            // A control character in somebody's file is not for the terminal.
+            let line: String = line.chars().map(|c| if c.is_control() && c != '\t' { ' ' } else { c }).collect();
+            output::tell(&style.paint(tone, &format!("  {line}")));
+        }
+    }
+    for link in links {
+        let (path, program) = (machine.shown(&link.path), machine.shown(&machine.program));
+        output::tell(&format!("{} (new link to {program})", style.paint(Tone::Strong, &path)));
+    }
+    for link in going {
+        output::tell(&format!("{} (link removed)", style.paint(Tone::Strong, &machine.shown(&link.path))));
+    }
+}
+
+fn agree(sure: bool) -> Result<(), Failure> {
+    if sure {
+        return Ok(());
+    }
+    if !output::person_present() {
+        return Err(Failure::Usage("nothing was changed: there is no terminal to ask at; add --yes".to_owned()));
+    }
+    if vault::yes("Change this? [y/N] ")? {
+        return Ok(());
+    }
+    output::tell("Nothing was changed.");
+    Err(Failure::Quiet(1))
+}
+
+/// Our own rules first, and only if the agent can read them: a fault there would end every answer.
+fn write(machine: &Machine<'_>, work: &Work) -> Result<(), Failure> {
+    let own = machine.config_file.as_path();
+    let rules = work.paths().contains(&own);
+    if rules {
+        work.write(own)?;
+        let check =
+            connect::agent_executable().ok().and_then(|agent| Command::new(agent).arg("check-config").output().ok());
+        if check.is_some_and(|check| !check.status.success()) {
+            work.put_back(own)?;
+            let file = machine.shown(own);
+            let message =
+                format!("{file} would have a fault with the new rule, or has one (`cred-helper config check`)");
+            return Err(Failure::System(message + "; nothing was changed"));
+        }
+    }
+    work.paths().into_iter().filter(|path| *path != own).try_for_each(|path| work.write(path))?;
+    if rules { agent::read_again() } else { Ok(()) }
+}
+
+fn done<'a>(tool: &'a Tool, state: &'a str, work: &Work, links: &[PathBuf], notes: Vec<String>) -> Done<'a> {
+    let files = work.paths().into_iter().map(Path::to_owned).collect();
+    Done { tool: tool.name, state, files, links: links.to_vec(), notes }
+}

@@ -1,0 +1,33 @@
+//! Rclone: the command that brings a WebDAV remote's token.
+
+use super::super::exit::Failure;
+use super::format::{Entry, Ini, Order};
+use super::machine::Machine;
+use super::plan::{Plan, Tool, Wish};
+
+pub(super) const TOOL: Tool = Tool {
+    name: "rclone",
+    program: "rclone",
+    help: "bearer_token_command of the WebDAV remote --name in rclone.conf (or $RCLONE_CONFIG), with the token of --account. Rclone runs it \
+           again when a token is refused.",
+    plan,
+};
+
+fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
+    wish.without_host()?;
+    let (Some(section), Some(account)) = (wish.name.clone(), wish.account.as_deref()) else {
+        return Err(Failure::Usage("rclone is set up for a remote (--name) and an account (--account)".to_owned()));
+    };
+    let usual = if cfg!(windows) { machine.app_config("rclone") } else { machine.config_home("rclone") };
+    let file = machine.path("RCLONE_CONFIG").unwrap_or_else(|| usual.join("rclone.conf"));
+    let text = machine.read(&file);
+    if !text.lines().any(|line| line.trim() == format!("[{section}]")) {
+        let message = format!("{} has no remote of that name: `rclone config` makes one", machine.shown(&file));
+        return Err(Failure::Usage(message));
+    }
+    let mut words = vec!["get-token", account];
+    words.extend(wish.words.iter().map(String::as_str));
+    let values = vec![machine.command(&words)];
+    let entry = Ini { section, key: "bearer_token_command", values, order: Order::Alone, indent: "" };
+    Ok(Plan::of(file, vec![Entry::Ini(entry)]))
+}

@@ -1,0 +1,114 @@
+//! What was set up: which changes of which files, so that they can be taken back exactly. Nothing that stood in a file is
+//! remembered, save what a change replaced: a user's name in a kubeconfig, or an older setting of ours.
+
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use super::super::exit::Failure;
+use super::Wish;
+use super::file::Original;
+use super::splice::Splice;
+
+const FILE: &str = "setup.json";
+
+/// Everything that was set up.
+#[derive(Debug, Default, Serialize, Deserialize)]
+pub(super) struct Records {
+    /// One each.
+    pub(super) tools: Vec<Record>,
+}
+
+/// One tool, for one host or name.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Record {
+    /// Its name in the table.
+    pub(super) tool: String,
+    /// What was wanted.
+    #[serde(flatten)]
+    pub(super) wish: Wish,
+    /// What was changed for it.
+    #[serde(default)]
+    pub(super) files: Vec<Touched>,
+    /// The links that were made for it.
+    #[serde(default)]
+    pub(super) links: Vec<Linked>,
+}
+
+/// A file that was changed.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Touched {
+    /// Where.
+    pub(super) path: PathBuf,
+    /// Whether there was none.
+    pub(super) created: bool,
+    /// The directories that were made for it, outermost first.
+    #[serde(default)]
+    pub(super) directories: Vec<PathBuf>,
+    /// The changes, in order.
+    pub(super) splices: Vec<Splice>,
+    /// What the text was known by afterwards.
+    pub(super) after: Print,
+}
+
+/// A link that was made.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub(super) struct Linked {
+    /// Where.
+    pub(super) path: PathBuf,
+    /// The directories that were made for it, outermost first.
+    #[serde(default)]
+    pub(super) directories: Vec<PathBuf>,
+}
+
+/// By what a text is known again; no protection against anybody.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Print {
+    length: usize,
+    fnv1a: u64,
+}
+
+impl Print {
+    pub(super) fn of(text: &str) -> Self {
+        let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
+        Self { length: text.len(), fnv1a: text.bytes().fold(0xcbf2_9ce4_8422_2325, step) }
+    }
+}
+
+impl Touched {
+    /// The text of before, if nothing else has changed in it.
+    pub(super) fn undone(&self, text: &str) -> Option<String> {
+        if Print::of(text) != self.after {
+            return None;
+        }
+        self.splices.iter().rev().try_fold(text.to_owned(), |text, splice| splice.reversed().apply(&text))
+    }
+}
+
+impl Records {
+    fn file(state_dir: &Path) -> PathBuf {
+        state_dir.join(FILE)
+    }
+
+    /// What is remembered; nothing if nothing was set up yet.
+    pub(super) fn read(state_dir: &Path) -> Result<Self, Failure> {
+        let path = Self::file(state_dir);
+        let Some(text) = Original::read(&path)?.text else { return Ok(Self::default()) };
+        serde_json::from_str(&text).map_err(|_| {
+            let path = path.display();
+            Failure::System(format!(
+                "{path} has a fault: remove it; what was set up can then be set up anew and removed"
+            ))
+        })
+    }
+
+    /// Remembers it.
+    pub(super) fn write(&self, state_dir: &Path) -> Result<(), Failure> {
+        let original = Original::read(&Self::file(state_dir))?;
+        if self.tools.is_empty() {
+            return if original.text.is_some() { original.delete(&[]) } else { Ok(()) };
+        }
+        let text = serde_json::to_string_pretty(self).map_err(|error| Failure::System(error.to_string()))?;
+        original.replace(&(text + "\n"))
+    }
+}

@@ -1,0 +1,31 @@
+//! Terraform and OpenTofu: the one credentials helper that they have.
+
+use super::super::exit::Failure;
+use super::format::{Entry, Line};
+use super::link::Link;
+use super::machine::Machine;
+use super::plan::{Plan, Tool, Wish};
+
+pub(super) const TOOL: Tool = Tool {
+    name: "terraform",
+    program: "terraform",
+    help: "credentials_helper in ~/.terraformrc (or $TF_CLI_CONFIG_FILE), and a link in ~/.terraform.d/plugins. It is asked for every host; \
+           there can be one only.",
+    plan,
+};
+
+fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
+    wish.without_name()?;
+    let unruled = Wish { account: wish.account.clone().filter(|_| wish.host.is_none()), ..wish.clone() };
+    // HCL's strings are JSON's, but for templates.
+    let words = unruled.helper_words(&[]).into_iter().map(|word| serde_json::Value::from(word).to_string());
+    let words = words.collect::<Vec<_>>().join(", ").replace("${", "$${").replace("%{", "%%{");
+    let text = format!("credentials_helper \"cred-helper\" {{\n  args = [{words}]\n}}");
+    let usual = if cfg!(windows) { machine.app_config("terraform.rc") } else { machine.home.join(".terraformrc") };
+    let directory = if cfg!(windows) { machine.app_config("terraform.d") } else { machine.home.join(".terraform.d") };
+    let file = machine.path("TF_CLI_CONFIG_FILE").unwrap_or(usual);
+    let entry = Line { what: "a credentials_helper", same: "credentials_helper".to_owned(), text };
+    Plan::of(file, vec![Entry::Line(entry)])
+        .with_link(Link::within(&directory.join("plugins"), "terraform-credentials-cred-helper"))
+        .with_rule(machine, wish)
+}

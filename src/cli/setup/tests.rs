@@ -1,0 +1,364 @@
+//! Every tool: what its file is like before and after, that a second time changes nothing, and that --remove gives back what was.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use super::*;
+use crate::paths::Paths;
+
+/// A home with this program in its PATH.
+struct Stage {
+    directory: tempfile::TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let stage = Self { directory: tempfile::tempdir().expect("a directory") };
+        fs::create_dir(stage.at("bin")).expect("a directory");
+        let program = stage.at("bin").join(machine::file_name("cred-helper"));
+        fs::copy(std::env::current_exe().expect("this test"), &program).map(drop).expect("a program");
+        stage
+    }
+
+    fn at(&self, path: &str) -> PathBuf {
+        let home = self.directory.path().canonicalize().expect("a home");
+        if path.is_empty() { home } else { home.join(path) }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&Machine<'_>) -> T) -> T {
+        let variable = |name: &str| (name == "PATH").then(|| OsString::from(self.at("bin")));
+        let paths = Paths::from_variables(|_| None, Some(self.at(""))).expect("paths");
+        let own = self.at("bin").join(machine::file_name("cred-helper"));
+        work(&Machine::new(&paths, own, &variable))
+    }
+
+    fn add(&self, name: &str, wish: &Wish) -> Result<String, Failure> {
+        let tool = tool(name).expect(name);
+        self.with(|machine| {
+            let mut records = Records::read(&machine.state_dir)?;
+            add(machine, &mut records, tool, wish, true).map(|done| done.state.to_owned())
+        })
+    }
+
+    fn remove(&self, name: &str, wish: &Wish) -> String {
+        let tool = tool(name).expect(name);
+        let removed = self.with(|machine| {
+            let mut records = Records::read(&machine.state_dir).expect("records");
+            remove(machine, &mut records, tool, wish, true).map(|done| done.state.to_owned())
+        });
+        removed.expect(name)
+    }
+
+    fn write(&self, path: &str, text: &str) {
+        fs::create_dir_all(self.at(path).parent().expect("a directory")).expect("directories");
+        fs::write(self.at(path), text).expect("written");
+    }
+
+    /// Everything but the program: paths, and texts with the home as HOME.
+    fn all(&self) -> BTreeMap<String, String> {
+        fn collect(directory: &Path, home: &Path, all: &mut BTreeMap<String, String>) {
+            for entry in fs::read_dir(directory).expect("a directory").flatten() {
+                let path = entry.path();
+                let name = path.strip_prefix(home).expect("inside").display().to_string();
+                if path.is_dir() {
+                    all.insert(format!("{name}/"), String::new());
+                    collect(&path, home, all);
+                } else if name != "bin/cred-helper" && !path.is_symlink() {
+                    let text = fs::read_to_string(&path).expect("text").replace(&home.display().to_string(), "HOME");
+                    all.insert(name, text);
+                } else {
+                    all.insert(name, String::new());
+                }
+            }
+        }
+        let mut all = BTreeMap::new();
+        collect(&self.at(""), &self.at(""), &mut all);
+        all
+    }
+}
+
+fn wish(words: &str) -> Wish {
+    let mut wish = Wish::default();
+    let mut words = words.split(' ').filter(|word| !word.is_empty()).map(str::to_owned);
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "--all-hosts" => wish.all_hosts = true,
+            "--account" => wish.account = words.next(),
+            "--host" => wish.host = words.next(),
+            "--name" => wish.name = words.next(),
+            "--" => wish.words = words.by_ref().collect(),
+            other => panic!("{other}"),
+        }
+    }
+    wish
+}
+
+/// Tool and words; file; before; after, where HOME is the home.
+const GOLDEN: &[(&str, &str, &str, &str, &str)] = &[
+    ("git", "", ".gitconfig", "", "[credential]\n\thelper = cred-helper\n"),
+    (
+        "git",
+        "--host https://git.example.com",
+        ".gitconfig",
+        "[user]\r\n\tname = Ada ; x\r\n[credential]\r\n\thelper = store",
+        "[user]\r\n\tname = Ada ; x\r\n[credential]\r\n\thelper = store\r\n[credential \"https://git.example.com\"]\r\n\thelper =\r\n\
+         \thelper = cred-helper",
+    ),
+    (
+        "git",
+        "",
+        ".config/git/config",
+        "# mine\n[Credential]\n    helper = cache\n[a]\n",
+        "# mine\n[Credential]\n\thelper = cred-helper\n    helper = cache\n[a]\n",
+    ),
+    (
+        "docker",
+        "--host registry.example.com:5000",
+        ".docker/config.json",
+        "{\n\t\"auths\": {\n\t\t\"a\": {\"auth\": \"c2VjcmV0\"}\n\t}\n}",
+        "{\n\t\"credHelpers\": {\n\t\t\"registry.example.com:5000\": \"cred-helper\"\n\t},\n\t\"auths\": {\n\t\t\"a\": {\"auth\": \
+         \"c2VjcmV0\"}\n\t}\n}",
+    ),
+    ("docker", "--all-hosts", ".docker/config.json", "{}\n", "{\n  \"credsStore\": \"cred-helper\"\n}\n"),
+    (
+        "docker",
+        "--host docker.io",
+        ".docker/config.json",
+        "{\"credsStore\":\"other\"}",
+        "{\"credHelpers\": {\"docker.io\": \"cred-helper\", \"https://index.docker.io/v1/\":\"cred-helper\"}, \"credsStore\":\"other\"}",
+    ),
+    (
+        "cargo",
+        "--name work",
+        ".cargo/config.toml",
+        "[registries.work]\nindex = \"sparse+https://cargo.example.com/i/\" # ours\n\n[net]\n",
+        "[registries.work]\nindex = \"sparse+https://cargo.example.com/i/\" # ours\ncredential-provider = \
+         [\"HOME/bin/cred-helper\"]\n\n[net]\n",
+    ),
+    (
+        "cargo",
+        "--host cargo.example.com",
+        ".cargo/config",
+        "registries.work.index = \"sparse+https://cargo.example.com/i/\"",
+        "registries.work.index = \"sparse+https://cargo.example.com/i/\"\nregistries.work.credential-provider = x",
+    ),
+    (
+        "cargo",
+        "--all-hosts --account work",
+        ".cargo/config.toml",
+        "",
+        "[credential-alias]\ncred-helper = [\"HOME/bin/cred-helper\", \"--account\", \"work\"]\n\n[registry]\n\
+         global-credential-providers = [\"cargo:token\", \"cred-helper\"]\n",
+    ),
+    (
+        "claude",
+        "",
+        ".claude/settings.json",
+        "{\n  \"permissions\": {\"allow\": []}\n}\n",
+        "{\n  \"apiKeyHelper\": \"HOME/bin/cred-helper get-token anthropic\",\n  \"permissions\": {\"allow\": []}\n}\n",
+    ),
+    (
+        "codex",
+        "--account openai/work",
+        ".codex/config.toml",
+        "model = \"x\"\n[model_providers.gateway]\nname = \"G\"\n",
+        "model = \"x\"\n[model_providers.gateway]\nname = \"G\"\n\n[model_providers.gateway.auth]\ncommand = \
+         \"HOME/bin/cred-helper\"\nargs = [\"get-token\", \"openai/work\"]\nrefresh_interval_ms = 0\n",
+    ),
+    (
+        "rclone",
+        "--name cloud --account work",
+        ".config/rclone/rclone.conf",
+        "[cloud]\ntype = webdav\nurl = https://dav.example.com\n\n[other]\ntype = local\n",
+        "[cloud]\ntype = webdav\nurl = https://dav.example.com\nbearer_token_command = HOME/bin/cred-helper get-token work\n\n\
+         [other]\ntype = local\n",
+    ),
+    (
+        "pnpm",
+        "--host npm.example.com/team",
+        ".npmrc",
+        "//npm.example.com/:_authToken=secret",
+        "//npm.example.com/:_authToken=secret\n//npm.example.com/team/:tokenHelper=HOME/bin/pnpm-token-cred-helper",
+    ),
+    (
+        "pip",
+        "",
+        ".config/pip/pip.conf",
+        "[install]\npre = 1\n",
+        "[install]\npre = 1\n[global]\nkeyring-provider = subprocess\n",
+    ),
+    ("uv", "", ".config/uv/uv.toml", "# c\n[pip]\na = 1\n", "keyring-provider = \"subprocess\"\n# c\n[pip]\na = 1\n"),
+    (
+        "terraform",
+        "",
+        ".terraformrc",
+        "plugin_cache_dir = \"x\"\n",
+        "plugin_cache_dir = \"x\"\ncredentials_helper \"cred-helper\" {\n  args = []\n}\n",
+    ),
+    (
+        "bazel",
+        "--host *.example.com",
+        ".bazelrc",
+        "build --jobs=2",
+        "build --jobs=2\ncommon --credential_helper=*.example.com=HOME/bin/bazel-credential-cred-helper",
+    ),
+    ("goauth", "", ".config/go/env", "GOFLAGS=-x\n", "GOFLAGS=-x\nGOAUTH=HOME/bin/cred-helper helper goauth; netrc\n"),
+    (
+        "aws",
+        "--account work -- --role-arn arn:aws:iam::1:role/r",
+        ".aws/config",
+        "[default]\nregion = eu-west-1\n",
+        "[default]\nregion = eu-west-1\n[profile cred-helper]\ncredential_process = HOME/bin/cred-helper helper aws --account work \
+         --role-arn arn:aws:iam::1:role/r\n",
+    ),
+];
+
+#[test]
+#[cfg(target_os = "linux")]
+fn each_tools_file_is_changed_as_shown_only_once_and_given_back() {
+    for (tool, words, file, before, after) in GOLDEN {
+        let (stage, wish) = (Stage::new(), wish(words));
+        if !before.is_empty() {
+            stage.write(file, before);
+        }
+        let untouched = stage.all();
+        let context = format!("{tool} {words}");
+        if after.ends_with("= x") {
+            assert!(stage.add(tool, &wish).is_err(), "{context}");
+            assert_eq!(stage.all(), untouched, "{context}");
+            continue;
+        }
+        assert_eq!(stage.add(tool, &wish).ok().as_deref(), Some("set_up"), "{context}");
+        let set_up = stage.all();
+        assert_eq!(set_up.get(*file).map(String::as_str), Some(*after), "{context}");
+        assert_eq!(stage.add(tool, &wish).ok().as_deref(), Some("already"), "{context}");
+        assert_eq!(stage.all(), set_up, "{context}");
+        assert_eq!(stage.remove(tool, &Wish::default()), "removed", "{context}");
+        let mut left = stage.all();
+        left.retain(|path, _| !path.starts_with(".local/"));
+        assert_eq!(left, untouched, "{context}");
+        assert!(!stage.at(".local/share/cred-helper/keyring-bin").exists(), "{context}");
+        assert_eq!(stage.remove(tool, &wish), "not_set_up", "{context}");
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn every_tool_that_has_a_file_has_an_example() {
+    for tool in TOOLS {
+        let by_hand =
+            Stage::new().with(|machine| (tool.plan)(machine, &Wish::default()).is_ok_and(|plan| plan.files.is_empty()));
+        assert_eq!(by_hand, !GOLDEN.iter().any(|(name, ..)| *name == tool.name), "{}", tool.name);
+    }
+    assert!(TOOLS.is_sorted_by(|a, b| a.name < b.name));
+}
+
+#[test]
+fn several_hosts_of_one_tool_come_and_go_in_any_order() {
+    let file = ".docker/config.json";
+    for first in ["a.example", "b.example"] {
+        let stage = Stage::new();
+        stage.write(file, "{\"x\": 1}");
+        for host in ["a.example", "b.example"] {
+            assert_eq!(stage.add("docker", &wish(&format!("--host {host}"))).ok().as_deref(), Some("set_up"));
+        }
+        stage.remove("docker", &wish(&format!("--host {first}")));
+        let text = fs::read_to_string(stage.at(file)).expect("a file");
+        assert!(!text.contains(first) && text.contains(".example") && text.contains("\"x\": 1"), "{text}");
+        assert!(
+            fs::symlink_metadata(stage.at("bin").join(machine::file_name("docker-credential-cred-helper"))).is_ok()
+        );
+        stage.remove("docker", &Wish::default());
+        assert_eq!(fs::read_to_string(stage.at(file)).expect("a file"), "{\"x\": 1}");
+        assert_eq!(fs::read_dir(stage.at("bin")).expect("links").count(), 1);
+    }
+}
+
+#[test]
+fn another_account_takes_the_place_of_the_first() {
+    let stage = Stage::new();
+    for account in ["anthropic/a", "anthropic/b"] {
+        assert_eq!(stage.add("claude", &wish(&format!("--account {account}"))).ok().as_deref(), Some("set_up"));
+        let text = fs::read_to_string(stage.at(".claude/settings.json")).expect("a file");
+        assert_eq!((text.matches("apiKeyHelper").count(), text.contains(account)), (1, true), "{text}");
+    }
+    stage.remove("claude", &Wish::default());
+    assert!(!stage.at(".claude").exists());
+}
+
+#[test]
+fn what_a_person_did_since_stays_when_ours_is_taken_back() {
+    let (stage, file) = (Stage::new(), ".docker/config.json");
+    stage.add("docker", &wish("--host a.example")).expect("set up");
+    stage.write(file, "{\"credHelpers\":{\"a.example\":\"cred-helper\",\"b.example\":\"theirs\"},\"auths\":{}}\n");
+    assert_eq!(stage.remove("docker", &Wish::default()), "removed");
+    let left = fs::read_to_string(stage.at(file)).expect("a file");
+    assert_eq!(left, "{\"credHelpers\":{\"b.example\":\"theirs\"},\"auths\":{}}\n");
+}
+
+#[test]
+fn a_file_with_a_fault_or_with_anothers_setting_is_left_and_named_with_its_line() {
+    for (tool, words, file, text, said) in [
+        ("docker", "--host a.example", ".docker/config.json", "{\n \"canary\": ,\n}", "line 2: this is not valid JSON"),
+        (
+            "docker",
+            "--all-hosts",
+            ".docker/config.json",
+            "{\n\n\"credsStore\": \"canary\"}",
+            "line 3: credsStore is set already",
+        ),
+        (
+            "claude",
+            "",
+            ".claude/settings.json",
+            "{\"apiKeyHelper\": \"echo canary\"}",
+            "line 1: apiKeyHelper is set already",
+        ),
+        ("uv", "", ".config/uv/uv.toml", "a = 1\ncanary\n", "line 2: this is not valid TOML"),
+        (
+            "terraform",
+            "",
+            ".terraformrc",
+            "\ncredentials_helper \"canary\" {}\n",
+            "line 2: a credentials_helper is set already",
+        ),
+        ("goauth", "", ".config/go/env", "GOAUTH=canary\n", "line 1: GOAUTH is set already"),
+    ] {
+        if !cfg!(target_os = "linux") && [".config/uv/uv.toml", ".terraformrc", ".config/go/env"].contains(&file) {
+            continue;
+        }
+        let stage = Stage::new();
+        stage.write(file, text);
+        let untouched = stage.all();
+        let failure = stage.add(tool, &wish(words)).expect_err(tool);
+        let message = failure.message().unwrap_or_default();
+        assert!(message.contains(said) && message.contains(&file[file.rfind('/').unwrap_or(0)..]), "{message}");
+        assert!(!message.contains("canary"), "{message}");
+        assert_eq!(stage.all(), untouched, "{tool}");
+    }
+}
+
+#[test]
+fn a_wish_that_a_tool_cannot_fulfil_says_what_it_takes() {
+    for (tool, words) in [
+        ("git", "--account work"),
+        ("git", "--name x"),
+        ("git", "-- x"),
+        ("git", "--host a/b?c"),
+        ("docker", ""),
+        ("cargo", ""),
+        ("cargo", "--host unknown.example"),
+        ("claude", "--host a.example"),
+        ("codex", ""),
+        ("rclone", "--name x"),
+        ("rclone", "--name x --account work"),
+        ("pnpm", ""),
+        ("bazel", ""),
+        ("aws", "--account work"),
+    ] {
+        let failure = Stage::new().add(tool, &wish(words)).expect_err(tool);
+        assert_eq!(failure.code(), super::super::exit::USAGE, "{tool} {words}: {failure:?}");
+    }
+}

@@ -1,0 +1,122 @@
+//! `setup` as a person runs it, in an empty home without an agent: what is shown and asked, what is written, what is listed.
+
+#![cfg(unix)]
+
+mod cli_support;
+
+use std::fs;
+use std::os::unix::fs::symlink;
+
+use cli_support::Home;
+use serde_json::Value;
+
+/// A home with this program in the PATH, so that links land in it.
+fn home() -> Home {
+    let home = Home::new();
+    let bin = home.path().join("bin");
+    fs::create_dir(&bin).expect("a directory");
+    symlink(env!("CARGO_BIN_EXE_cred-helper"), bin.join("cred-helper")).expect("a link");
+    let path = bin.display().to_string();
+    home.set("PATH", path).set("CRED_HELPER_AGENT", "/nonexistent/cred-helper-agent")
+}
+
+fn gitconfig(home: &Home) -> String {
+    fs::read_to_string(home.path().join(".gitconfig")).unwrap_or_default()
+}
+
+const LINES: &str = "[credential]\n\thelper = cred-helper\n";
+
+#[test]
+fn without_a_terminal_the_change_is_shown_and_not_made() {
+    let home = home();
+    let ran = home.run(&["setup", "git"]);
+    assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{ran:?}");
+    assert!(ran.err.starts_with("~/.gitconfig (new)\n  + [credential]\n  + \thelper = cred-helper\n"), "{ran:?}");
+    assert!(ran.err.contains("~/bin/git-credential-cred-helper (new link to ~/bin/cred-helper)"), "{ran:?}");
+    assert!(ran.err.ends_with("add --yes\n"), "{ran:?}");
+    assert!(gitconfig(&home).is_empty() && !home.path().join("bin/git-credential-cred-helper").exists());
+    assert!(!home.path().join(".local").exists(), "nothing is remembered either");
+}
+
+#[test]
+fn with_yes_it_is_made_listed_and_taken_back() {
+    let home = home();
+    let ran = home.run(&["setup", "git", "--yes", "--json"]);
+    let done: Value = serde_json::from_str(&ran.out).expect("JSON");
+    assert_eq!((ran.code, &done["state"]), (0, &Value::from("set_up")), "{ran:?}");
+    assert_eq!(gitconfig(&home), LINES);
+    assert!(home.path().join("bin/git-credential-cred-helper").exists());
+    let again = home.run(&["setup", "git", "--yes"]);
+    assert_eq!((again.code, again.err.as_str()), (0, "git is set up already.\n"));
+    let row = |home: &Home| {
+        let list: Value = serde_json::from_str(&home.run(&["setup", "--json"]).out).expect("JSON");
+        let tools = list["tools"].as_array().expect("tools").clone();
+        tools.into_iter().find(|row| row["tool"] == "git").expect("git")
+    };
+    assert_eq!(row(&home)["state"], "set_up");
+    let table = home.run(&["setup"]);
+    assert!(table.out.contains("git") && table.out.contains("set up"), "{table:?}");
+    fs::write(home.path().join(".gitconfig"), "").expect("emptied");
+    assert_eq!(row(&home)["state"], "changed");
+    let ran = home.run(&["setup", "git", "--yes"]);
+    assert_eq!((ran.code, gitconfig(&home).as_str()), (0, LINES), "{ran:?}");
+    let ran = home.run(&["setup", "git", "--remove", "--yes"]);
+    assert_eq!((ran.code, row(&home)["state"].as_str()), (0, Some("not_set_up")), "{ran:?}");
+    assert!(gitconfig(&home).is_empty() && !home.path().join("bin/git-credential-cred-helper").exists());
+    assert_eq!(home.run(&["setup", "git", "--remove", "--yes"]).err, "git is not set up.\n");
+}
+
+#[test]
+fn a_host_and_an_account_make_a_rule_that_leaves_with_them() {
+    let home = home();
+    let config = home.path().join(".config/cred-helper/config.toml");
+    fs::create_dir_all(config.parent().expect("a directory")).expect("directories");
+    let before = "# mine\nlog = 'info'\n\n[targets]\n'https://a.example' = 'x' # kept";
+    fs::write(&config, before).expect("written");
+    let arguments = ["setup", "git", "--host", "git.example.com", "--account", "github/work", "--yes"];
+    let ran = home.run(&arguments);
+    assert_eq!(ran.code, 0, "{ran:?}");
+    let after = format!("{before}\n\"https://git.example.com\" = \"github/work\"");
+    assert_eq!(fs::read_to_string(&config).expect("read"), after);
+    assert_eq!(gitconfig(&home), "[credential \"https://git.example.com\"]\n\thelper =\n\thelper = cred-helper\n");
+    // Docker needs the same rule, which stays as long as one of them does.
+    let docker = [&["setup", "docker"], &arguments[2..]].concat();
+    assert_eq!(home.run(&docker).code, 0);
+    assert_eq!(home.run(&["setup", "git", "--remove", "--yes"]).code, 0);
+    assert_eq!(fs::read_to_string(&config).expect("read"), after);
+    assert_eq!(home.run(&["setup", "docker", "--remove", "--yes"]).code, 0);
+    assert_eq!(fs::read_to_string(&config).expect("read"), before);
+}
+
+#[test]
+fn another_programs_file_is_never_put_aside_for_a_link() {
+    let home = home();
+    let shim = home.path().join("bin/docker-credential-cred-helper");
+    fs::write(&shim, "theirs").expect("written");
+    home.run(&["setup", "docker", "--all-hosts", "--yes"]);
+    let ran = home.run(&["setup", "docker", "--all-hosts", "--yes"]);
+    assert!(ran.code == 1 && ran.err.contains("is another program's"), "{ran:?}");
+    assert_eq!(fs::read_to_string(&shim).expect("read"), "theirs");
+    assert!(!home.path().join(".docker").exists());
+}
+
+#[test]
+fn what_is_to_be_done_by_hand_is_printed() {
+    let ran = home().run(&["setup", "mail", "--account", "google/me"]);
+    assert!(ran.code == 0 && ran.err.is_empty() && ran.out.contains("get-token google/me"), "{ran:?}");
+}
+
+#[test]
+fn a_wrong_call_exits_with_2() {
+    for arguments in [
+        &["setup", "emacs"][..],
+        &["setup", "--host", "x"],
+        &["setup", "git", "--host", "x", "--all-hosts"],
+        &["setup", "git", "--remove", "--account", "x"],
+        &["setup", "git", "--host", "a b"],
+        &["setup", "git", "--account", "a b"],
+    ] {
+        let ran = home().run(arguments);
+        assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}: {ran:?}");
+    }
+}
