@@ -46,6 +46,12 @@ impl AccountName {
         Ok(Self { provider: provider.to_owned(), label: label.map(str::to_owned) })
     }
 
+    /// What stands in the place of a name where there is no account.
+    #[cfg(feature = "formats")]
+    pub(crate) fn nobody() -> Self {
+        Self { provider: "nobody".to_owned(), label: None }
+    }
+
     /// The provider's name.
     pub fn provider(&self) -> &str {
         &self.provider

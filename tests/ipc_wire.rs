@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use cred_helper::ipc::message::{
-    Error, Method, Notification, Request, Response, account, agent, api_key, audit, event, import, login, provider,
-    token, vault,
+    Error, Method, Notification, Request, Response, account, agent, api_key, audit, event, import, login, password,
+    provider, token, vault,
 };
 use serde_json::Value;
 
@@ -54,6 +54,9 @@ fn table() -> Vec<(&'static str, RoundTrip)> {
         method::<provider::CheckProvider>(),
         method::<api_key::SetApiKey>(),
         method::<api_key::RemoveApiKey>(),
+        method::<password::StorePassword>(),
+        method::<password::RemovePassword>(),
+        method::<password::ListPasswords>(),
         method::<token::GetToken>(),
         method::<token::RejectToken>(),
         method::<token::RefreshToken>(),

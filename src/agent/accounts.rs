@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use super::fingerprint;
 use super::own_hosts::OwnHosts;
+use super::passwords::Kepts;
 use crate::account::AccountName;
 use crate::clock::{Moment, Timestamp};
 use crate::import::Stamp;
@@ -231,6 +232,8 @@ pub(super) struct Table {
     pub(super) default: Option<u64>,
     /// Who has an account at whose own host.
     pub(super) own: OwnHosts,
+    /// The passwords that belong to no account.
+    pub(super) passwords: Kepts,
     /// Whether what is in the vault is here.
     pub(super) loaded: bool,
     /// The turns of exchanges that were under way when the table was cleared: they count for the same login again.

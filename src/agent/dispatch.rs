@@ -14,6 +14,7 @@ use crate::ipc::message::audit::ReadAudit;
 use crate::ipc::message::event::{Change, Event, Subscribe};
 use crate::ipc::message::import::{ExportAccount, ImportAccount};
 use crate::ipc::message::login::{CancelLogin, Logout, PasteCode, StartLogin};
+use crate::ipc::message::password::{ListPasswords, RemovePassword, StorePassword};
 use crate::ipc::message::provider::{CheckProvider, ListProviders, ShowProvider};
 use crate::ipc::message::token::{GetToken, RefreshToken, RejectToken};
 use crate::ipc::message::vault::{AddSlot, Adopt, Lock, RemoveSlot, Reset, Unlock, VaultStatus};
@@ -29,6 +30,8 @@ const CHANGES: &[&str] = &[
     Logout::NAME,
     SetApiKey::NAME,
     RemoveApiKey::NAME,
+    StorePassword::NAME,
+    RemovePassword::NAME,
     SetDefault::NAME,
     RenameAccount::NAME,
     Lock::NAME,
@@ -50,6 +53,8 @@ const USES: &[&str] = &[
     Logout::NAME,
     SetApiKey::NAME,
     RemoveApiKey::NAME,
+    StorePassword::NAME,
+    RemovePassword::NAME,
     SetDefault::NAME,
     RenameAccount::NAME,
     AddSlot::NAME,
@@ -140,6 +145,9 @@ impl Agent {
             Logout::NAME => run(params, |logout| agent.logout(logout, asking)).await,
             SetApiKey::NAME => run(params, |set| agent.set_api_key(set, asking)).await,
             RemoveApiKey::NAME => run(params, |remove| agent.remove_api_key(remove, asking)).await,
+            StorePassword::NAME => run(params, |store| agent.store_password(store, asking)).await,
+            RemovePassword::NAME => run(params, |remove| agent.remove_password(remove, asking)).await,
+            ListPasswords::NAME => run(params, async |_: ListPasswords| agent.list_passwords().await).await,
             ListAccounts::NAME => run(params, async |_: ListAccounts| agent.list_accounts().await).await,
             ShowAccount::NAME => run(params, |show| agent.show_account(show)).await,
             SetDefault::NAME => run(params, |default| agent.set_default(default, asking)).await,

@@ -34,6 +34,7 @@ pub mod memory;
 mod nearest;
 mod notices;
 mod own_hosts;
+mod passwords;
 mod persist;
 mod providers;
 mod refresher;
@@ -111,6 +112,8 @@ pub struct Agent {
     tries: AtomicU64,
     /// Held while an account gets a name, so that no two get the same.
     naming: tokio::sync::Mutex<()>,
+    /// Held while a password is kept or forgotten.
+    keeping: tokio::sync::Mutex<()>,
     upkeep: upkeep::Upkeep,
     /// Protections that the system refused, for `doctor`.
     unprotected: Vec<String>,
@@ -181,6 +184,7 @@ impl Agent {
             opening: tokio::sync::Mutex::default(),
             tries: AtomicU64::default(),
             naming: tokio::sync::Mutex::default(),
+            keeping: tokio::sync::Mutex::default(),
             upkeep: upkeep::Upkeep::default(),
             unprotected,
             sealer,

@@ -41,6 +41,9 @@ impl Agent {
     pub(super) async fn reject(self: &Arc<Self>, reject: RejectToken, asking: &Asking) -> Result<Rejection, Error> {
         self.ensure_open().await?;
         let (account, outcome) = match self.refused(&reject)? {
+            Refused::Nobodys if self.was_password(&reject, asking).await? => {
+                return Ok(Rejection { account: None, outcome: RejectOutcome::PasswordForgotten });
+            }
             Refused::Nobodys => return Ok(Rejection { account: None, outcome: RejectOutcome::UnknownToken }),
             Refused::Replaced(account) => (account, RejectOutcome::AlreadyReplaced),
             Refused::FallenBack(account) => (account, RejectOutcome::ApiKey),
@@ -75,6 +78,16 @@ impl Agent {
         };
         asking.about(&account);
         Ok(Rejection { account: Some(account), outcome })
+    }
+
+    /// Whether it was a password that was kept for where it was refused; it isn't any longer.
+    async fn was_password(self: &Arc<Self>, reject: &RejectToken, asking: &Asking) -> Result<bool, Error> {
+        let (Some(url), Some(password)) = (&reject.password_for, &reject.token) else { return Ok(false) };
+        let forgotten = self.forget_refused(url, password).await?;
+        if forgotten {
+            asking.detail("a password");
+        }
+        Ok(forgotten)
     }
 
     /// The API key answers in the place of a login; `error` where the account has none.

@@ -23,7 +23,7 @@ impl Agent {
         let default = table.find(None).ok().map(|found| found.account);
         let all = table.account_names().into_iter().filter_map(|name| table.found(name));
         let accounts = all.filter_map(|found| self.status(&table, &found, default.as_ref(), kept)).collect();
-        Ok(Accounts { accounts, trouble: self.vault.trouble() })
+        Ok(Accounts { accounts, trouble: self.vault.trouble(), passwords: table.passwords.told() })
     }
 
     pub(super) async fn show_account(self: &Arc<Self>, show: ShowAccount) -> Result<AccountStatus, Error> {

@@ -61,7 +61,13 @@ impl Agent {
         }
         let target = self.target(url)?;
         asking.detail(shown(&target));
-        let Answering { found, username } = self.answering(&target, opened)?;
+        let answering = match (self.answering(&target, opened.clone()), &get.or_password_for) {
+            (Err(error), Some(place)) if error.kind() == ErrorKind::UnknownTarget => {
+                return self.answer_password(place, &target, opened, get, asking);
+            }
+            (answering, _) => answering,
+        };
+        let Answering { found, username } = answering?;
         asking.about(&found.account);
         let mut token = self.answer_account(&found, get, asking, deadline).await?;
         let fingerprint = hex(&fingerprint(&token.token));
@@ -70,7 +76,7 @@ impl Agent {
     }
 
     /// What a caller wants to reach.
-    fn target(&self, url: &str) -> Result<Target, Error> {
+    pub(super) fn target(&self, url: &str) -> Result<Target, Error> {
         let target = Target::of_request(url);
         let target = target.map_err(|error| Error::new(ErrorKind::UnknownTarget, error.to_string()))?;
         match &self.config_error {
@@ -126,6 +132,11 @@ impl Agent {
         error
     }
 
+    /// The account that answers for what its provider has there.
+    pub(super) fn own_account(&self, target: &Target) -> Result<AccountName, Error> {
+        self.own(target).map(|answering| answering.found.account)
+    }
+
     /// Whether it is the own of a provider that could have an account, as far as is known without the vault.
     fn is_a_known_providers(&self, target: &Target) -> bool {
         let presets = crate::provider::PRESETS.iter().map(|preset| preset.name);
@@ -152,7 +163,7 @@ fn of_provider<'a>(provider: &'a Provider, target: &Target) -> Option<&'a Provid
     covering.max_by_key(|(url, _)| url.closeness()).map(|(_, own)| own)
 }
 
-fn nothing_here(target: &Target) -> Error {
+pub(super) fn nothing_here(target: &Target) -> Error {
     let message = format!(
         "no account answers for {}: name one under [targets] in the configuration, see cred-helper.toml(5)",
         shown(target)
@@ -161,6 +172,6 @@ fn nothing_here(target: &Target) -> Error {
 }
 
 /// A target for people and for the log.
-fn shown(target: &Target) -> String {
+pub(super) fn shown(target: &Target) -> String {
     redact::server_text(&target.origin())
 }

@@ -9,12 +9,14 @@ use tracing::{info, warn};
 use super::accounts::Account;
 use super::audit::Asking;
 use super::gate::Closed;
+use super::passwords::Kept;
 use super::{Agent, schedule, to_the_end};
 use crate::ipc::message::event::Change;
 use crate::ipc::message::vault::{
     AddSlot, LOCK_PATIENCE, RemoveSlot, SlotReport, Unlock, VaultReport, VaultState, WasReset,
 };
 use crate::ipc::message::{Done, Error, ErrorKind};
+use crate::vault::record::RecordKind;
 use crate::vault::{Barred, Stored, Vault};
 
 pub(super) const LOCKED: &str = "the vault is locked: run `cred-helper unlock`";
@@ -85,6 +87,11 @@ impl Agent {
         let (now, spread) = (self.clock.moment(), schedule::spread(stored.len()));
         let mut accounts = 0;
         for Stored { id, version, record, unanswered, barred } in stored {
+            if record.kind == RecordKind::Password {
+                // What is no place of a later version's is left as it is.
+                self.table().passwords.extend(Kept::of((id, version), record));
+                continue;
+            }
             accounts += 1;
             if self.table().get(record.incarnation).is_some() {
                 // What is in memory may be newer than what the disk has taken so far.

@@ -9,6 +9,7 @@ mod helper;
 mod import;
 mod log;
 mod login;
+mod password;
 mod setup;
 mod token;
 mod vault;
@@ -24,6 +25,7 @@ pub use helper::HelperArgs;
 pub use import::{ExportArgs, ExportFormat, FileFormat, ImportArgs, MapField};
 pub use log::LogArgs;
 pub use login::{LoginArgs, LogoutArgs};
+pub use password::PasswordCommand;
 pub use setup::SetupArgs;
 pub use token::{Format, GetTokenArgs, RefreshArgs, RejectArgs};
 pub use vault::{PassphraseArgs, SlotCommand, SlotKindArg, VaultCommand};
@@ -66,6 +68,9 @@ pub enum Command {
     /// Keep API keys beside the logins, for where those can't answer
     #[command(subcommand)]
     ApiKey(ApiKeyCommand),
+    /// The passwords that other programs' helpers keep here
+    #[command(subcommand)]
+    Password(PasswordCommand),
     /// Bring in a login that another program made
     Import(ImportArgs),
     /// Print an access token with its times, for another program

@@ -61,6 +61,7 @@ fn request(args: &GetTokenArgs) -> Result<GetToken, Failure> {
     Ok(GetToken {
         account: connect::account(args.account.as_deref())?,
         target: args.target.clone(),
+        or_password_for: None,
         project: None,
         token_type: args.token_type,
         audience: args.audience.clone(),

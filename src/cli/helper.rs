@@ -8,8 +8,9 @@ use super::connect::{self, Connect};
 use super::exit::Failure;
 use super::{get_token, output};
 use crate::helper::{self, Agent, Call, Protocol};
+use crate::ipc::message::password::{ListPasswords, PasswordStored, Passwords, RemovePassword, StorePassword};
 use crate::ipc::message::token::{GetToken, RejectToken, Rejection, Token};
-use crate::ipc::message::{Error, ErrorKind};
+use crate::ipc::message::{Error, ErrorKind, Method};
 use crate::paths::Paths;
 
 /// The flag that a client's configuration may put before its own words.
@@ -46,6 +47,12 @@ struct Asked<'a> {
     paths: Paths,
 }
 
+impl Asked<'_> {
+    fn ask<M: Method>(&self, question: &M) -> Result<M::Answer, Box<Error>> {
+        self.connect.ask_within(&self.paths, connect::DEADLINE, question).map_err(in_words)
+    }
+}
+
 impl Agent for Asked<'_> {
     fn token(&mut self, get: &GetToken) -> Result<Token, Box<Error>> {
         let timeout = std::time::Duration::from_secs(get.deadline.unwrap_or_default());
@@ -53,7 +60,19 @@ impl Agent for Asked<'_> {
     }
 
     fn reject(&mut self, reject: &RejectToken) -> Result<Rejection, Box<Error>> {
-        self.connect.ask_within(&self.paths, connect::DEADLINE, reject).map_err(in_words)
+        self.ask(reject)
+    }
+
+    fn store_password(&mut self, store: &StorePassword) -> Result<PasswordStored, Box<Error>> {
+        self.ask(store)
+    }
+
+    fn remove_password(&mut self, remove: &RemovePassword) -> Result<Passwords, Box<Error>> {
+        self.ask(remove)
+    }
+
+    fn passwords(&mut self) -> Result<Passwords, Box<Error>> {
+        self.ask(&ListPasswords {})
     }
 
     fn tell(&mut self, line: &str) {

@@ -29,6 +29,7 @@ mod login;
 mod logout;
 mod man;
 mod passphrase;
+mod password;
 mod picker;
 pub(crate) mod project;
 mod prompt;
@@ -96,6 +97,7 @@ fn dispatch(Cli { no_start, command }: Cli) -> Result<(), Failure> {
         Command::Login(args) => login::run(&connect, &args),
         Command::Logout(args) => logout::run(&connect, &args),
         Command::ApiKey(command) => api_key::run(&connect, &command),
+        Command::Password(command) => password::run(&connect, &command),
         Command::Import(args) => import::run(&connect, &args),
         Command::Export(args) => export::run(&connect, &args),
         Command::Status(args) => status::run(&connect, &args),

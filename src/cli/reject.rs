@@ -14,7 +14,7 @@ const MAX_TOKEN: u64 = 128 * 1024;
 
 pub(super) fn run(connect: &Connect, args: &RejectArgs) -> Result<(), Failure> {
     let account = connect::account(args.account.as_deref())?;
-    let request = RejectToken { account, token: Some(refused_token()?), fingerprint: None };
+    let request = RejectToken { account, token: Some(refused_token()?), ..RejectToken::default() };
     let rejection = connect.ask(&request)?;
     let account = rejection.account.as_deref().unwrap_or("the account");
     match rejection.outcome {
@@ -28,7 +28,7 @@ pub(super) fn run(connect: &Connect, args: &RejectArgs) -> Result<(), Failure> {
         RejectOutcome::UnknownToken => {
             return Err(Failure::System("no account handed that token out; nothing was done".to_owned()));
         }
-        RejectOutcome::Unknown => output::tell("Reported."),
+        RejectOutcome::PasswordForgotten | RejectOutcome::Unknown => output::tell("Reported."),
     }
     Ok(())
 }

@@ -4,6 +4,7 @@ use super::args::StatusArgs;
 use super::connect::Connect;
 use super::exit::Failure;
 use super::output::{self, Style, Tone};
+use super::password;
 use super::table::{self, Cell};
 use super::{watch, when};
 use crate::clock::Timestamp;
@@ -27,7 +28,7 @@ pub(super) fn print(accounts: &Accounts, json: bool) -> Result<(), Failure> {
     if accounts.accounts.is_empty() {
         output::tell(NOBODY);
     }
-    if accounts.accounts.is_empty() && accounts.trouble.is_empty() {
+    if accounts.accounts.is_empty() && accounts.trouble.is_empty() && accounts.passwords.is_empty() {
         return Ok(());
     }
     output::data(&overview(accounts, when::now(), Style::stdout()))
@@ -55,6 +56,9 @@ pub(super) fn overview(accounts: &Accounts, now: Timestamp, style: Style) -> Str
     }
     for line in &accounts.trouble {
         out.push_str(&format!("{} {line}\n", style.paint(Tone::Bad, "vault:")));
+    }
+    if let Some(line) = password::summary(&accounts.passwords) {
+        out.push_str(&format!("\n{line}\n"));
     }
     out
 }
@@ -197,6 +201,8 @@ mod tests {
                 ),
             ],
             trouble: vec!["/v/1.rec is damaged".to_owned()],
+            passwords: serde_json::from_str(r#"[{"url":"https://a.example","username":"ada","stored_at":0}]"#)
+                .expect("a password"),
         };
         let text = overview(&accounts, Timestamp(100), Style { on: false });
         let lines: Vec<&str> = text.lines().collect();
@@ -205,6 +211,7 @@ mod tests {
         assert!(lines[4].starts_with("b/work: the grant is gone (since "), "{text}");
         assert_eq!(lines[5], "b/work: To sign in again: cred-helper login b/work");
         assert_eq!(lines[6], "vault: /v/1.rec is damaged");
+        assert_eq!(lines[8], "1 password is kept for tools: https://a.example (cred-helper password list)");
     }
 
     #[test]
@@ -218,7 +225,7 @@ mod tests {
                 )),
                 account(&format!(r#"{{"account":"c","state":"signed_out",{key}}}"#)),
             ],
-            trouble: Vec::new(),
+            ..Accounts::default()
         };
         let text = overview(&accounts, Timestamp(100), Style { on: false });
         let lines: Vec<&str> = text.lines().collect();

@@ -2,17 +2,25 @@
 //!
 //! Git is given a token as Bearer where it offers that (2.46) and the server does not ask for Basic alone; else as the password of
 //! a user. A token that was there already may have been refused meanwhile: git is told to come back once after a refusal,
-//! with the token's fingerprint, and gets a new one. What git erases is reported if it is ours; what it stores is not kept.
+//! with the token's fingerprint, and gets a new one. What git erases is reported if it is ours.
+//!
+//! Where no account answers, a password that git stored does. What was given from here is marked, where git takes that, so
+//! that git's storing it again asks nobody.
 
 use super::address::escaped;
 use super::shown::one_line;
 use super::{Call, DEADLINE, Failure};
+use crate::clock::Timestamp;
 use crate::ipc::message::ErrorKind;
+use crate::ipc::message::password::{RemovePassword, StoreOutcome, StorePassword};
 use crate::ipc::message::token::{AuthMethod, GetToken, RejectOutcome, RejectToken, Token};
+use crate::redact;
 use crate::secret::Secret;
 
 /// What our state begins with; the token's fingerprint follows.
 const STATE: &str = "cred-helper:token=";
+/// The state of what is ours and is not renewed.
+const GIVEN: &str = "cred-helper:given";
 /// The user of Basic authentication where neither the request nor the configuration names one.
 const USERNAME: &str = "oauth2";
 /// How it is used.
@@ -21,7 +29,9 @@ With such a link in the PATH, `git config --global credential.helper cred-helper
 `git config --global credential.helper '!cred-helper helper git'`. Rules with a path need credential.useHttpPath. Git 2.46 \
 and newer is given the token as Bearer, unless the server asks for Basic alone or the rule has a `username`; older git, \
 and those, as a password. A token that the server refuses is renewed and sent once more without git's user noticing \
-(2.46 and newer), or reported when git erases it. Passwords that git wants to store are not kept: name another helper for them.";
+(2.46 and newer), or reported when git erases it. Where no account answers, a password that was typed is kept in the \
+vault, answers from then on, and is forgotten when the server refuses it: no other helper is needed. `cred-helper password \
+list` shows them without what they are; a rule of `false` keeps none.";
 const CAPABILITIES: &str = "version 0\ncapability authtype\ncapability state\n";
 
 /// What git says of what it wants to reach.
@@ -35,6 +45,11 @@ pub struct Request {
     secret: Option<Secret>,
     takes_authtype: bool,
     takes_state: bool,
+    /// It is a token of another kind, or was never to be kept.
+    passing: bool,
+    /// It was given from here.
+    given: bool,
+    expires_at: Option<Timestamp>,
     /// What the server said in WWW-Authenticate.
     challenges: Vec<String>,
     /// The fingerprint of a token that was refused a moment ago.
@@ -56,7 +71,11 @@ pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
             erase(call, request)
         }
         "capability" => Ok(call.output.write_all(CAPABILITIES.as_bytes())?),
-        // Nothing of ours is stored, and of operations yet to come helpers say nothing.
+        "store" => {
+            let request = Request::parse(call.read()?.expose().as_ref())?;
+            store(call, request)
+        }
+        // Of operations yet to come helpers say nothing.
         _ => call.read().map(drop),
     }
 }
@@ -67,7 +86,8 @@ fn get(call: &mut Call<'_>, request: &Request) -> Result<(), Failure> {
         let reject = RejectToken { fingerprint: Some(fingerprint.clone()), ..RejectToken::default() };
         call.agent.reject(&reject)?;
     }
-    let get = GetToken { target: Some(target), deadline: Some(DEADLINE), ..GetToken::default() };
+    let or_password_for = Some(target.clone());
+    let get = GetToken { target: Some(target), or_password_for, deadline: Some(DEADLINE), ..GetToken::default() };
     let token = match call.agent.token(&get) {
         Err(error) if error.kind() == ErrorKind::UnknownTarget => return Ok(()),
         answer => answer?,
@@ -78,10 +98,14 @@ fn get(call: &mut Call<'_>, request: &Request) -> Result<(), Failure> {
 }
 
 fn erase(call: &mut Call<'_>, request: Request) -> Result<(), Failure> {
-    if request.target().is_none() || request.secret.is_none() {
-        return Ok(());
+    let Some(target) = request.target() else { return Ok(()) };
+    if request.secret.is_none() {
+        // Git names what was refused; it is a person who does not.
+        let remove = RemovePassword { url: target, username: None };
+        return call.agent.remove_password(&remove).map(drop).map_err(Failure::from);
     }
-    let reject = RejectToken { token: request.secret, ..RejectToken::default() };
+    let origin = request.origin();
+    let reject = RejectToken { token: request.secret, password_for: Some(target), ..RejectToken::default() };
     let rejection = match call.agent.reject(&reject) {
         // It is somebody else's, for all that can be known: that is no trouble of git's.
         Err(error) if error.data.account.is_none() => return Ok(()),
@@ -92,9 +116,26 @@ fn erase(call: &mut Call<'_>, request: Request) -> Result<(), Failure> {
         RejectOutcome::Refreshed => "the server refused its token, which has been renewed",
         RejectOutcome::AlreadyReplaced => "the server refused a token that has been replaced since",
         RejectOutcome::ApiKey => "the server refuses its tokens, and its API key answers from now on",
+        RejectOutcome::PasswordForgotten => {
+            call.agent.tell(&format!("{origin}: the server refused the password that was kept, which is forgotten"));
+            return Ok(());
+        }
         RejectOutcome::UnknownToken | RejectOutcome::Unknown => return Ok(()),
     };
     call.agent.tell(&format!("{account}: {what}; try again"));
+    Ok(())
+}
+
+/// Keeps a password that the server has taken.
+fn store(call: &mut Call<'_>, request: Request) -> Result<(), Failure> {
+    let (Some(url), false) = (request.target(), request.passing || request.given) else { return Ok(()) };
+    let (origin, expires_at) = (request.origin(), request.expires_at);
+    let (Some(username), Some(password)) = (request.username, request.secret) else { return Ok(()) };
+    let stored = call.agent.store_password(&StorePassword { url, username, password, expires_at, target: None })?;
+    if stored.outcome == StoreOutcome::AccountAnswers {
+        let account = stored.account.unwrap_or_default();
+        call.agent.tell(&format!("{origin}: {account} answers there, so the password is not kept"));
+    }
     Ok(())
 }
 
@@ -112,14 +153,18 @@ impl Request {
                 "path" => request.path = some(),
                 "username" => request.username = some(),
                 "password" | "credential" => request.secret = some().map(Secret::from),
+                "authtype" => request.passing = true,
+                "ephemeral" => request.passing |= value == "1",
+                "password_expiry_utc" => request.expires_at = value.parse().ok().map(Timestamp),
                 "capability[]" if value.is_empty() => (request.takes_authtype, request.takes_state) = (false, false),
                 "capability[]" if value == "authtype" => request.takes_authtype = true,
                 "capability[]" if value == "state" => request.takes_state = true,
                 "wwwauth[]" if value.is_empty() => request.challenges.clear(),
                 "wwwauth[]" => request.challenges.push(value.to_owned()),
-                "state[]" if value.is_empty() => request.refused = None,
+                "state[]" if value.is_empty() => (request.refused, request.given) = (None, false),
                 "state[]" => {
                     let ours = value.strip_prefix(STATE).map(str::to_owned);
+                    request.given |= ours.is_some() || value == GIVEN;
                     request.refused = ours.or(request.refused);
                 }
                 _ => {}
@@ -140,6 +185,11 @@ impl Request {
         (is_scheme && is_host).then(|| format!("{protocol}://{user}{host}{path}"))
     }
 
+    /// What a person is told of it.
+    fn origin(&self) -> String {
+        redact::server_text(&format!("{}://{}", self.protocol, self.host))
+    }
+
     fn is_web(&self) -> bool {
         ["http", "https"].iter().any(|scheme| self.protocol.eq_ignore_ascii_case(scheme))
     }
@@ -157,6 +207,7 @@ impl Request {
         let said = token.for_target.as_ref();
         let username = said.and_then(|said| said.username.as_deref());
         let bearer = self.takes_authtype && self.is_web() && username.is_none() && !self.wants_basic();
+        let marked = self.takes_state && !bearer;
         // Once: who comes back after a refusal gets what there is. A key is not renewed.
         let again = said.filter(|said| {
             let renewable = said.cached && token.method == AuthMethod::Oauth;
@@ -171,7 +222,7 @@ impl Request {
         if bearer {
             line("capability[]", "authtype");
         }
-        if again.is_some() {
+        if again.is_some() || marked {
             line("capability[]", "state");
         }
         if bearer {
@@ -185,9 +236,13 @@ impl Request {
         if let Some(end) = token.expires_at {
             line("password_expiry_utc", &end.0.to_string());
         }
-        if let Some(said) = again {
-            line("state[]", &format!("{STATE}{}", said.fingerprint));
-            line("continue", "1");
+        match again {
+            Some(said) => {
+                line("state[]", &format!("{STATE}{}", said.fingerprint));
+                line("continue", "1");
+            }
+            None if marked => line("state[]", GIVEN),
+            None => {}
         }
         Ok(Secret::from(text))
     }

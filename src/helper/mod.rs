@@ -20,6 +20,7 @@ use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 
 use crate::ipc::message::Error;
+use crate::ipc::message::password::{PasswordStored, Passwords, RemovePassword, StorePassword};
 use crate::ipc::message::token::{GetToken, RejectToken, Rejection, Token};
 use crate::secret::Secret;
 
@@ -59,6 +60,12 @@ pub trait Agent {
     fn token(&mut self, get: &GetToken) -> Result<Token, Box<Error>>;
     /// `token.reject`.
     fn reject(&mut self, reject: &RejectToken) -> Result<Rejection, Box<Error>>;
+    /// `password.store`.
+    fn store_password(&mut self, store: &StorePassword) -> Result<PasswordStored, Box<Error>>;
+    /// `password.remove`.
+    fn remove_password(&mut self, remove: &RemovePassword) -> Result<Passwords, Box<Error>>;
+    /// `password.list`.
+    fn passwords(&mut self) -> Result<Passwords, Box<Error>>;
     /// A line for the person who runs the tool.
     fn tell(&mut self, line: &str);
 }

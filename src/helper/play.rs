@@ -1,6 +1,10 @@
 //! An agent and a client that tests play: what the agent is asked is written down, what it answers is given.
 
 use super::{Agent, Call, Failure, Protocol};
+use crate::clock::Timestamp;
+use crate::ipc::message::password::{
+    KeptPassword, PasswordStored, Passwords, RemovePassword, StoreOutcome, StorePassword,
+};
 use crate::ipc::message::token::{GetToken, RejectOutcome, RejectToken, Rejection, Token};
 use crate::ipc::message::{Error, ErrorKind};
 
@@ -13,6 +17,10 @@ pub(super) struct Played {
     pub(super) error: Option<ErrorKind>,
     /// What comes of a report.
     pub(super) outcome: Option<RejectOutcome>,
+    /// What comes of storing a password.
+    pub(super) stored: Option<StoreOutcome>,
+    /// The passwords that are kept: URL and user.
+    pub(super) kept: Vec<(&'static str, &'static str)>,
     /// What it was asked, and what was told to a person.
     pub(super) heard: Vec<String>,
     /// The environment.
@@ -30,7 +38,9 @@ impl Agent for Played {
     fn token(&mut self, get: &GetToken) -> Result<Token, Box<Error>> {
         assert!(get.project.is_none() && get.deadline.is_some());
         let account = get.account.as_ref().map(|account| format!("account {account}"));
-        self.heard.push(format!("get {}", get.target.clone().or(account).unwrap_or("nothing".to_owned())));
+        let target = get.target.clone().or(account).unwrap_or("nothing".to_owned());
+        let place = get.or_password_for.as_ref().filter(|place| Some(*place) != get.target.as_ref());
+        self.heard.push(format!("get {target}{}", place.map(|place| format!(" or {place}")).unwrap_or_default()));
         let mut json = serde_json::json!({
             "account": "forge", "token": "the-token", "kind": "access", "token_type": "Bearer", "method": "oauth",
             "source": "login", "expires_at": 1_790_000_000, "min_validity_met": true, "persisted": true,
@@ -48,6 +58,33 @@ impl Agent for Played {
         self.heard.push(format!("reject {}", token.or(print).unwrap_or_default()));
         let outcome = self.outcome.unwrap_or(RejectOutcome::Refreshed);
         self.failed(|| Rejection { account: Some("forge".to_owned()), outcome })
+    }
+
+    fn store_password(&mut self, store: &StorePassword) -> Result<PasswordStored, Box<Error>> {
+        let StorePassword { url, username, password, expires_at, target } = store;
+        let end = expires_at.map(|end| format!(" until {end}", end = end.0)).unwrap_or_default();
+        let target = target.as_ref().map(|target| format!(" unless {target}")).unwrap_or_default();
+        self.heard.push(format!("store {url} {username} {}{end}{target}", password.expose().to_owned()));
+        let outcome = self.stored.unwrap_or(StoreOutcome::Kept);
+        let account = (outcome == StoreOutcome::AccountAnswers).then(|| "forge".to_owned());
+        self.failed(|| PasswordStored { outcome, account })
+    }
+
+    fn remove_password(&mut self, remove: &RemovePassword) -> Result<Passwords, Box<Error>> {
+        let user = remove.username.as_ref().map(|user| format!(" {user}")).unwrap_or_default();
+        self.heard.push(format!("remove {}{user}", remove.url));
+        self.failed(Passwords::default)
+    }
+
+    fn passwords(&mut self) -> Result<Passwords, Box<Error>> {
+        self.heard.push("list".to_owned());
+        let told = |(url, user): &(&str, &str)| KeptPassword {
+            url: (*url).to_owned(),
+            username: (*user).to_owned(),
+            stored_at: Timestamp(1),
+            expires_at: None,
+        };
+        self.failed(|| Passwords { passwords: self.kept.iter().map(told).collect() })
     }
 
     fn tell(&mut self, line: &str) {

@@ -61,10 +61,22 @@ impl Target {
 
     /// Whether this is a rule for `asked`.
     pub fn covers(&self, asked: &Target) -> bool {
-        let Self { scheme, host, port, segments, user } = self;
-        (scheme, host, port) == (&asked.scheme, &asked.host, &asked.port)
-            && asked.segments.starts_with(segments)
-            && (user.is_none() || *user == asked.user)
+        self.is_above(asked) && (self.user.is_none() || self.user == asked.user)
+    }
+
+    /// Whether this, a user's, is meant by `asked`, which need not name the user.
+    pub fn is_meant_by(&self, asked: &Target) -> bool {
+        self.is_above(asked) && (asked.user.is_none() || asked.user == self.user)
+    }
+
+    fn is_above(&self, asked: &Target) -> bool {
+        let Self { scheme, host, port, segments, user: _ } = self;
+        (scheme, host, port) == (&asked.scheme, &asked.host, &asked.port) && asked.segments.starts_with(segments)
+    }
+
+    /// The same without a path below it.
+    pub fn is_at(&self, asked: &Target) -> bool {
+        self.is_meant_by(asked) && self.segments == asked.segments
     }
 
     /// How closely it describes what it covers; of rules for the same request the highest counts.
@@ -85,6 +97,19 @@ impl Target {
                 return found;
             }
         }
+    }
+
+    /// The same for a user, whoever was named.
+    pub fn of_user(&self, name: &str) -> Result<Self, TargetError> {
+        let mut url = Url::parse(&self.origin()).map_err(|_| TargetError::NoHost)?;
+        // A percent sign is no part of what a URL escapes.
+        url.set_username(&name.replace('%', "%25")).map_err(|()| TargetError::NoHost)?;
+        Ok(Self { user: Some(url.username().to_owned()).filter(|user| !user.is_empty()), ..self.clone() })
+    }
+
+    /// As a URL, without the user.
+    pub fn url(&self) -> String {
+        self.segments.iter().fold(self.origin(), |url, segment| url + "/" + segment)
     }
 
     /// Scheme, host and port, for people.
@@ -249,6 +274,28 @@ mod tests {
         ] {
             assert_eq!(found(asked, &there), position, "{asked}");
         }
+    }
+
+    #[test]
+    fn what_is_kept_for_a_user_is_meant_by_whoever_names_nobody_or_that_one() {
+        let kept = |url: &str, user: &str| Target::of_request(url).and_then(|url| url.of_user(user)).expect(url);
+        for (url, user, asked, meant, at) in [
+            ("https://a.example", "ada", "https://a.example", true, true),
+            ("https://a.example/", "ada", "https://ada@A.example:443/team/x.git", true, false),
+            ("https://a.example/team", "ada", "https://a.example/team/", true, true),
+            ("https://a.example/team", "ada", "https://a.example/teams", false, false),
+            ("https://a.example", "ada", "https://bob@a.example", false, false),
+            ("https://bob@a.example", "ada", "https://ada@a.example", true, true),
+            ("https://a.example", "ada@example.com", "https://ada%40example.com@a.example", true, true),
+            ("https://a.example", "50%:/?#[]\\ ü", "https://50%25%3A%2F%3F%23%5B%5D%5C%20ü@a.example", true, true),
+            ("smtp://mail.example:587", "me", "smtp://me@Mail.example:587", true, true),
+            ("https://a.example", "<token>", "https://a.example", true, true),
+        ] {
+            let (kept, asked) = (kept(url, user), Target::of_request(asked).expect(asked));
+            assert_eq!((kept.is_meant_by(&asked), kept.is_at(&asked)), (meant, at), "{url} {user}");
+        }
+        assert_eq!(kept("https://ada@A.example:443/team/", "bob").url(), "https://a.example/team");
+        assert!(Target::of_request("urn:x").is_err());
     }
 
     #[test]

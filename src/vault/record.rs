@@ -1,5 +1,6 @@
 //! A login as it is kept: everything needed to renew it, to revoke it and to tell it from another. An API key is kept the
-//! same way, in a record of its own, so that nothing that happens to the login touches it.
+//! same way, in a record of its own, so that nothing that happens to the login touches it; and so is a password that belongs
+//! to no account.
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,17 @@ pub enum RecordKind {
     Login,
     /// An API key, in the place of the access token; what else makes a login is empty.
     ApiKey,
+    /// A password for a place, in the place of the access token; it belongs to no account.
+    Password,
+}
+
+/// What a password is for.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Place {
+    /// The URL; what is below is meant, too.
+    pub url: String,
+    /// The user whose it is.
+    pub username: String,
 }
 
 /// A login. The three counters are never confused: `incarnation` counts logins, `rotation` refresh tokens, and the
@@ -91,9 +103,12 @@ pub struct Record {
     /// Where it was imported from, where no login here made it.
     #[serde(default)]
     pub imported: Option<ImportedFrom>,
-    /// Set when it is made the default account; the latest wins.
+    /// Set when it is made the default account, and when a password is stored; the latest wins.
     #[serde(default)]
     pub default_since: Option<u64>,
+    /// Of a password: what it is for.
+    #[serde(default)]
+    pub place: Option<Place>,
 }
 
 /// Why the account's API key answers in the place of its login.
@@ -158,6 +173,7 @@ impl Record {
             fallback: None,
             imported: None,
             default_since: None,
+            place: None,
         }
     }
 
@@ -169,19 +185,21 @@ impl Record {
         expires_at: Option<Timestamp>,
         now: Moment,
     ) -> Self {
-        let tokens = TokenSet {
-            access: key,
-            refresh: None,
-            refresh_end: None,
-            id: None,
-            token_type: "Bearer".to_owned(),
-            expires_at,
-            id_expires_at: None,
-            obtained_at: now.wall,
-            obtained_boot: now.boot,
-            scope: Vec::new(),
-        };
+        let tokens = alone(key, "Bearer", expires_at, now);
         Self { kind: RecordKind::ApiKey, ..Self::login(account, incarnation, tokens, now.wall) }
+    }
+
+    /// A password.
+    pub fn password(
+        place: Place,
+        incarnation: u64,
+        password: Secret,
+        expires_at: Option<Timestamp>,
+        now: Moment,
+    ) -> Self {
+        let tokens = alone(password, "Basic", expires_at, now);
+        let empty = Self::login(AccountName::nobody(), incarnation, tokens, now.wall);
+        Self { kind: RecordKind::Password, place: Some(place), ..empty }
     }
 
     /// Whether it is an API key.
@@ -222,6 +240,7 @@ impl Record {
             fallback,
             imported,
             default_since,
+            place,
         } = self;
         Self {
             account: account.clone(),
@@ -249,6 +268,23 @@ impl Record {
             fallback: fallback.clone(),
             imported: imported.clone(),
             default_since: *default_since,
+            place: place.clone(),
         }
+    }
+}
+
+/// What is no login's, as tokens.
+fn alone(secret: Secret, token_type: &str, expires_at: Option<Timestamp>, now: Moment) -> TokenSet {
+    TokenSet {
+        access: secret,
+        refresh: None,
+        refresh_end: None,
+        id: None,
+        token_type: token_type.to_owned(),
+        expires_at,
+        id_expires_at: None,
+        obtained_at: now.wall,
+        obtained_boot: now.boot,
+        scope: Vec::new(),
     }
 }

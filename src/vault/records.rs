@@ -277,6 +277,13 @@ impl Vault {
         Ok(ids)
     }
 
+    /// Whether passwords are kept in it, as far as that can be seen without its key.
+    pub fn keeps_passwords(&self) -> bool {
+        let is_one = |file: &[u8]| Prefix::parse(file).is_ok_and(|(prefix, _)| prefix.format == sealed::PASSWORD);
+        let files = self.record_files().unwrap_or_default();
+        files.into_values().any(|file| file.is_ok_and(|file| is_one(&file)))
+    }
+
     /// Every record's file, or that it could not be read.
     pub(super) fn record_files(&self) -> Result<BTreeMap<RecordId, Result<Vec<u8>, Closed>>, VaultError> {
         if let Some(memory) = &self.inner().memory {

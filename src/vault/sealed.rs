@@ -1,8 +1,8 @@
 //! A record's file: `magic, format, epoch, version, nonce, ciphertext`.
 //!
 //! The associated data name vault, record, format, epoch and version, so that no file passes for another record's,
-//! another vault's or another version's. Old formats stay readable. An API key has a format of its own, so that a version
-//! of before there were any takes none for a login: it says that a newer version wrote it, and leaves it alone.
+//! another vault's or another version's. Old formats stay readable. An API key and a password have formats of their own, so that
+//! a version of before there were any takes none for a login: it says that a newer version wrote it, and leaves it alone.
 
 use zeroize::Zeroizing;
 
@@ -17,6 +17,8 @@ const MAGIC: &[u8; 8] = b"credhlpr";
 const LOGIN: u16 = 1;
 /// An API key.
 const API_KEY: u16 = 2;
+/// A password.
+pub(super) const PASSWORD: u16 = 3;
 const PREFIX: usize = 8 + 2 + 8 + 8;
 
 /// The part before the nonce.
@@ -50,7 +52,7 @@ impl Prefix {
             return Err(Closed::Damaged);
         }
         let format = u16::from_le_bytes([prefix[8], prefix[9]]);
-        if !matches!(format, LOGIN | API_KEY) {
+        if !matches!(format, LOGIN | API_KEY | PASSWORD) {
             return Err(Closed::Foreign);
         }
         let (Some(epoch), Some(version)) = (number(10), number(18)) else { return Err(Closed::Damaged) };
@@ -77,6 +79,7 @@ pub(super) fn seal(
     let format = match record.kind {
         RecordKind::Login => LOGIN,
         RecordKind::ApiKey => API_KEY,
+        RecordKind::Password => PASSWORD,
     };
     seal_plain(keys, vault, id, Prefix { format, epoch: keys.epoch, version }, &Zeroizing::new(json))
 }

@@ -40,6 +40,7 @@ mod memory;
 mod mistakes;
 #[cfg(target_os = "linux")]
 mod owners;
+mod passwords;
 #[path = "../support/programs.rs"]
 mod programs;
 mod providers;

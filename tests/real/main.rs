@@ -21,6 +21,7 @@ mod dunst;
 mod faults;
 mod forge;
 mod git;
+mod git_passwords;
 mod grants;
 #[path = "../product/home.rs"]
 mod home;

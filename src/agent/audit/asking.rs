@@ -10,6 +10,7 @@ use crate::ipc::message::api_key::{RemoveApiKey, SetApiKey};
 use crate::ipc::message::audit::{Entry, Outcome, Program};
 use crate::ipc::message::import::{ExportAccount, ImportAccount};
 use crate::ipc::message::login::{Logout, StartLogin};
+use crate::ipc::message::password::{RemovePassword, StorePassword};
 use crate::ipc::message::token::{GetToken, RefreshToken, RejectToken};
 use crate::ipc::message::vault::{AddSlot, Adopt, Lock, RemoveSlot, Reset, Unlock};
 use crate::ipc::message::{Error, ErrorKind, Method};
@@ -27,6 +28,8 @@ const LOGGED: &[&str] = &[
     Logout::NAME,
     SetApiKey::NAME,
     RemoveApiKey::NAME,
+    StorePassword::NAME,
+    RemovePassword::NAME,
     RenameAccount::NAME,
     SetDefault::NAME,
     TrustProject::NAME,
@@ -194,6 +197,7 @@ mod tests {
         "agent.doctor",
         "account.list",
         "account.show",
+        "password.list",
         "provider.list",
         "provider.show",
         "provider.check",

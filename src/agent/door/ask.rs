@@ -87,7 +87,7 @@ impl Agent {
                 let Rejected { token } = body(sent, "token")?;
                 self.ask(
                     peer,
-                    &RejectToken { account: Some(account.to_string()), token: Some(token), fingerprint: None },
+                    &RejectToken { account: Some(account.to_string()), token: Some(token), ..RejectToken::default() },
                 )
                 .await
             }

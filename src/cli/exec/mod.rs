@@ -128,7 +128,7 @@ impl Environment {
     fn choose(&mut self, names: &ProviderVariables, token: &Token) -> Result<String, Failure> {
         let (its, what) = match token.method {
             AuthMethod::ApiKey => (&names.api_key, "API key"),
-            AuthMethod::Oauth | AuthMethod::Unknown => (&names.oauth_token, "token"),
+            AuthMethod::Oauth | AuthMethod::Password | AuthMethod::Unknown => (&names.oauth_token, "token"),
         };
         let account = &token.account;
         let Some(name) = its.first() else {

@@ -5,6 +5,7 @@ use serde_json::json;
 use super::super::play::{Played, call};
 use super::super::{Failure, named_by};
 use crate::ipc::message::ErrorKind;
+use crate::ipc::message::password::StoreOutcome;
 use crate::ipc::message::token::RejectOutcome;
 
 const WEB: &str = "protocol=https\nhost=git.example:8443\n";
@@ -30,6 +31,11 @@ fn as_basic(user: &str) -> String {
     format!("username={user}\npassword=the-token\npassword_expiry_utc=1790000000\n")
 }
 
+/// To a git that keeps what a helper says of itself.
+fn marked(user: &str) -> String {
+    format!("capability[]=state\n{}state[]=cred-helper:given\n", as_basic(user))
+}
+
 #[test]
 fn a_token_is_shown_as_bearer_where_git_can_and_as_a_password_elsewhere() {
     let bearer = || AS_BEARER.to_owned();
@@ -38,18 +44,18 @@ fn a_token_is_shown_as_bearer_where_git_can_and_as_a_password_elsewhere() {
         (NEW.to_owned() + BEARER, json!({}), bearer()),
         (NEW.to_owned(), json!({}), bearer()),
         (NEW.to_owned() + BASIC + BEARER, json!({}), bearer()),
-        (NEW.to_owned() + BASIC, json!({}), as_basic("oauth2")),
+        (NEW.to_owned() + BASIC, json!({}), marked("oauth2")),
         (NEW.to_owned() + BASIC + "wwwauth[]=\n" + BEARER, json!({}), bearer()),
         (NEW.to_owned() + "capability[]=\n", json!({}), as_basic("oauth2")),
-        (NEW.to_owned() + BEARER, with_user.clone(), as_basic("of-the-rule")),
+        (NEW.to_owned() + BEARER, with_user.clone(), marked("of-the-rule")),
         (NEW.to_owned() + "username=ada\n" + BEARER, json!({}), bearer()),
-        (NEW.to_owned() + "username=ada\n" + BASIC, with_user.clone(), as_basic("ada")),
+        (NEW.to_owned() + "username=ada\n" + BASIC, with_user.clone(), marked("ada")),
         // Git 2.39, and libgit2: no capabilities, no WWW-Authenticate.
         (WEB.to_owned(), json!({}), as_basic("oauth2")),
         (WEB.to_owned() + "username=ada\n", json!({}), as_basic("ada")),
         // git send-email and imap-send; another user than the request's would be another mailbox.
         ("protocol=smtp\nhost=mail.example:587\nusername=me\n".to_owned(), with_user, as_basic("me")),
-        (NEW.replace("https", "imaps"), json!({}), as_basic("oauth2")),
+        (NEW.replace("https", "imaps"), json!({}), marked("oauth2")),
         (NEW.to_owned(), json!({ "expires_at": null }), bearer().replace("password_expiry_utc=1790000000\n", "")),
     ] {
         assert_eq!(get(&input, answer).1, told, "{input}");
@@ -140,6 +146,10 @@ fn what_git_erases_is_reported_and_somebody_elses_is_no_trouble() {
             RejectOutcome::ApiKey,
             Some("tell forge: the server refuses its tokens, and its API key answers from now on; try again"),
         ),
+        (
+            RejectOutcome::PasswordForgotten,
+            Some("tell https://git.example:8443: the server refused the password that was kept, which is forgotten"),
+        ),
         (RejectOutcome::UnknownToken, None),
     ];
     for (outcome, told) in table {
@@ -150,21 +160,78 @@ fn what_git_erases_is_reported_and_somebody_elses_is_no_trouble() {
             assert_eq!(agent.heard, expected);
         }
     }
-    let mut agent = Played::default();
-    for more in ["", "username=ada\n", "password=\n"] {
+    // It is a person who names none: whatever is kept there goes.
+    for (more, heard) in [
+        ("", "remove https://git.example:8443"),
+        ("username=ada\n", "remove https://ada@git.example:8443"),
+        ("password=\n", "remove https://git.example:8443"),
+    ] {
+        let mut agent = Played::default();
         assert_eq!(erased(more, &mut agent).expect("nothing to report"), "");
+        assert_eq!(agent.heard, [heard]);
     }
-    assert!(agent.heard.is_empty(), "{:?}", agent.heard);
     let mut agent = Played { error: Some(ErrorKind::Denied), ..Played::default() };
     assert!(matches!(erased("password=t1\n", &mut agent), Err(Failure::Agent(_))));
 }
 
 #[test]
-fn what_git_stores_is_not_kept_and_what_it_cannot_yet_ask_is_not_answered() {
-    let mut agent = Played::default();
-    for operation in ["store", "frobnicate"] {
-        assert_eq!(git(&[operation], &format!("{NEW}password=t1\n"), &mut agent).expect(operation), "");
+fn a_password_that_was_typed_is_kept_and_answers_as_one() {
+    let stored = |more: &str| {
+        let mut agent = Played::default();
+        assert_eq!(git(&["store"], &format!("{WEB}{more}"), &mut agent).expect(more), "");
+        agent.heard
+    };
+    let place = "https://git.example:8443";
+    for (more, heard) in [
+        ("username=ada\npassword=p1\n", Some("store https://ada@git.example:8443 ada p1")),
+        (
+            "username=ada\npassword=p1\npassword_expiry_utc=7\n",
+            Some("store https://ada@git.example:8443 ada p1 until 7"),
+        ),
+        ("path=x.git\nusername=a@b\npassword=p1\n", Some("store https://a%40b@git.example:8443/x.git a@b p1")),
+        // What is ours or passing is nobody's to keep.
+        ("username=oauth2\npassword=p1\nstate[]=cred-helper:given\n", None),
+        ("username=oauth2\npassword=p1\nstate[]=cred-helper:token=f1\n", None),
+        ("username=ada\npassword=p1\nephemeral=1\n", None),
+        ("authtype=Bearer\ncredential=t1\n", None),
+        ("username=ada\n", None),
+        ("password=p1\n", None),
+    ] {
+        assert_eq!(stored(more), heard.into_iter().collect::<Vec<_>>(), "{more}");
     }
+    let said = json!({ "username": "ada", "fingerprint": "", "cached": true });
+    let kept = json!({ "method": "password", "token_type": "Basic", "for_target": said, "expires_at": null });
+    let (heard, told) = get(&(NEW.to_owned() + BEARER), kept.clone());
+    assert_eq!(heard, [format!("get {place}")]);
+    assert_eq!(told, "capability[]=state\nusername=ada\npassword=the-token\nstate[]=cred-helper:given\n");
+    let (_, told) = get(WEB, kept);
+    assert_eq!(told, "username=ada\npassword=the-token\n");
+}
+
+#[test]
+fn where_an_account_answers_a_person_is_told_that_no_password_is_kept() {
+    for (outcome, told) in [
+        (
+            StoreOutcome::AccountAnswers,
+            Some("tell https://git.example:8443: forge answers there, so the password is not kept"),
+        ),
+        (StoreOutcome::OwnToken, None),
+        (StoreOutcome::NothingAnswers, None),
+        (StoreOutcome::Ended, None),
+        (StoreOutcome::Unknown, None),
+    ] {
+        let mut agent = Played { stored: Some(outcome), ..Played::default() };
+        git(&["store"], &format!("{WEB}username=ada\npassword=p1\n"), &mut agent).expect("stored");
+        assert_eq!(agent.heard[1..], told.into_iter().collect::<Vec<_>>());
+    }
+    let mut agent = Played { error: Some(ErrorKind::NoKeySlot), ..Played::default() };
+    assert!(matches!(git(&["store"], &format!("{WEB}username=a\npassword=b\n"), &mut agent), Err(Failure::Agent(_))));
+}
+
+#[test]
+fn what_it_cannot_yet_ask_is_not_answered() {
+    let mut agent = Played::default();
+    assert_eq!(git(&["frobnicate"], &format!("{NEW}password=t1\n"), &mut agent).expect("nothing"), "");
     let capabilities = "version 0\ncapability authtype\ncapability state\n";
     assert_eq!(git(&["--no-such", "capability"], "", &mut agent).expect("capabilities"), capabilities);
     assert!(agent.heard.is_empty());

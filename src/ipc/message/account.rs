@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::ErrorKind;
 use super::import::ImportedFrom;
+use super::password::KeptPassword;
 use super::token::AuthMethod;
 use super::{Done, Method, Repeated};
 use crate::clock::Timestamp;
@@ -27,6 +28,9 @@ pub struct Accounts {
     /// What is wrong with files of the vault and what to do, one line each.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub trouble: Vec<String>,
+    /// The passwords that are kept beside the accounts.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub passwords: Vec<KeptPassword>,
 }
 
 /// `account.show`: one account; without a name the default one.

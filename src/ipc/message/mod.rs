@@ -12,6 +12,7 @@ pub mod error;
 pub mod event;
 pub mod import;
 pub mod login;
+pub mod password;
 pub mod provider;
 pub mod token;
 pub mod variable;

@@ -19,6 +19,9 @@ pub struct GetToken {
     /// In the place of `account`: the URL that the token is wanted for; the answer names the account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub target: Option<String>,
+    /// Beside `target`: where no account answers for that, a password that is kept for this URL does.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub or_password_for: Option<String>,
     /// The account a project's `.cred-helper.toml` names, used if `account` is not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub project: Option<ProjectAccount>,
@@ -124,7 +127,8 @@ pub struct ForTarget {
     /// The user name beside which the target takes the token for a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
-    /// By what the agent knows the token again: for [`RejectToken`], where the token itself is no longer at hand.
+    /// By what the agent knows the token again: for [`RejectToken`], where the token itself is no longer at hand. Empty
+    /// with a password.
     pub fingerprint: String,
     /// Whether it was there already, so that a server may have refused it since.
     #[serde(default)]
@@ -140,6 +144,8 @@ pub enum AuthMethod {
     Oauth,
     /// A stored API key.
     ApiKey,
+    /// A password that is kept for a URL, and belongs to no account.
+    Password,
     /// One that this version doesn't know.
     #[serde(other)]
     Unknown,
@@ -164,6 +170,9 @@ pub struct RejectToken {
     /// In its place, the fingerprint that came with it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub fingerprint: Option<String>,
+    /// The URL that it was shown to: if it is a password that is kept for that, it is forgotten.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub password_for: Option<String>,
 }
 
 impl Method for RejectToken {
@@ -191,6 +200,8 @@ pub enum RejectOutcome {
     AlreadyReplaced,
     /// The account's API key answers from now on; ask again.
     ApiKey,
+    /// It was a password, which is forgotten.
+    PasswordForgotten,
     /// No account knows that token.
     UnknownToken,
     /// An outcome that this version doesn't know.

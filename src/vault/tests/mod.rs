@@ -110,6 +110,7 @@ fn record(refresh: &str) -> Record {
         fallback: None,
         imported: None,
         default_since: None,
+        place: None,
     }
 }
 

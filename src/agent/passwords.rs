@@ -1,0 +1,319 @@
+//! Passwords that are kept for URLs, so that a tool needs no second helper: they answer where no account does.
+//!
+//! They rest in the vault beside the logins, and in memory sealed as tokens are. Nothing refreshes them and no server is
+//! asked: they are stored by whoever saw them accepted, and forgotten by whoever saw them refused or by a person.
+
+use std::sync::Arc;
+
+use tracing::info;
+
+use super::accounts::Fingerprint;
+use super::audit::Asking;
+use super::targets::{nothing_here, shown};
+use super::{Agent, fingerprint, random, to_the_end};
+use crate::clock::Timestamp;
+use crate::config::Rule;
+use crate::ipc::message::audit::Outcome;
+use crate::ipc::message::password::{
+    KeptPassword, PasswordStored, Passwords, RemovePassword, StoreOutcome, StorePassword,
+};
+use crate::ipc::message::token::{AuthMethod, ForTarget, GetToken, Token};
+use crate::ipc::message::{Error, ErrorKind};
+use crate::provider::target::Target;
+use crate::secret::Secret;
+use crate::token::TokenKind;
+use crate::vault::RecordId;
+use crate::vault::record::{Place, Record};
+
+/// More than any password; a registry's key file in JSON fits.
+const LONGEST: usize = 16 * 1024;
+const LONGEST_NAME: usize = 256;
+/// More than anybody has; something has gone wild.
+const MOST: usize = 1000;
+
+/// One password.
+#[derive(Debug)]
+pub(super) struct Kept {
+    stored: (RecordId, u64),
+    record: Record,
+    place: Place,
+    /// The place as it is compared.
+    target: Target,
+    fingerprint: Fingerprint,
+}
+
+impl Kept {
+    /// A record that is of a password; `None` if it is not.
+    pub(super) fn of(stored: (RecordId, u64), record: Record) -> Option<Self> {
+        let place = record.place.clone()?;
+        let target = Target::of_request(&place.url).and_then(|url| url.of_user(&place.username)).ok()?;
+        let fingerprint = fingerprint(&record.tokens.access);
+        Some(Self { stored, record, place, target, fingerprint })
+    }
+
+    fn is_over(&self, now: Timestamp) -> bool {
+        self.record.tokens.expires_at.is_some_and(|end| end <= now)
+    }
+
+    /// Which was stored later than which.
+    fn turn(&self) -> Option<u64> {
+        self.record.default_since
+    }
+
+    fn told(&self) -> KeptPassword {
+        let Place { url, username } = self.place.clone();
+        let tokens = &self.record.tokens;
+        KeptPassword { url, username, stored_at: tokens.obtained_at, expires_at: tokens.expires_at }
+    }
+}
+
+/// All of them.
+#[derive(Debug, Default)]
+pub(super) struct Kepts(Vec<Kept>);
+
+impl Kepts {
+    /// Puts one in. Of two for the same place and user the newer counts.
+    pub(super) fn insert(&mut self, kept: Kept) {
+        let same = self.0.iter_mut().find(|other| other.target == kept.target);
+        match same {
+            Some(other) if other.turn() > kept.turn() => {}
+            Some(other) => *other = kept,
+            None => self.0.push(kept),
+        }
+    }
+
+    /// Puts in what is one.
+    pub(super) fn extend(&mut self, kept: Option<Kept>) {
+        kept.into_iter().for_each(|kept| self.insert(kept));
+    }
+
+    /// The one that answers: the closest, of several users the latest.
+    fn answering(&self, asked: &Target, now: Timestamp) -> Option<&Kept> {
+        let meant = self.0.iter().filter(|kept| !kept.is_over(now) && kept.target.is_meant_by(asked));
+        meant.max_by_key(|kept| (kept.target.closeness(), kept.turn()))
+    }
+
+    /// For people and for lists, sorted.
+    pub(super) fn told(&self) -> Vec<KeptPassword> {
+        let mut told: Vec<_> = self.0.iter().map(Kept::told).collect();
+        told.sort_by(|a, b| (&a.url, &a.username).cmp(&(&b.url, &b.username)));
+        told
+    }
+
+    fn ids(&self, is_meant: impl Fn(&Kept) -> bool) -> Vec<RecordId> {
+        self.0.iter().filter(|kept| is_meant(kept)).map(|kept| kept.stored.0.clone()).collect()
+    }
+
+    fn take(&mut self, id: &RecordId) -> Option<Kept> {
+        let at = self.0.iter().position(|kept| kept.stored.0 == *id)?;
+        Some(self.0.swap_remove(at))
+    }
+}
+
+impl Agent {
+    /// `token.get` for a target that no account answers for.
+    pub(super) fn answer_password(
+        &self,
+        url: &str,
+        target: &Target,
+        opened: Result<(), Error>,
+        get: &GetToken,
+        asking: &Asking,
+    ) -> Result<Token, Error> {
+        let nothing = || nothing_here(target);
+        let asked = Target::of_request(url).map_err(|_| nothing())?;
+        if get.token_type == TokenKind::Id || self.is_left_alone(target) {
+            return Err(nothing());
+        }
+        if let Err(error) = opened {
+            return Err(if self.vault.keeps_passwords() { error } else { nothing() });
+        }
+        let table = self.table();
+        let kept = table.passwords.answering(&asked, self.clock.now()).ok_or_else(nothing)?;
+        asking.outcome(Outcome::Cached);
+        asking.detail(format!("{}: a password", shown(&asked)));
+        Ok(Token {
+            account: shown(&kept.target),
+            token: kept.record.tokens.access.duplicate(),
+            kind: TokenKind::Access,
+            token_type: kept.record.tokens.token_type.clone(),
+            method: AuthMethod::Password,
+            source: "password".to_owned(),
+            fallback_since: None,
+            fallback_reason: None,
+            expires_at: kept.record.tokens.expires_at,
+            scope: Vec::new(),
+            key_header: None,
+            headers: Default::default(),
+            api_host: None,
+            api_base: None,
+            identity: None,
+            min_validity_met: true,
+            persisted: !self.vault.is_in_memory(),
+            warning: None,
+            environment: Vec::new(),
+            variables: Vec::new(),
+            for_target: Some(ForTarget {
+                username: Some(kept.place.username.clone()),
+                // Of a password that a person chose, even that says too much.
+                fingerprint: String::new(),
+                cached: true,
+            }),
+        })
+    }
+
+    /// Whether the configuration says that nothing answers there.
+    fn is_left_alone(&self, target: &Target) -> bool {
+        self.config.targets.rule(target) == Some(&Rule::Nothing)
+    }
+
+    pub(super) async fn store_password(
+        self: &Arc<Self>,
+        store: StorePassword,
+        asking: &Asking,
+    ) -> Result<PasswordStored, Error> {
+        let StorePassword { url, username, password, expires_at, target } = store;
+        check(&username, &password)?;
+        let place = self.target(&url)?.of_user(&username).map_err(|error| invalid(&error.to_string()))?;
+        asking.detail(shown(&place));
+        let target = self.target(target.as_deref().unwrap_or(&url))?.of_user(&username).unwrap_or(place.clone());
+        let not = |outcome, account: Option<String>| Ok(PasswordStored { outcome, account });
+        if self.is_left_alone(&target) {
+            return not(StoreOutcome::NothingAnswers, None);
+        }
+        if expires_at.is_some_and(|end| end <= self.clock.now()) {
+            return not(StoreOutcome::Ended, None);
+        }
+        self.ensure_open().await?;
+        if self.handed_out(&password) {
+            return not(StoreOutcome::OwnToken, None);
+        }
+        if let Some(Rule::Account(rule)) = self.config.targets.rule(&target) {
+            return not(StoreOutcome::AccountAnswers, Some(rule.account.to_string()));
+        }
+        match self.own_account(&target) {
+            Ok(account) => return not(StoreOutcome::AccountAnswers, Some(account.to_string())),
+            Err(error) if error.kind() == ErrorKind::UnknownTarget => {}
+            Err(error) => return Err(error),
+        }
+        let place = (Place { url: place.url(), username }, place);
+        self.keep_password(place, password, expires_at).await?;
+        not(StoreOutcome::Kept, None)
+    }
+
+    /// Whether it is a token of an account's, now or a while ago.
+    fn handed_out(&self, secret: &Secret) -> bool {
+        let print = fingerprint(secret);
+        self.table().all().any(|account| {
+            let narrowed = || account.narrowed.values().any(|token| token.fingerprint == print);
+            account.fingerprint == print || account.replaced.contains(&print) || narrowed()
+        })
+    }
+
+    async fn keep_password(
+        self: &Arc<Self>,
+        (place, target): (Place, Target),
+        password: Secret,
+        expires_at: Option<Timestamp>,
+    ) -> Result<(), Error> {
+        self.ensure_ready(false).await?;
+        let _turn = self.keeping.lock().await;
+        let (before, full, last) = {
+            let table = self.table();
+            let kept = table.passwords.0.iter().find(|kept| kept.target == target);
+            let same =
+                |kept: &Kept| (kept.fingerprint, kept.record.tokens.expires_at) == (fingerprint(&password), expires_at);
+            if kept.is_some_and(same) {
+                return Ok(());
+            }
+            let all = &table.passwords.0;
+            (kept.map(|kept| kept.stored.clone()), all.len() >= MOST, all.iter().filter_map(Kept::turn).max())
+        };
+        if before.is_none() && full {
+            return Err(invalid("so many passwords are kept that no more are; see `cred-helper password list`"));
+        }
+        let record = Record::password(place, random(), password, expires_at, self.clock.moment());
+        let record = Record { default_since: Some(last.unwrap_or(0) + 1), ..record };
+        let writing = record.duplicate();
+        let stored = match before {
+            None => {
+                let written = self.with_vault(move |vault| vault.create(&writing)).await?;
+                (written.id, written.version)
+            }
+            Some((id, version)) => {
+                let at = id.clone();
+                (id, self.with_vault(move |vault| vault.renew(&at, version, &writing)).await?)
+            }
+        };
+        info!(url = shown(&target), "a password is stored");
+        let kept = Kept::of(stored, record).ok_or_else(|| invalid("no URL to keep a password for"))?;
+        self.table().passwords.insert(kept);
+        self.settle_soon();
+        Ok(())
+    }
+
+    /// A server refused it: whoever kept that very password for that place keeps it no longer. Whether anybody did.
+    pub(super) async fn forget_refused(self: &Arc<Self>, url: &str, password: &Secret) -> Result<bool, Error> {
+        let Ok(asked) = Target::of_request(url) else { return Ok(false) };
+        let print = fingerprint(password);
+        let meant = |kept: &Kept| kept.fingerprint == print && kept.target.is_meant_by(&asked);
+        let ids = self.table().passwords.ids(meant);
+        Ok(!self.forget_passwords(ids).await?.is_empty())
+    }
+
+    pub(super) async fn remove_password(
+        self: &Arc<Self>,
+        remove: RemovePassword,
+        asking: &Asking,
+    ) -> Result<Passwords, Error> {
+        let asked = Target::of_request(&remove.url).map_err(|error| invalid(&error.to_string()))?;
+        let asked = match &remove.username {
+            Some(username) => asked.of_user(username).map_err(|error| invalid(&error.to_string()))?,
+            None => asked,
+        };
+        asking.detail(shown(&asked));
+        self.ensure_open().await?;
+        let ids = self.table().passwords.ids(|kept| kept.target.is_at(&asked));
+        Ok(Passwords { passwords: self.forget_passwords(ids).await? })
+    }
+
+    /// Forgets these; those that were there.
+    async fn forget_passwords(self: &Arc<Self>, ids: Vec<RecordId>) -> Result<Vec<KeptPassword>, Error> {
+        if ids.is_empty() {
+            return Ok(Vec::new());
+        }
+        let agent = Arc::clone(self);
+        to_the_end(async move {
+            let _turn = agent.keeping.lock().await;
+            let mut gone = Vec::new();
+            for id in ids {
+                let at = id.clone();
+                agent.with_vault(move |vault| vault.remove(&at)).await?;
+                gone.extend(agent.table().passwords.take(&id).map(|kept| kept.told()));
+            }
+            Ok(gone)
+        })
+        .await
+    }
+
+    pub(super) async fn list_passwords(self: &Arc<Self>) -> Result<Passwords, Error> {
+        self.ensure_open().await?;
+        Ok(Passwords { passwords: self.table().passwords.told() })
+    }
+}
+
+fn invalid(message: &str) -> Error {
+    Error::new(ErrorKind::InvalidParams, message)
+}
+
+/// What can't be a password of Basic authentication (RFC 7617 section 2). Nothing of it is repeated.
+fn check(username: &str, password: &Secret) -> Result<(), Error> {
+    if username.len() > LONGEST_NAME || username.contains(|c: char| c == ':' || c.is_control()) {
+        return Err(invalid("a user name has no colons and no control characters, and is shorter"));
+    }
+    match password.expose().len() {
+        0 => Err(invalid("the password is empty")),
+        LONGEST.. => Err(invalid("the password is longer than any; was a file read by mistake?")),
+        _ => Ok(()),
+    }
+}
