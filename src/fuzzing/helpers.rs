@@ -3,7 +3,7 @@
 use super::quotes_nothing;
 use crate::helper::Failure;
 use crate::helper::git::Request;
-use crate::helper::{cargo, keyring, kubectl};
+use crate::helper::{bazel, cargo, keyring, kubectl};
 use crate::provider::target::Target;
 
 /// An index names its own host or none: what is asked for is its URL or another scheme's.
@@ -17,6 +17,15 @@ pub(super) fn cargo_requests(input: &[u8]) {
     let Some(Ok(target)) = request.target().map(|url| Target::of_request(&url)) else { return };
     let origin = target.origin();
     assert!(origin == "https://crates.io" || origin.starts_with("registry+") || line.contains("sparse+"), "{origin}");
+}
+
+/// Whatever is asked for, a URI or none comes of it.
+pub(super) fn bazel_requests(input: &[u8]) {
+    match bazel::uri(&String::from_utf8_lossy(input)) {
+        Ok(uri) => drop(Target::of_request(&uri).map_err(quotes_nothing)),
+        Err(Failure::Usage(message)) => quotes_nothing(message),
+        Err(other) => panic!("reading asks nobody: {other:?}"),
+    }
 }
 
 /// A question that is taken asks for what it names, or for nothing.

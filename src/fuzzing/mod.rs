@@ -19,6 +19,7 @@ pub type Decoder = fn(&[u8]);
 /// The decoders by the names of their corpora, sorted.
 pub const DECODERS: &[(&str, Decoder)] = &[
     ("account_names", login::account_names),
+    ("bazel_requests", helpers::bazel_requests),
     ("cargo_requests", helpers::cargo_requests),
     ("configuration", files::configuration),
     ("device_answers", answers::device_answers),

@@ -1,7 +1,7 @@
 //! The header that shows a token to a server over HTTP, for protocols whose client sends what it is told.
 //!
 //! Where a user name goes with the target, the server takes the token for a password (Basic, RFC 7617); else it is a Bearer
-//! token (RFC 6750).
+//! token (RFC 6750), unless its provider has a header of its own for keys.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -10,6 +10,14 @@ use super::Failure;
 use crate::ipc::message::token::Token;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::secret::Secret;
+
+/// The header's name and value.
+pub(super) fn header(token: &Token) -> Result<(&str, Secret), Failure> {
+    match &token.key_header {
+        Some(name) if username(token).is_none() && !name.contains(char::is_control) => Ok((name, bare(token)?)),
+        _ => Ok(("Authorization", value(token)?)),
+    }
+}
 
 /// The value of `Authorization`.
 pub(super) fn value(token: &Token) -> Result<Secret, Failure> {
@@ -61,19 +69,22 @@ mod tests {
             token[name] = value.clone();
         }
         let token = serde_json::from_value(token).expect("a token");
-        value(&token).ok().map(|value| value.expose().to_owned())
+        header(&token).ok().map(|(name, value)| format!("{name}: {}", &*value.expose()))
     }
 
     #[test]
-    fn a_user_name_makes_it_a_password_and_nothing_ends_the_line() {
+    fn a_user_name_makes_it_a_password_and_a_key_may_have_a_header_of_its_own() {
         let user = json!({ "username": "oauth2", "fingerprint": "f" });
         for (over, expected) in [
-            (json!({}), Some("Bearer t1")),
-            (json!({ "token_type": "" }), Some("Bearer t1")),
-            (json!({ "token_type": "DPoP" }), Some("DPoP t1")),
-            (json!({ "for_target": user }), Some("Basic b2F1dGgyOnQx")),
+            (json!({}), Some("Authorization: Bearer t1")),
+            (json!({ "token_type": "" }), Some("Authorization: Bearer t1")),
+            (json!({ "token_type": "DPoP" }), Some("Authorization: DPoP t1")),
+            (json!({ "for_target": user }), Some("Authorization: Basic b2F1dGgyOnQx")),
+            (json!({ "key_header": "x-api-key" }), Some("x-api-key: t1")),
+            (json!({ "key_header": "x-api-key", "for_target": user }), Some("Authorization: Basic b2F1dGgyOnQx")),
             (json!({ "token": "t1\r\nCookie: a" }), None),
             (json!({ "token_type": "Bearer\n" }), None),
+            (json!({ "key_header": "x-api-key", "token": "a\nb" }), None),
         ] {
             assert_eq!(shown(over.clone()).as_deref(), expected, "{over}");
         }

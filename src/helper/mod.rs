@@ -6,6 +6,7 @@
 
 mod address;
 mod authorization;
+pub mod bazel;
 pub mod cargo;
 pub mod git;
 pub mod keyring;
@@ -39,6 +40,7 @@ pub struct Protocol {
 
 /// Every protocol, sorted.
 pub const PROTOCOLS: &[Protocol] = &[
+    Protocol { name: "bazel", program: Some("bazel-credential-cred-helper"), help: bazel::HELP, run: bazel::run },
     Protocol { name: "cargo", program: None, help: cargo::HELP, run: cargo::run },
     Protocol { name: "git", program: Some("git-credential-cred-helper"), help: git::HELP, run: git::run },
     Protocol { name: "keyring", program: Some("keyring"), help: keyring::HELP, run: keyring::run },

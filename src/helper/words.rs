@@ -49,6 +49,17 @@ impl<'a> Words<'a> {
         Ok(Self { get, rest })
     }
 
+    /// The question for the client's URL alone: a client that asks about every server there is would be told the token of an
+    /// account that the configuration names for each of them.
+    pub(super) fn asking_only(self, url: String) -> Result<GetToken, Failure> {
+        if self.get.account.is_some() || self.get.target.is_some() {
+            return Err(Failure::Usage(
+                "no account and no URL can be named here: [targets] says who answers for which URL",
+            ));
+        }
+        Ok(self.asking(|| Some(url)))
+    }
+
     /// The question, with the client's target where the configuration named no account.
     pub(super) fn asking(mut self, target: impl FnOnce() -> Option<String>) -> GetToken {
         if self.get.account.is_none() && self.get.target.is_none() {

@@ -10,6 +10,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "what tests share, each binary uses in part")]
 
 mod api_key;
+mod bazel;
 mod browser;
 mod cargo;
 mod certified_server;

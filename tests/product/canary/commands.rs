@@ -41,6 +41,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["exec", "nobody", "--", "true"],
     &["exec", "--env", "A_NAME=nobody", "--", "no-such-command"],
     &["helper", "git", "get"],
+    &["helper", "bazel", "get"],
     &["helper", "cargo"],
     &["helper", "keyring", "get", "https://ada:secret@pypi.example.com/simple", "ada"],
     &["helper", "kubectl"],
