@@ -40,6 +40,17 @@ pub(super) fn resolve(
     timeout: Duration,
     request: &GetToken,
 ) -> Result<Token, Failure> {
+    resolve_with(connect, paths, timeout, request, output::warning)
+}
+
+/// The same where it is another's business what becomes of what is to be said.
+pub(super) fn resolve_with(
+    connect: &Connect,
+    paths: &Paths,
+    timeout: Duration,
+    request: &GetToken,
+    warn: impl Fn(&str),
+) -> Result<Token, Failure> {
     let (found, answer) = match connect.ask_within(paths, timeout + LAST_WORD, request) {
         // An older one has passed over what it does not know, and means the default account, whatever the host.
         Ok(token) if request.target.is_some() && token.for_target.is_none() => {
@@ -49,10 +60,10 @@ pub(super) fn resolve(
         Err(Failure::Agent(error)) => (environment().instead(&error, request), Err(Failure::Agent(error))),
         Err(failure) => return Err(failure),
     };
-    found.warnings.iter().for_each(|warning| output::warning(warning));
+    found.warnings.iter().for_each(|warning| warn(warning));
     let token = found.token.map_or(answer, Ok)?;
     if let Some(warning) = &token.warning {
-        output::warning(warning);
+        warn(warning);
     }
     Ok(token)
 }

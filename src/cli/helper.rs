@@ -32,7 +32,7 @@ pub(super) fn run_as(protocol: &Protocol, mut arguments: &[String]) -> Result<()
 }
 
 fn call(connect: &Connect, protocol: &Protocol, arguments: &[String]) -> Result<(), Failure> {
-    let mut agent = Asked { connect, paths: connect::paths()? };
+    let mut agent = Asked { connect, paths: connect::paths()?, hushed: false };
     let (mut input, mut output) = (io::stdin().lock(), output::stream());
     let variable = |name: &str| std::env::var(name).ok();
     let mut call = Call { arguments, input: &mut input, output: &mut output, agent: &mut agent, variable: &variable };
@@ -45,6 +45,8 @@ fn call(connect: &Connect, protocol: &Protocol, arguments: &[String]) -> Result<
 struct Asked<'a> {
     connect: &'a Connect,
     paths: Paths,
+    /// Nothing is said on standard error.
+    hushed: bool,
 }
 
 impl Asked<'_> {
@@ -56,7 +58,12 @@ impl Asked<'_> {
 impl Agent for Asked<'_> {
     fn token(&mut self, get: &GetToken) -> Result<Token, Box<Error>> {
         let timeout = std::time::Duration::from_secs(get.deadline.unwrap_or_default());
-        get_token::resolve(self.connect, &self.paths, timeout, get).map_err(in_words)
+        let warn = |warning: &str| {
+            if !self.hushed {
+                output::warning(warning)
+            }
+        };
+        get_token::resolve_with(self.connect, &self.paths, timeout, get, warn).map_err(in_words)
     }
 
     fn reject(&mut self, reject: &RejectToken) -> Result<Rejection, Box<Error>> {
@@ -76,7 +83,13 @@ impl Agent for Asked<'_> {
     }
 
     fn tell(&mut self, line: &str) {
-        output::tell(&format!("cred-helper: {line}"));
+        if !self.hushed {
+            output::tell(&format!("cred-helper: {line}"));
+        }
+    }
+
+    fn hush(&mut self) {
+        self.hushed = true;
     }
 }
 

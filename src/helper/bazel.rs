@@ -104,7 +104,7 @@ mod tests {
         ] {
             let mut agent = Played { answer: Some(answer), ..Played::default() };
             assert_eq!(told("--id-token get", URI, &mut agent).expect("an answer"), expected);
-            assert_eq!(agent.heard, ["get https://cache.example/ac/00"]);
+            assert_eq!(agent.heard, ["get https://cache.example/ac/00 as id token"]);
         }
     }
 

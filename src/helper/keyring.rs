@@ -5,7 +5,7 @@
 //! answered for whoever asks in the open as well.
 
 use super::address::with_user;
-use super::shown::{joined, one_line};
+use super::shown::{joined, one_line, quoted};
 use super::{Call, DEADLINE, Failure};
 use crate::ipc::message::ErrorKind;
 use crate::ipc::message::token::{GetToken, Token};
@@ -114,17 +114,11 @@ impl<'a> Asked<'a> {
             (false, false) => joined(&[&password, "\n"]),
             (false, true) => joined(&[user, "\n", &password, "\n"]),
             (true, both) => {
-                let user = if both { format!("\"username\": {}, ", quoted(user)) } else { String::new() };
-                let password = Secret::from(quoted(&password));
-                joined(&["{", &user, "\"password\": ", &password.expose(), "}\n"])
+                let user = if both { format!("\"username\": {}, ", &*quoted(user).expose()) } else { String::new() };
+                joined(&["{", &user, "\"password\": ", &quoted(&password).expose(), "}\n"])
             }
         })
     }
-}
-
-/// As JSON writes it.
-fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
 }
 
 #[cfg(test)]

@@ -155,7 +155,7 @@ mod tests {
         let server = json!({ "cluster": { "server": "https://k8s.example" } });
         for (words, spec, asked) in [
             ("", &server, "https://k8s.example"),
-            ("--id-token --audience k8s", &server, "https://k8s.example"),
+            ("--id-token --audience k8s", &server, "https://k8s.example as id token"),
             ("--account forge/ada", &server, "account forge/ada"),
             ("--url https://other.example", &json!({}), "https://other.example"),
         ] {

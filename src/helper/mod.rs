@@ -9,6 +9,7 @@ mod authorization;
 pub mod bazel;
 pub mod cargo;
 pub mod git;
+mod google;
 pub mod keyring;
 pub mod kubectl;
 #[cfg(test)]
@@ -43,6 +44,7 @@ pub const PROTOCOLS: &[Protocol] = &[
     Protocol { name: "bazel", program: Some("bazel-credential-cred-helper"), help: bazel::HELP, run: bazel::run },
     Protocol { name: "cargo", program: None, help: cargo::HELP, run: cargo::run },
     Protocol { name: "git", program: Some("git-credential-cred-helper"), help: git::HELP, run: git::run },
+    Protocol { name: "google", program: None, help: google::HELP, run: google::run },
     Protocol { name: "keyring", program: Some("keyring"), help: keyring::HELP, run: keyring::run },
     Protocol { name: "kubectl", program: None, help: kubectl::HELP, run: kubectl::run },
     Protocol { name: "pnpm", program: Some(pnpm::PROGRAM), help: pnpm::HELP, run: pnpm::run },
@@ -70,6 +72,8 @@ pub trait Agent {
     fn passwords(&mut self) -> Result<Passwords, Box<Error>>;
     /// A line for the person who runs the tool.
     fn tell(&mut self, line: &str);
+    /// From here on nothing is told, warnings neither: the client takes it for a part of the answer.
+    fn hush(&mut self);
 }
 
 /// One call of a client.

@@ -7,6 +7,7 @@ use crate::ipc::message::password::{
 };
 use crate::ipc::message::token::{GetToken, RejectOutcome, RejectToken, Rejection, Token};
 use crate::ipc::message::{Error, ErrorKind};
+use crate::token::TokenKind;
 
 /// An agent that knows one account.
 #[derive(Debug, Default)]
@@ -39,8 +40,10 @@ impl Agent for Played {
         assert!(get.project.is_none() && get.deadline.is_some());
         let account = get.account.as_ref().map(|account| format!("account {account}"));
         let target = get.target.clone().or(account).unwrap_or("nothing".to_owned());
+        let kind = if get.token_type == TokenKind::Id { " as id token" } else { "" };
         let place = get.or_password_for.as_ref().filter(|place| Some(*place) != get.target.as_ref());
-        self.heard.push(format!("get {target}{}", place.map(|place| format!(" or {place}")).unwrap_or_default()));
+        let place = place.map(|place| format!(" or {place}")).unwrap_or_default();
+        self.heard.push(format!("get {target}{kind}{place}"));
         let mut json = serde_json::json!({
             "account": "forge", "token": "the-token", "kind": "access", "token_type": "Bearer", "method": "oauth",
             "source": "login", "expires_at": 1_790_000_000, "min_validity_met": true, "persisted": true,
@@ -89,6 +92,10 @@ impl Agent for Played {
 
     fn tell(&mut self, line: &str) {
         self.heard.push(format!("tell {line}"));
+    }
+
+    fn hush(&mut self) {
+        self.heard.push("hush".to_owned());
     }
 }
 

@@ -62,7 +62,7 @@ mod tests {
     fn what_is_printed_is_the_headers_value() {
         for (arguments, heard) in [
             (&["--url", "https://npm.example/team"][..], "get https://npm.example/team"),
-            (&["--account", "forge/me", "--id-token"], "get account forge/me"),
+            (&["--account", "forge/me", "--id-token"], "get account forge/me as id token"),
         ] {
             let mut agent = Played::default();
             assert_eq!(pnpm(arguments, &mut agent).expect("an answer"), "Bearer the-token\n");

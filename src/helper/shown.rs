@@ -20,3 +20,8 @@ pub(super) fn joined(texts: &[&str]) -> Secret {
     texts.iter().for_each(|text| joined.push_str(text));
     Secret::from(joined)
 }
+
+/// As JSON writes it.
+pub(super) fn quoted(text: &str) -> Secret {
+    Secret::from(serde_json::Value::from(text).to_string())
+}

@@ -23,6 +23,7 @@ mod faults;
 mod forge;
 mod git;
 mod git_passwords;
+mod google;
 mod grants;
 #[path = "../product/home.rs"]
 mod home;

@@ -11,6 +11,7 @@ pub mod git_lfs;
 pub mod git_server;
 pub mod guarded;
 pub mod http;
+pub mod jwks;
 pub mod oidc_provider;
 pub mod programs;
 pub mod protected;

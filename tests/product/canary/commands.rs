@@ -43,6 +43,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["helper", "git", "get"],
     &["helper", "bazel", "get"],
     &["helper", "cargo"],
+    &["helper", "google", "--account", "nobody"],
     &["helper", "keyring", "get", "https://ada:secret@pypi.example.com/simple", "ada"],
     &["helper", "kubectl"],
     &["helper", "kubectl", "--url", "https://ada:secret@git.example.com/x"],
