@@ -26,8 +26,9 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
         Entry::Toml(Toml { table, key: key.to_owned(), value })
     };
     let by_index = || host.as_ref().and_then(|host| registry(&machine.read(&file), host));
-    let entries = match wish.name.clone().or_else(by_index) {
-        Some(name) => vec![entry(&["registries", &name], "credential-provider", words.into())],
+    let name = wish.name.clone().or_else(by_index);
+    let entries = match &name {
+        Some(name) => vec![entry(&["registries", name], "credential-provider", words.into())],
         None if wish.all_hosts => {
             let providers: toml::Value = vec!["cargo:token", "cred-helper"].into();
             vec![
@@ -41,7 +42,7 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
             return Err(Failure::Usage(message.to_owned()));
         }
     };
-    Plan::of(file, entries).with_rule(machine, wish)
+    Plan { name, ..Plan::of(file, entries) }.with_rule(machine, wish)
 }
 
 /// Cargo reads the name without ending first.
@@ -57,8 +58,7 @@ fn registry(text: &str, host: &Host) -> Option<String> {
     let mut registries = file.get("registries")?.as_table()?.iter();
     let found = registries.find(|(_, registry)| {
         let index = registry.get("index").and_then(|index| index.as_str()).unwrap_or_default();
-        let index = Host::parse(index.trim_start_matches("sparse+"));
-        index.is_ok_and(|index| index.authority == host.authority && index.path.starts_with(&host.path))
+        host.is_at(index.trim_start_matches("sparse+"))
     });
     found.map(|(name, _)| name.clone())
 }

@@ -3,7 +3,7 @@
 use super::super::exit::Failure;
 use super::format::{Entry, Toml};
 use super::machine::Machine;
-use super::plan::{Plan, Tool, Wish};
+use super::plan::{ASKS_AGAIN, Plan, Tool, Wish};
 
 pub(super) const TOOL: Tool = Tool {
     name: "codex",
@@ -21,16 +21,16 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
         let message = "name the provider, a table below [model_providers] in Codex's config.toml, with --name";
         Failure::Usage(message.to_owned())
     })?;
-    let mut words = vec!["get-token", wish.account.as_deref().unwrap_or("openai")];
+    let mut words = vec!["get-token", ASKS_AGAIN, wish.account.as_deref().unwrap_or("openai")];
     words.extend(wish.words.iter().map(String::as_str));
-    let table = vec!["model_providers".to_owned(), name, "auth".to_owned()];
+    let table = vec!["model_providers".to_owned(), name.clone(), "auth".to_owned()];
     let entry = |key: &str, value| Entry::Toml(Toml { table: table.clone(), key: key.to_owned(), value });
     let entries = vec![
         entry("command", machine.program_text().into()),
         entry("args", words.into()),
         entry("refresh_interval_ms", 0.into()),
     ];
-    Ok(Plan::of(file, entries))
+    Ok(Plan { name: Some(name), ..Plan::of(file, entries) })
 }
 
 fn only_provider(text: &str) -> Option<String> {

@@ -15,6 +15,7 @@ mod file;
 mod format;
 mod git;
 mod goauth;
+mod kubectl;
 mod link;
 mod list;
 mod machine;
@@ -57,6 +58,7 @@ const TOOLS: &[Tool] = &[
     git::TOOL,
     goauth::TOOL,
     by_hand::GOOGLE,
+    kubectl::TOOL,
     by_hand::MAIL,
     pip::PIP,
     pnpm::TOOL,
@@ -131,6 +133,7 @@ fn add<'a>(
     sure: bool,
 ) -> Result<Done<'a>, Failure> {
     let plan = (tool.plan)(machine, wish)?;
+    let wish = &Wish { name: plan.name.clone().or_else(|| wish.name.clone()), ..wish.clone() };
     if plan.files.is_empty() {
         return Ok(done(tool, BY_HAND, &Work::default(), &[], plan.notes));
     }
@@ -181,7 +184,7 @@ fn remove<'a>(
     if going.is_empty() {
         // By hand, or the memory of it is lost.
         for (path, entries) in (tool.plan)(machine, wish)?.files {
-            work.take(machine, &path, &entries)?;
+            work.take(machine, &path, &entries, &[])?;
         }
     }
     for mut record in going.into_iter().rev() {

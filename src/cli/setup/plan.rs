@@ -44,9 +44,14 @@ pub(super) struct Plan {
     pub(super) files: Vec<(PathBuf, Vec<Entry>)>,
     /// The names under which the tool looks for us.
     pub(super) links: Vec<Link>,
+    /// What --name would have said, where the tool's own file says it.
+    pub(super) name: Option<String>,
     /// What a person ought to know, or to do.
     pub(super) notes: Vec<String>,
 }
+
+/// What tells the agent that a program runs its command again only where a token was refused.
+pub(super) const ASKS_AGAIN: &str = "--asks-again-when-refused";
 
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde's")]
 fn is_false(it: &bool) -> bool {
@@ -66,7 +71,11 @@ pub(super) struct Host {
 impl Host {
     /// A host, host and port, or URL.
     pub(super) fn parse(text: &str) -> Result<Self, Failure> {
-        let (scheme, rest) = text.split_once("://").unwrap_or(("https", text));
+        // As a browser takes what is typed: nobody has a certificate for their own machine.
+        let here = ["localhost", "127.0.0.1", "[::1]"].iter().filter_map(|here| text.strip_prefix(here));
+        let here = here.into_iter().any(|rest| rest.is_empty() || rest.starts_with([':', '/']));
+        let usual = if here { "http" } else { "https" };
+        let (scheme, rest) = text.split_once("://").unwrap_or((usual, text));
         let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
         let is_scheme = scheme.starts_with(|c: char| c.is_ascii_alphabetic())
             && scheme.bytes().all(|b| b.is_ascii_alphanumeric() || b"+-.".contains(&b));
@@ -80,6 +89,11 @@ impl Host {
         }
         let path = path.trim_end_matches('/').to_owned();
         Ok(Self { scheme: scheme.to_lowercase(), authority: authority.to_lowercase(), path })
+    }
+
+    /// Whether a URL of a tool's file leads there.
+    pub(super) fn is_at(&self, url: &str) -> bool {
+        Host::parse(url).is_ok_and(|url| url.authority == self.authority && url.path.starts_with(&self.path))
     }
 
     pub(super) fn url(&self) -> String {
@@ -177,7 +191,8 @@ mod tests {
     fn a_host_is_taken_apart_and_nothing_that_could_be_more_passes() {
         for (text, url) in [
             ("Git.example.com", "https://git.example.com"),
-            ("127.0.0.1:5000", "https://127.0.0.1:5000"),
+            ("127.0.0.1:5000", "http://127.0.0.1:5000"),
+            ("127.0.0.1.example", "https://127.0.0.1.example"),
             ("http://localhost:80/a/", "http://localhost:80/a"),
             ("https://[::1]:8443/team", "https://[::1]:8443/team"),
         ] {

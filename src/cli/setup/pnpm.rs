@@ -20,12 +20,22 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     let Some(host) = wish.host()? else {
         return Err(Failure::Usage("pnpm is set up for a registry: name it with --host".to_owned()));
     };
-    let link = Link { in_path: false, ..Link::beside(machine, "pnpm-token-cred-helper") };
     let same = format!("//{}{}/:tokenHelper", host.authority, host.path);
-    let text = format!("{same}={}", link.path.display());
+    // Up to version 10 a path without words: the link's name says the host.
+    let by_link = host.path.is_empty() && !(cfg!(windows) && host.authority.contains(':'));
+    let name = format!("pnpm-token-cred-helper@{}", host.authority);
+    let link = Link { in_path: false, ..Link::beside(machine, &name) };
+    let helper = match by_link {
+        true => link.path.display().to_string(),
+        false => machine.command(&["helper", "pnpm", "--url", &host.url()]),
+    };
+    let text = format!("{same}={helper}");
     let variables = ["NPM_CONFIG_USERCONFIG", "npm_config_userconfig"];
     let file = variables.iter().find_map(|name| machine.path(name)).unwrap_or_else(|| machine.home.join(".npmrc"));
-    Plan::of(file, vec![Entry::Line(Line { what: "the registry's tokenHelper", same, text })])
-        .with_link(link)
-        .with_rule(machine, wish)
+    let plan = Plan::of(file, vec![Entry::Line(Line { what: "the registry's tokenHelper", same, text })]);
+    let plan = match by_link {
+        true => plan.with_link(link),
+        false => plan.with_note("For a registry with a path pnpm has to be newer than version 10"),
+    };
+    plan.with_rule(machine, wish)
 }

@@ -3,7 +3,7 @@
 use super::super::exit::Failure;
 use super::format::{Entry, Ini, Order};
 use super::machine::Machine;
-use super::plan::{Plan, Tool, Wish};
+use super::plan::{ASKS_AGAIN, Plan, Tool, Wish};
 
 pub(super) const TOOL: Tool = Tool {
     name: "rclone",
@@ -25,7 +25,7 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
         let message = format!("{} has no remote of that name: `rclone config` makes one", machine.shown(&file));
         return Err(Failure::Usage(message));
     }
-    let mut words = vec!["get-token", account];
+    let mut words = vec!["get-token", ASKS_AGAIN, account];
     words.extend(wish.words.iter().map(String::as_str));
     let values = vec![machine.command(&words)];
     let entry = Ini { section, key: "bearer_token_command", values, order: Order::Alone, indent: "" };

@@ -27,6 +27,16 @@ impl Splice {
         Self { at: part.start, old: text.get(part).unwrap_or_default().to_owned(), new: String::new() }
     }
 
+    /// Puts a word in the place of another.
+    pub(super) fn replace(text: &str, part: std::ops::Range<usize>, new: &str) -> Self {
+        Self { new: new.replace('\n', line_end(text)), ..Self::remove(text, part) }
+    }
+
+    /// What stood there, if this stands there now.
+    pub(super) fn replaced_by(&self, new: &str) -> Option<&str> {
+        (self.new == new && !self.old.is_empty()).then_some(&self.old)
+    }
+
     /// The text after it; `None` if something else stands there.
     pub(super) fn apply(&self, text: &str) -> Option<String> {
         let (before, rest) = (text.get(..self.at)?, text.get(self.at..)?);
@@ -141,6 +151,7 @@ mod tests {
             ("a\n", Splice::insert("a\n", 2, "b\n"), &["+ b"]),
             ("a", insert_lines("a", 1, "b\n"), &["+ b"]),
             ("{\n  \"s\": 1\n}", Splice::insert("", 4, "\"k\": 2,\n  "), &["+   \"k\": 2,"]),
+            ("user: old\n", Splice::replace("user: old\n", 6..9, "new"), &["- …old", "+ …new"]),
             ("{\"s\": \"secret\"}", Splice::insert("", 1, "\"k\": 2, "), &["- {…", "+ {\"k\": 2, …"]),
         ] {
             assert_eq!(splice.shown(text), shown, "{text}");

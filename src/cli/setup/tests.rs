@@ -157,7 +157,7 @@ const GOLDEN: &[(&str, &str, &str, &str, &str)] = &[
         "",
         ".claude/settings.json",
         "{\n  \"permissions\": {\"allow\": []}\n}\n",
-        "{\n  \"apiKeyHelper\": \"HOME/bin/cred-helper get-token anthropic\",\n  \"permissions\": {\"allow\": []}\n}\n",
+        "{\n  \"apiKeyHelper\": \"HOME/bin/cred-helper get-token --asks-again-when-refused anthropic\",\n  \"env\": {\n    \"CLAUDE_CODE_API_KEY_HELPER_TTL_MS\": \"86400000\"\n  },\n  \"permissions\": {\"allow\": []}\n}\n",
     ),
     (
         "codex",
@@ -165,14 +165,14 @@ const GOLDEN: &[(&str, &str, &str, &str, &str)] = &[
         ".codex/config.toml",
         "model = \"x\"\n[model_providers.gateway]\nname = \"G\"\n",
         "model = \"x\"\n[model_providers.gateway]\nname = \"G\"\n\n[model_providers.gateway.auth]\ncommand = \
-         \"HOME/bin/cred-helper\"\nargs = [\"get-token\", \"openai/work\"]\nrefresh_interval_ms = 0\n",
+         \"HOME/bin/cred-helper\"\nargs = [\"get-token\", \"--asks-again-when-refused\", \"openai/work\"]\nrefresh_interval_ms = 0\n",
     ),
     (
         "rclone",
         "--name cloud --account work",
         ".config/rclone/rclone.conf",
         "[cloud]\ntype = webdav\nurl = https://dav.example.com\n\n[other]\ntype = local\n",
-        "[cloud]\ntype = webdav\nurl = https://dav.example.com\nbearer_token_command = HOME/bin/cred-helper get-token work\n\n\
+        "[cloud]\ntype = webdav\nurl = https://dav.example.com\nbearer_token_command = HOME/bin/cred-helper get-token --asks-again-when-refused work\n\n\
          [other]\ntype = local\n",
     ),
     (
@@ -180,7 +180,26 @@ const GOLDEN: &[(&str, &str, &str, &str, &str)] = &[
         "--host npm.example.com/team",
         ".npmrc",
         "//npm.example.com/:_authToken=secret",
-        "//npm.example.com/:_authToken=secret\n//npm.example.com/team/:tokenHelper=HOME/bin/pnpm-token-cred-helper",
+        "//npm.example.com/:_authToken=secret\n//npm.example.com/team/:tokenHelper=HOME/bin/cred-helper helper pnpm --url \
+         https://npm.example.com/team",
+    ),
+    (
+        "pnpm",
+        "--host npm.example.com",
+        ".npmrc",
+        "",
+        "//npm.example.com/:tokenHelper=HOME/bin/pnpm-token-cred-helper@npm.example.com\n",
+    ),
+    (
+        "kubectl",
+        "--account work -- --id-token",
+        ".kube/config",
+        "contexts:\n- context: {cluster: c, user: admin}\n  name: dev\ncurrent-context: dev\nusers:\n- name: admin # theirs\n  user: \
+         {token: secret}",
+        "contexts:\n- context: {cluster: c, user: \"cred-helper-dev\"}\n  name: dev\ncurrent-context: dev\nusers:\n- name: admin # theirs\n  \
+         user: {token: secret}\n- name: \"cred-helper-dev\"\n  user:\n    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      \
+         command: \"HOME/bin/cred-helper\"\n      args:\n      - \"helper\"\n      - \"kubectl\"\n      - \"--account\"\n      - \
+         \"work\"\n      - \"--id-token\"\n      interactiveMode: Never\n      provideClusterInfo: true",
     ),
     (
         "pip",
@@ -355,6 +374,7 @@ fn a_wish_that_a_tool_cannot_fulfil_says_what_it_takes() {
         ("rclone", "--name x"),
         ("rclone", "--name x --account work"),
         ("pnpm", ""),
+        ("kubectl", ""),
         ("bazel", ""),
         ("aws", "--account work"),
     ] {

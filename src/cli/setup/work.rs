@@ -87,18 +87,24 @@ impl Work {
             text.absent = done.created && text.now.is_empty();
             text.directories.clone_from(&done.directories);
         } else {
-            self.take(machine, &done.path, entries)?;
+            self.take(machine, &done.path, entries, &done.splices)?;
         }
         let text = self.open(&done.path)?;
         text.created = text.absent;
         Ok(())
     }
 
-    /// Takes entries out of a file.
-    pub(super) fn take(&mut self, machine: &Machine<'_>, path: &Path, entries: &[Entry]) -> Result<(), Failure> {
+    /// Takes entries out of a file, that these have put in.
+    pub(super) fn take(
+        &mut self,
+        machine: &Machine<'_>,
+        path: &Path,
+        entries: &[Entry],
+        done: &[Splice],
+    ) -> Result<(), Failure> {
         let text = self.open(path)?;
         for entry in entries.iter().rev() {
-            if let Some(splice) = entry.take(&text.now).map_err(|wrong| broken(machine, path, &wrong))? {
+            if let Some(splice) = entry.take(&text.now, done).map_err(|wrong| broken(machine, path, &wrong))? {
                 text.apply(&splice);
             }
         }

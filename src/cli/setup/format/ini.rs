@@ -178,7 +178,7 @@ mod tests {
     #[test]
     fn what_was_changed_since_is_taken_out_where_it_is() {
         let take =
-            |text: &str| entry(Order::Last, &["x"]).take(text).expect(text).map(|it| it.apply(text).expect(text));
+            |text: &str| entry(Order::Last, &["x"]).take(text, &[]).expect(text).map(|it| it.apply(text).expect(text));
         for (before, after) in [
             ("[a]\n[cred \"https://A\"]\nhelper=x\n\n[b]\n", Some("[a]\n\n[b]\n")),
             ("[cred \"https://A\"]\n# mine\nhelper=x\n", Some("[cred \"https://A\"]\n# mine\n")),

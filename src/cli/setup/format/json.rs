@@ -190,7 +190,7 @@ mod tests {
     #[test]
     fn what_was_changed_since_is_taken_out_where_it_is() {
         let take =
-            |text: &str| entry(&["h", "a"]).take(text).expect(text).map(|splice| splice.apply(text).expect(text));
+            |text: &str| entry(&["h", "a"]).take(text, &[]).expect(text).map(|splice| splice.apply(text).expect(text));
         for (before, after) in [
             ("{\"h\":{\"a\":\"cred-helper\"}}", Some("{}")),
             ("{\"x\":1,\"h\":{\"a\":\"cred-helper\"}}", Some("{\"x\":1}")),

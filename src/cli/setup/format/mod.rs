@@ -6,11 +6,14 @@
 
 mod ini;
 mod json;
+mod kubeconfig;
 mod lines;
 mod toml;
+mod yaml;
 
 pub(super) use ini::{Ini, Order};
 pub(super) use json::Json;
+pub(super) use kubeconfig::{Context, ExecUser, UserOfContext, contexts};
 pub(super) use lines::Line;
 pub(super) use toml::Toml;
 
@@ -27,6 +30,10 @@ pub(super) enum Entry {
     Line(Line),
     /// A key of a table.
     Toml(Toml),
+    /// A user of a kubeconfig.
+    ExecUser(ExecUser),
+    /// Which user a context uses.
+    UserOfContext(UserOfContext),
 }
 
 /// What a look at a file said.
@@ -63,16 +70,20 @@ impl Entry {
             Entry::Json(entry) => entry.look(text),
             Entry::Line(entry) => Ok(entry.look(text)),
             Entry::Toml(entry) => entry.look(text),
+            Entry::ExecUser(entry) => entry.look(text),
+            Entry::UserOfContext(entry) => entry.look(text),
         }
     }
 
-    /// What takes it out of a text that was changed since; `None` if it is not there.
-    pub(super) fn take(&self, text: &str) -> Result<Option<Splice>, Wrong> {
+    /// What takes it out of a text that was changed since it was put in by these; `None` if it is not there.
+    pub(super) fn take(&self, text: &str, done: &[Splice]) -> Result<Option<Splice>, Wrong> {
         match self {
             Entry::Ini(entry) => Ok(entry.take(text)),
             Entry::Json(entry) => entry.take(text),
             Entry::Line(entry) => Ok(entry.take(text)),
             Entry::Toml(entry) => entry.take(text),
+            Entry::ExecUser(entry) => entry.take(text),
+            Entry::UserOfContext(entry) => entry.take(text, done),
         }
     }
 
@@ -83,6 +94,8 @@ impl Entry {
             Entry::Json(entry) => entry.name(),
             Entry::Line(entry) => entry.name(),
             Entry::Toml(entry) => entry.name(),
+            Entry::ExecUser(entry) => entry.name(),
+            Entry::UserOfContext(entry) => entry.name(),
         }
     }
 }
@@ -99,7 +112,7 @@ pub(super) mod play {
         let after = splice.apply(text).expect("a text");
         assert_eq!(entry.look(&after), Ok(Look::There), "{after}");
         assert_eq!(splice.reversed().apply(&after).as_deref(), Some(text));
-        let taken = entry.take(&after).expect("taken").expect("there").apply(&after).expect("a text");
+        let taken = entry.take(&after, &[]).expect("taken").expect("there").apply(&after).expect("a text");
         assert!(matches!(entry.look(&taken), Ok(Look::Missing(_))), "{taken}");
         after
     }

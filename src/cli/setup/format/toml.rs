@@ -212,7 +212,8 @@ mod tests {
 
     #[test]
     fn what_was_changed_since_is_taken_out_where_it_is() {
-        let take = |text: &str| entry(&["t"]).take(text).expect(text).map(|splice| splice.apply(text).expect(text));
+        let take =
+            |text: &str| entry(&["t"]).take(text, &[]).expect(text).map(|splice| splice.apply(text).expect(text));
         for (before, after) in [
             ("[t]\n'https://a' = 'x'\n", Some("")),
             ("[t]\n'https://a'='x' # c\nb = 1\n", Some("[t]\nb = 1\n")),
