@@ -50,6 +50,7 @@ mod rclone;
 mod screens;
 mod sdks;
 mod session;
+mod setup;
 mod sleep;
 #[path = "../support/smtp_server.rs"]
 mod smtp_server;

@@ -11,7 +11,7 @@ use crate::support::bearer_site::BearerSite;
 use crate::support::programs::missing;
 
 /// A share with one file.
-fn share(server: &Arc<Server>) -> BearerSite {
+pub(crate) fn share(server: &Arc<Server>) -> BearerSite {
     let live = Arc::clone(server);
     BearerSite::start(
         move |token| live.is_live(token),

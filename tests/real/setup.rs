@@ -1,0 +1,138 @@
+//! `setup` and then nothing but the tools themselves: in a home where nobody has written a line for them, they get what they need;
+//! taken back, they don't.
+
+use crate::forge::Forge;
+use crate::home::Ended;
+use crate::rclone::share;
+use crate::support::cargo_registry;
+use crate::support::git_server::{GitServer, Shown};
+use crate::support::guarded::bearer;
+use crate::support::programs::missing;
+use crate::support::python_index::{PythonIndex, WHEEL, clients, make_wheel};
+
+/// A home where our program is in the PATH.
+fn forge() -> Forge {
+    let forge = Forge::new();
+    forge.link("cred-helper");
+    forge
+}
+
+#[track_caller]
+fn ok(forge: &Forge, program: &str, arguments: &[&str]) -> Ended {
+    let ended = forge.run(forge.command(program, arguments));
+    assert_eq!(ended.code, 0, "{program} {arguments:?}: {}", ended.stderr);
+    ended
+}
+
+fn text(forge: &Forge, file: &str) -> Option<String> {
+    std::fs::read_to_string(forge.home.path().join(file)).ok()
+}
+
+#[test]
+fn git_fetches_after_setup_and_not_after_its_removal() {
+    if missing(&["git"]) {
+        return;
+    }
+    let forge = forge();
+    let git = GitServer::start(&forge.home.path().join("repositories"), Shown::Bearer, forge.is_live());
+    ok(&forge, "git", &["init", "--quiet", "--bare", "repositories/team/x.git"]);
+    let config = text(&forge, ".config/cred-helper/config.toml");
+    let url = git.url("/team/x.git");
+    let fetches = || {
+        let mut command = forge.command("git", &["ls-remote", &url]);
+        command.env("GIT_TERMINAL_PROMPT", "0").env("GIT_CONFIG_NOSYSTEM", "1");
+        forge.run(command).code == 0
+    };
+    assert!(!fetches());
+    let host = git.url("");
+    ok(&forge, "cred-helper", &["setup", "git", "--host", &host, "--account", "forge", "--yes"]);
+    assert!(fetches());
+    let helper = ok(&forge, "git", &["config", "--global", "--get-urlmatch", "credential.helper", &url]);
+    assert_eq!(helper.stdout, "cred-helper\n");
+    ok(&forge, "cred-helper", &["setup", "git", "--remove", "--yes"]);
+    assert!(!fetches());
+    assert_eq!((text(&forge, ".gitconfig"), text(&forge, ".config/cred-helper/config.toml")), (None, config));
+}
+
+#[test]
+fn cargo_fetches_after_setup_from_the_registry_whose_index_is_named() {
+    let forge = forge();
+    let registry = cargo_registry::start(bearer(forge.is_live()));
+    let config = format!("# mine\n[registries.stub]\nindex = 'sparse+{}' # ours\n", registry.url("/index/"));
+    forge.write(".cargo/config.toml", &config);
+    let manifest = "[package]\nname = 'x'\nversion = '0.1.0'\nedition = '2024'\nlicense = 'MIT'\ndescription = 'x'\n";
+    forge.write("x/Cargo.toml", manifest);
+    forge.write("x/src/lib.rs", "");
+    let publishes = || {
+        let arguments = ["publish", "--no-verify", "--allow-dirty", "--registry", "stub"];
+        let mut command = forge.command(env!("CARGO"), &arguments);
+        let rustc = std::path::Path::new(env!("CARGO")).with_file_name("rustc");
+        command.current_dir(forge.home.path().join("x")).env("RUSTC", rustc).env("CARGO_NET_RETRY", "0");
+        forge.run(command).code == 0
+    };
+    assert!(!publishes());
+    ok(&forge, "cred-helper", &["setup", "cargo", "--host", &registry.url("/index"), "--account", "forge", "--yes"]);
+    assert!(publishes());
+    assert!(registry.seen().contains(&"live"));
+    ok(&forge, "cred-helper", &["setup", "cargo", "--remove", "--yes"]);
+    assert_eq!(text(&forge, ".cargo/config.toml").as_deref(), Some(config.as_str()));
+}
+
+#[test]
+fn rclone_reads_a_share_after_setup() {
+    if missing(&["rclone"]) {
+        return;
+    }
+    let forge = forge();
+    let share = share(&forge.server);
+    forge.write(".config/rclone/rclone.conf", &format!("[share]\ntype = webdav\nurl = {}", share.url("/")));
+    ok(&forge, "cred-helper", &["setup", "rclone", "--name", "share", "--account", "forge", "--yes"]);
+    let read = ok(&forge, "rclone", &["--retries", "1", "cat", "share:file.txt"]);
+    assert_eq!(read.stdout, "what is in the file");
+}
+
+#[test]
+fn kubectl_reads_what_setup_wrote_and_uses_it() {
+    if missing(&["kubectl"]) {
+        return;
+    }
+    let forge = forge();
+    let config = "# mine\napiVersion: v1\nkind: Config\nclusters:\n- name: c\n  cluster:\n    server: https://127.0.0.1:1\ncontexts:\n\
+                  - name: dev\n  context:\n    cluster: c\n    user: admin # theirs\ncurrent-context: dev\nusers:\n- name: admin\n  user:\n    \
+                  token: secret\n";
+    forge.write(".kube/config", config);
+    ok(&forge, "cred-helper", &["setup", "kubectl", "--account", "forge", "--yes"]);
+    let seen = ok(&forge, "kubectl", &["config", "view", "--minify", "--output", "json"]).stdout;
+    let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
+    let exec = &seen["users"][0]["user"]["exec"];
+    assert_eq!(exec["args"], serde_json::json!(["helper", "kubectl", "--account", "forge"]), "{seen}");
+    assert!(exec["command"].as_str().is_some_and(|command| command.ends_with("/bin/cred-helper")), "{seen}");
+    // Kubectl has written it anew, comments and all, before it is taken back.
+    ok(&forge, "kubectl", &["config", "set-context", "dev", "--namespace", "n"]);
+    ok(&forge, "cred-helper", &["setup", "kubectl", "--remove", "--yes"]);
+    let seen = ok(&forge, "kubectl", &["config", "view", "--output", "json"]).stdout;
+    let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
+    assert_eq!(seen["contexts"][0]["context"]["user"], "admin", "{seen}");
+    assert_eq!(seen["users"].as_array().map(Vec::len), Some(1), "{seen}");
+}
+
+#[test]
+fn pip_finds_its_keyring_after_setup() {
+    let Some(clients) = clients("python-clients") else { return };
+    let forge = forge();
+    let wheel = forge.home.path().join(WHEEL);
+    make_wheel(&clients.join("python"), &wheel);
+    let index = PythonIndex::start(&wheel, "__token__", forge.is_live());
+    ok(&forge, "cred-helper", &["setup", "pip", "--host", &index.server.url(""), "--account", "forge", "--yes"]);
+    let keyring = forge.home.path().join(".local/share/cred-helper/keyring-bin");
+    let simple = index.server.url("/simple/");
+    let pip = clients.join("python");
+    let arguments =
+        ["-m", "pip", "download", "--no-cache-dir", "--no-deps", "--retries=0", "--index-url", &simple, "greeting"];
+    let mut command = forge.command(pip.to_str().unwrap(), &arguments);
+    let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value.map(ToOwned::to_owned));
+    let path = std::iter::once(keyring).chain(std::env::split_paths(&path.unwrap()).collect::<Vec<_>>());
+    command.env("PATH", std::env::join_paths(path).unwrap());
+    let ended = forge.run(command);
+    assert_eq!(ended.code, 0, "{}", ended.stderr);
+}
