@@ -86,6 +86,11 @@ impl Paths {
         system::socket(None, &self.state_dir, &self.vault_dir)
     }
 
+    /// The socket at which systemd asks for units' credentials: beside the agent's own.
+    pub fn units_socket(&self) -> PathBuf {
+        system::beside_socket(&self.socket, &self.state_dir).join("systemd.sock")
+    }
+
     /// The file that says where the HTTP door is, and with which secret: beside the socket, which nobody else may read.
     pub fn door_file(&self) -> PathBuf {
         system::beside_socket(&self.socket, &self.state_dir).join("http.json")

@@ -19,6 +19,7 @@ use super::door::Opened;
 use super::handover::successor::{Ended, Line};
 use super::harden::Refused;
 use super::sealer::MemorySealer;
+use super::units::Units;
 use super::{Agent, Parts, Seat, harden};
 use crate::clock::SystemClock;
 use crate::config::{Config, ConfigError};
@@ -44,6 +45,7 @@ pub(super) struct Started {
     pub(super) listener: Listener,
     pub(super) alarm: Alarm,
     pub(super) door: Opened,
+    pub(super) units: Units,
 }
 
 /// Begins anew.
@@ -63,9 +65,10 @@ pub(super) fn start(detached: bool) -> Result<(Runtime, Started), Error> {
     let listener = Listener::bind(&grounds.paths.socket)
         .map_err(|error| Error::new(ErrorKind::AgentUnreachable, format!("the socket cannot be made: {error}")))?;
     let (agent, alarm) = grounds.build(vault, &listener.reception, detached)?;
+    let units = agent.open_units();
     drop(inside);
     let door = runtime.block_on(agent.open_door());
-    Ok((runtime, Started { agent, listener, alarm, door }))
+    Ok((runtime, Started { agent, listener, alarm, door, units }))
 }
 
 /// Takes over. Needs a runtime.
@@ -77,7 +80,8 @@ pub(super) async fn take_over(line: &Line, detached: bool) -> Result<Started, En
     let reception = Reception::default();
     let (agent, alarm) = grounds.build(vault, &reception, detached)?;
     let (listener, door) = line.become_owner(&agent, reception).await?;
-    Ok(Started { agent, listener, alarm, door })
+    let units = agent.open_units();
+    Ok(Started { agent, listener, alarm, door, units })
 }
 
 /// What everything that waits runs in.

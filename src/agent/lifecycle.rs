@@ -163,7 +163,7 @@ fn fail(error: &Error) -> ExitCode {
 
 impl Started {
     async fn serve(self) {
-        let Self { agent, listener, alarm, door } = self;
+        let Self { agent, listener, alarm, door, units } = self;
         info!(version = version::own(), "started");
         let opening = Arc::clone(&agent);
         tokio::spawn(async move {
@@ -175,10 +175,11 @@ impl Started {
         tokio::spawn(Arc::clone(&agent).heed_sleep());
         tokio::spawn(Arc::clone(&agent).announce_until_written());
         let door = tokio::spawn(door.serve(Arc::clone(&agent)));
+        let units = tokio::spawn(units.serve(Arc::clone(&agent)));
         let service = Arc::clone(&agent);
         serve(listener, service, agent.told_to_stop()).await;
-        // It ends by the same sign, and bounds itself.
-        let _ = door.await;
+        // They end by the same sign, and bound themselves.
+        let _ = (door.await, units.await);
         if agent.seat.as_ref().is_some_and(Seat::is_left) {
             // The vault is a successor's: nothing of it is written here any more.
             return;

@@ -56,6 +56,7 @@ mod targets;
 #[cfg(test)]
 mod tests;
 mod tokens;
+mod units;
 mod upkeep;
 mod variables;
 mod vault_door;
@@ -124,6 +125,7 @@ pub struct Agent {
     connections: Connections,
     audit: Arc<audit::Audit>,
     door: door::Door,
+    units: units::State,
     notices: notices::Notices,
     rules: rules::Rules,
     /// `None` where it can't be succeeded.
@@ -166,6 +168,7 @@ impl Agent {
             audit: Arc::new(audit::Audit::new(&config.audit, &paths.state_dir)),
             rules: rules::Rules::default(),
             door: door::Door::default(),
+            units: units::State::default(),
             notices: notices::Notices::new(notifies),
             paths,
             config,

@@ -112,6 +112,7 @@ impl Agent {
         checks.extend(self.check_proxy());
         checks.extend(self.check_rules());
         checks.extend(self.check_door());
+        checks.extend(self.check_units());
         for missing in &self.unprotected {
             checks.push(check("protection", CheckResult::Warning, missing.clone()));
         }

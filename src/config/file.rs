@@ -9,7 +9,7 @@ use serde::{Deserialize, Deserializer};
 
 use super::{
     AccountSettings, AuditSettings, AutoLock, Config, ConfigError, HttpSettings, NetworkSettings, NotificationSettings,
-    Targets, place,
+    SystemdSettings, Targets, place,
 };
 use crate::provider::Provider;
 use crate::provider::schema;
@@ -34,6 +34,8 @@ pub(super) struct File {
     notifications: NotificationSettings,
     #[serde(default)]
     network: NetworkSettings,
+    #[serde(default)]
+    systemd: SystemdSettings,
     #[serde(default)]
     targets: Targets,
     #[serde(default)]
@@ -95,6 +97,7 @@ impl Default for File {
             http: HttpSettings::default(),
             notifications: NotificationSettings::default(),
             network: NetworkSettings::default(),
+            systemd: SystemdSettings::default(),
             targets: Targets::default(),
             vault: VaultTable::default(),
             accounts: BTreeMap::new(),
@@ -115,6 +118,7 @@ impl From<File> for Config {
             http,
             notifications,
             network,
+            systemd,
             targets,
             vault,
             accounts,
@@ -142,6 +146,7 @@ impl From<File> for Config {
             http,
             notifications,
             network,
+            systemd,
             targets,
             auto_lock,
             accounts,

@@ -9,6 +9,7 @@ mod http;
 mod network;
 mod notifications;
 mod place;
+mod systemd;
 mod targets;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,7 @@ pub use audit::AuditSettings;
 pub use http::HttpSettings;
 pub use network::NetworkSettings;
 pub use notifications::NotificationSettings;
+pub use systemd::{SystemdSettings, UnitCredential};
 pub use targets::{Rule, TargetAccount, Targets};
 
 /// The agent's configuration.
@@ -46,6 +48,8 @@ pub struct Config {
     pub notifications: NotificationSettings,
     /// The way to the servers.
     pub network: NetworkSettings,
+    /// The tokens that systemd's units load.
+    pub systemd: SystemdSettings,
     /// Which account answers for which URL.
     pub targets: Targets,
     /// When the vault locks itself.

@@ -2,7 +2,7 @@
 
 use super::quotes_nothing;
 use crate::cli::project;
-use crate::config::Config;
+use crate::config::{Config, UnitCredential};
 use crate::expiry;
 use crate::import::{Document, Pointers};
 use crate::ipc::message::import::ImportFormat;
@@ -31,6 +31,14 @@ pub(super) fn proxies(input: &[u8]) {
         }
         Err(error) => quotes_nothing(error),
     }
+}
+
+/// What is taken of an address of systemd's can be shown on one line, and is all that the address says.
+pub(super) fn unit_addresses(input: &[u8]) {
+    let Some(UnitCredential { unit, credential }) = UnitCredential::parse(input) else { return };
+    assert!(!unit.contains(['/', ' ']) && !credential.contains(['/', ' ', ':']));
+    assert!(!unit.contains(char::is_control) && !credential.contains(char::is_control));
+    assert!(input.ends_with(format!("/unit/{unit}/{credential}").as_bytes()));
 }
 
 /// A rule and a request in two lines: one is for the other only if scheme, host and port are the same to a browser.

@@ -50,6 +50,7 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("targets", files::targets),
     ("token_answers", answers::token_answers),
     ("token_errors", answers::token_errors),
+    ("unit_addresses", files::unit_addresses),
     ("vault_headers", crate::vault::fuzzing::vault_headers),
 ];
 

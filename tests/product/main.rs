@@ -74,6 +74,8 @@ mod targets;
 mod tls;
 mod tokens;
 #[cfg(target_os = "linux")]
+mod units;
+#[cfg(target_os = "linux")]
 mod upgrades;
 mod vaults;
 #[cfg(target_os = "linux")]

@@ -56,6 +56,7 @@ mod sleep;
 mod smtp_server;
 #[path = "../support/mod.rs"]
 mod support;
+mod systemd;
 mod terminal;
 #[path = "../support/tls.rs"]
 mod tls;

@@ -34,6 +34,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["__complete", "login"],
     &["man"],
     &["get-token", "nobody"],
+    &["get-token", "nobody", "--asks-again-when-refused"],
     &["get-token", "--format", "netrc"],
     &["get-token", "--target", "https://ada:secret@git.example.com/x"],
     &["get-token", "--timeout", "1ms", "--min-validity", "30d"],

@@ -99,7 +99,7 @@ fn secrets_are_nowhere_but_where_they_are_the_answer() {
     // What a person is asked is written down in the home, too.
     let person = Person::new(&home, YES);
     home.configure(&format!(
-        "{}[accounts.'*']\nconfirm = true\nconfirm_for = '0s'\n[http]\nenabled = true\n\
+        "{}[accounts.'*']\nconfirm = true\nconfirm_for = '0s'\n[http]\nenabled = true\n[systemd]\nenabled = true\n\
          [network]\nproxy = 'http://ada:{PROXY_PASSWORD}@127.0.0.1:1'\n[providers.maker]\n\
          authorization_endpoint = '{}'\ntoken_endpoint = '{}'\nclient.id = 'demo-native'\nkey = {{ url = '{}', pointer = '/key' }}\n",
         person.pinentry(),

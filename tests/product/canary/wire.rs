@@ -5,6 +5,7 @@ use std::net::Shutdown;
 use std::os::unix::net::UnixStream;
 
 use super::super::home::Home;
+use super::super::units::{address, loaded};
 use super::Said;
 
 pub(super) fn misuse(home: &Home, token: &str, said: &mut Said) {
@@ -50,5 +51,9 @@ pub(super) fn misuse(home: &Home, token: &str, said: &mut Said) {
         let mut answer = Vec::new();
         let _ = stream.read_to_end(&mut answer);
         said.keep(&format!("the answer to {}", bytes.replace(token, "<TOKEN>").escape_debug()), answer);
+    }
+    // A unit of that name, and a credential.
+    for (unit, credential) in [(&*format!("{token}.service"), "unnamed"), ("any.service", token)] {
+        said.keep("what a unit is given", loaded(home, Some(&address(unit, credential))));
     }
 }
