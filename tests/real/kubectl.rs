@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::forge::Forge;
 use crate::home::Ended;
 use crate::support::guarded::{Answer, Asked, Guarded, Judge, bearer};
-use crate::support::programs::missing;
+use crate::support::programs::{missing, newer};
 use crate::tls::{Authority, Front};
 
 struct Stage {
@@ -122,4 +122,17 @@ fn kubectls_user_is_told_what_to_do() {
     let said = ours(stage.run(&["get", "--raw", "/api/v1"]));
     assert!(said.len() == 1 && said[0].contains("[targets]") && said[0].contains(&stage.cluster.url("")), "{said:?}");
     assert!(stage.api.seen().is_empty());
+}
+
+#[test]
+fn a_newer_kubectl_asks_in_the_first_version() {
+    let Some(client) = newer("kubectl") else { return };
+    let mut stage = Stage::set("v1", &[], |forge| bearer(forge.is_live()));
+    stage.client = client;
+    stage.works();
+    stage.forge.server.expire_access_tokens();
+    assert_eq!(stage.run(&["get", "--raw", "/api/v1"]).code, 1);
+    assert_eq!(stage.api.seen(), ["refused"]);
+    stage.forge.home.ok(&["refresh", "forge"]);
+    stage.works();
 }
