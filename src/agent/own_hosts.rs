@@ -1,7 +1,7 @@
 //! Who has an account at whose own host, told anew whenever an account comes, goes or changes its name: a question about a
 //! target looks at the accounts of that host alone, however many others there are.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use crate::account::AccountName;
 use crate::provider::schema::ProviderTarget;
@@ -10,7 +10,7 @@ use crate::provider::target::Target;
 /// The accounts by what their providers say is their own.
 #[derive(Debug, Default)]
 pub(super) struct OwnHosts {
-    accounts: HashMap<Target, BTreeSet<AccountName>>,
+    accounts: BTreeMap<Target, BTreeSet<AccountName>>,
     hosts: HashMap<AccountName, Vec<Target>>,
 }
 
@@ -18,6 +18,11 @@ impl OwnHosts {
     /// Those whose own covers it most closely; never an empty set.
     pub(super) fn at(&self, target: &Target) -> Option<&BTreeSet<AccountName>> {
         target.closest(|own| self.accounts.get(own))
+    }
+
+    /// Whether all of this host is one provider's own, and no part of it another's.
+    pub(super) fn is_whole(&self, host: &Target) -> bool {
+        self.accounts.contains_key(host) && !host.has_below(&self.accounts)
     }
 
     /// What is the account's own from now on; nothing for one that is gone.
@@ -67,7 +72,10 @@ mod tests {
         ] {
             assert_eq!(at(&hosts, url).as_deref(), names, "{url}");
         }
+        let whole = |hosts: &OwnHosts, url: &str| hosts.is_whole(&url.parse().expect(url));
+        assert!(whole(&hosts, "https://other.example") && !whole(&hosts, "https://forge.example"));
         hosts.set(&name("team"), &own(&["https://other.example"]));
+        assert!(whole(&hosts, "https://forge.example") && !whole(&hosts, "https://forge.example/team"));
         hosts.set(&name("forge/a"), &[]);
         assert_eq!(at(&hosts, "https://forge.example/team/x").as_deref(), Some("forge/b"));
         hosts.set(&name("forge/b"), &[]);

@@ -155,6 +155,7 @@ impl Agent {
             variables: Vec::new(),
             for_target: Some(ForTarget {
                 username: Some(kept.place.username.clone()),
+                origin: None,
                 // Of a password that a person chose, even that says too much.
                 fingerprint: String::new(),
                 cached: true,

@@ -68,10 +68,11 @@ impl Agent {
             (answering, _) => answering,
         };
         let Answering { found, username } = answering?;
+        let origin = self.is_whole_host(&target).then(|| target.origin());
         asking.about(&found.account);
         let mut token = self.answer_account(&found, get, asking, deadline).await?;
         let fingerprint = hex(&fingerprint(&token.token));
-        token.for_target = Some(ForTarget { username, fingerprint, cached: asking.is_cached() });
+        token.for_target = Some(ForTarget { username, origin, fingerprint, cached: asking.is_cached() });
         Ok(token)
     }
 
@@ -118,6 +119,13 @@ impl Agent {
             (Some(found), 1) => Ok(table.answering(found, None, target)),
             _ => Err(self.several(accounts, target)),
         }
+    }
+
+    /// Whether the same answers for whatever is asked at its host.
+    fn is_whole_host(&self, target: &Target) -> bool {
+        let host = target.whole_host();
+        let (all, parts) = self.config.targets.at_host(&host);
+        !parts && (all || self.table().own.is_whole(&host))
     }
 
     fn several(&self, accounts: &BTreeSet<AccountName>, target: &Target) -> Error {

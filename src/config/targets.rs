@@ -40,6 +40,11 @@ impl Targets {
         asked.closest(|target| self.0.get(target))
     }
 
+    /// Whether a rule is for all of this host, and whether others are for parts of it.
+    pub fn at_host(&self, host: &Target) -> (bool, bool) {
+        (self.0.contains_key(host), host.has_below(&self.0))
+    }
+
     /// The accounts that rules name.
     pub fn accounts(&self) -> impl Iterator<Item = &AccountName> {
         self.0.values().filter_map(|rule| match rule {

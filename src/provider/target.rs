@@ -3,6 +3,8 @@
 //! Scheme, host and port are equal or not; of the path whole segments are. Both URLs are read by the same rules (WHATWG URL),
 //! so that no spelling of a host passes for another one; nothing here looks for a part of a text.
 
+use std::collections::BTreeMap;
+use std::ops::Bound;
 use std::str::FromStr;
 
 use serde::{Deserialize, Deserializer};
@@ -110,6 +112,19 @@ impl Target {
     /// As a URL, without the user.
     pub fn url(&self) -> String {
         self.segments.iter().fold(self.origin(), |url, segment| url + "/" + segment)
+    }
+
+    /// All of its host and port: no path, no user.
+    #[must_use]
+    pub fn whole_host(&self) -> Self {
+        Self { segments: Vec::new(), user: None, ..self.clone() }
+    }
+
+    /// Whether any of these is at this whole host; itself is not meant.
+    pub fn has_below<T>(&self, targets: &BTreeMap<Target, T>) -> bool {
+        // Nothing of the same host is sorted before it.
+        let mut after = targets.range((Bound::Excluded(self), Bound::Unbounded));
+        after.next().is_some_and(|(next, _)| self.covers(next))
     }
 
     /// Scheme, host and port, for people.
@@ -296,6 +311,24 @@ mod tests {
         }
         assert_eq!(kept("https://ada@A.example:443/team/", "bob").url(), "https://a.example/team");
         assert!(Target::of_request("urn:x").is_err());
+    }
+
+    #[test]
+    fn what_is_below_a_whole_host_is_found_and_its_neighbours_are_not() {
+        let host = Target::of_request("https://ada@b.example/x/y").expect("a target").whole_host();
+        assert_eq!(host, "https://b.example".parse().expect("a target"));
+        for (url, below) in [
+            ("https://b.example/x", true),
+            ("https://ada@b.example", true),
+            ("https://b.example", false),
+            ("https://b.example:8443/x", false),
+            ("https://a.example/x", false),
+            ("https://c.example", false),
+            ("imaps://b.example/x", false),
+        ] {
+            let others: BTreeMap<Target, ()> = [(url.parse().expect(url), ())].into();
+            assert_eq!(host.has_below(&others), below, "{url}");
+        }
     }
 
     #[test]

@@ -27,7 +27,7 @@ pub(crate) fn home_with(server: &Server, labels: &[&str], rules: &str) -> Home {
 fn configure(home: &Home, server: &Server, rules: &str) {
     home.configure(&format!(
         "[providers.forge]\nissuer = '{}'\nclient.id = '{}'\nvariables.oauth_token = ['FORGE_TOKEN']\n\
-         targets = [{{ url = 'https://forge.example', username = 'of-the-forge' }}]\n{rules}",
+         targets = [{{ url = 'https://forge.example', username = 'of-the-forge' }}, {{ url = 'https://code.example' }}]\n{rules}",
         server.issuer(),
         server.client_id()
     ));
@@ -129,15 +129,24 @@ fn a_mistake_in_the_file_is_said_and_not_taken_for_nothing_here() {
 fn the_answer_says_how_the_token_is_shown_and_known_again() {
     let server = lasting_server();
     let rules = "[targets]\n'https://forge.example/ruled' = 'forge'\n'https://git.example' = 'forge'\n\
-                 'https://git.example/x' = { account = 'forge', username = 'of-the-rule' }\n";
+                 'https://git.example/x' = { account = 'forge', username = 'of-the-rule' }\n\
+                 'https://whole.example:8443' = 'forge'\n";
     let home = home_with(&server, &["work"], rules);
     home.ok(&["agent", "start"]);
     let mut client = Client::connect(&home.path().join("run/cred-helper/agent.sock")).unwrap();
     let target = Some("https://forge.example".to_owned());
     let get = GetToken { target: target.clone(), ..GetToken::default() };
     let first = client.call(&get).unwrap();
-    let ForTarget { username, fingerprint, cached } = first.for_target.unwrap();
+    let ForTarget { username, origin, fingerprint, cached } = first.for_target.unwrap();
     assert_eq!((username.as_deref(), cached), (Some("of-the-forge"), true));
+    // Another rule is for a part of this host; all of the other one is its provider's own.
+    assert_eq!(origin, None);
+    let whole = GetToken { target: Some("https://code.example:443/x".to_owned()), ..GetToken::default() };
+    let origin = client.call(&whole).unwrap().for_target.unwrap().origin;
+    assert_eq!(origin.as_deref(), Some("https://code.example"));
+    let whole = GetToken { target: Some("https://whole.example:8443/x".to_owned()), ..GetToken::default() };
+    let origin = client.call(&whole).unwrap().for_target.unwrap().origin;
+    assert_eq!(origin.as_deref(), Some("https://whole.example:8443"));
     for (url, user) in [
         ("https://forge.example/ruled/x", Some("of-the-forge")),
         ("https://git.example", None),

@@ -127,6 +127,9 @@ pub struct ForTarget {
     /// The user name beside which the target takes the token for a password.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub username: Option<String>,
+    /// Scheme, host and port, where the same account answers for whatever is asked there.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub origin: Option<String>,
     /// By what the agent knows the token again: for [`RejectToken`], where the token itself is no longer at hand. Empty
     /// with a password.
     pub fingerprint: String,
