@@ -3,7 +3,7 @@
 use super::quotes_nothing;
 use crate::helper::Failure;
 use crate::helper::git::Request;
-use crate::helper::{bazel, cargo, keyring, kubectl};
+use crate::helper::{bazel, cargo, goauth, keyring, kubectl};
 use crate::provider::target::Target;
 
 /// An index names its own host or none: what is asked for is its URL or another scheme's.
@@ -26,6 +26,15 @@ pub(super) fn bazel_requests(input: &[u8]) {
         Err(Failure::Usage(message)) => quotes_nothing(message),
         Err(other) => panic!("reading asks nobody: {other:?}"),
     }
+}
+
+/// Without a status line that says so, nothing is refused.
+pub(super) fn goauth_responses(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let response = goauth::Response::parse(&text);
+    let first = text.lines().next().unwrap_or_default();
+    assert!(!response.refuses(true) || first.contains("401") || first.contains("403"));
+    assert!(!response.refuses(false) || text.contains("invalid_token"));
 }
 
 /// A question that is taken asks for what it names, or for nothing.

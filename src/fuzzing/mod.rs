@@ -27,6 +27,7 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("expiries", files::expiries),
     ("frames", wire::frames),
     ("git_requests", helpers::git_requests),
+    ("goauth_responses", helpers::goauth_responses),
     ("id_tokens", answers::id_tokens),
     ("imports_json", files::imports_json),
     ("imports_toml", files::imports_toml),

@@ -9,6 +9,7 @@ mod authorization;
 pub mod bazel;
 pub mod cargo;
 pub mod git;
+pub mod goauth;
 mod google;
 pub mod keyring;
 pub mod kubectl;
@@ -44,6 +45,7 @@ pub const PROTOCOLS: &[Protocol] = &[
     Protocol { name: "bazel", program: Some("bazel-credential-cred-helper"), help: bazel::HELP, run: bazel::run },
     Protocol { name: "cargo", program: None, help: cargo::HELP, run: cargo::run },
     Protocol { name: "git", program: Some("git-credential-cred-helper"), help: git::HELP, run: git::run },
+    Protocol { name: "goauth", program: None, help: goauth::HELP, run: goauth::run },
     Protocol { name: "google", program: None, help: google::HELP, run: google::run },
     Protocol { name: "keyring", program: Some("keyring"), help: keyring::HELP, run: keyring::run },
     Protocol { name: "kubectl", program: None, help: kubectl::HELP, run: kubectl::run },

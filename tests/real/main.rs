@@ -24,6 +24,7 @@ mod forge;
 mod git;
 mod git_passwords;
 mod google;
+mod goauth;
 mod grants;
 #[path = "../product/home.rs"]
 mod home;

@@ -15,6 +15,8 @@ const SENT: &[(&[&str], &str)] = &[
     (&["helper", "bazel", "get"], r#"{"uri":"https://a:TOKEN@h/TOKEN","TOKEN":0}"#),
     (&["helper", "bazel", "get"], r#"{"uri":["TOKEN"]}"#),
     (&["helper", "bazel", "TOKEN"], "TOKEN"),
+    (&["helper", "goauth", "https://a:TOKEN@h/TOKEN"], "HTTP/1.1 401 TOKEN\nWww-Authenticate: TOKEN\n\n"),
+    (&["helper", "goauth", "TOKEN"], ""),
     (&["helper", "kubectl", "--url", "TOKEN"], ""),
     (&["helper", "kubectl", "--account", "TOKEN"], ""),
     (&["helper", "kubectl", "--account", "nobody", "TOKEN"], ""),
