@@ -7,8 +7,8 @@ use std::fs;
 use std::path::Path;
 
 use cred_helper::ipc::message::{
-    Error, Method, Notification, Request, Response, account, agent, api_key, audit, event, import, login, password,
-    provider, token, vault,
+    Error, Method, Notification, Request, Response, account, agent, api_key, audit, aws, event, import, login,
+    password, provider, token, vault,
 };
 use serde_json::Value;
 
@@ -57,6 +57,7 @@ fn table() -> Vec<(&'static str, RoundTrip)> {
         method::<password::StorePassword>(),
         method::<password::RemovePassword>(),
         method::<password::ListPasswords>(),
+        method::<aws::AssumeRole>(),
         method::<token::GetToken>(),
         method::<token::RejectToken>(),
         method::<token::RefreshToken>(),

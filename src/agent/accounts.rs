@@ -8,6 +8,7 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::aws::Roles;
 use super::fingerprint;
 use super::own_hosts::OwnHosts;
 use super::passwords::Kepts;
@@ -88,6 +89,8 @@ pub(super) struct Account {
     pub(super) unwritten: Option<Problem>,
     /// Tokens for other scopes and audiences.
     pub(super) narrowed: HashMap<Variant, Arc<Narrowed>>,
+    /// Credentials that its ID token was shown for.
+    pub(super) roles: Roles,
     /// What is wrong, if anything is, and how often in a row.
     pub(super) problem: Option<Problem>,
     pub(super) failures: u32,
@@ -150,6 +153,7 @@ impl Account {
             persisted: true,
             unwritten: None,
             narrowed: HashMap::new(),
+            roles: Roles::default(),
             problem: None,
             failures: 0,
             not_before: None,

@@ -11,6 +11,7 @@ use crate::ipc::message::account::{ListAccounts, RenameAccount, SetDefault, Show
 use crate::ipc::message::agent::{AgentStatus, Doctor, Hello, RestartAgent, StopAgent, Welcome};
 use crate::ipc::message::api_key::{RemoveApiKey, SetApiKey};
 use crate::ipc::message::audit::ReadAudit;
+use crate::ipc::message::aws::AssumeRole;
 use crate::ipc::message::event::{Change, Event, Subscribe};
 use crate::ipc::message::import::{ExportAccount, ImportAccount};
 use crate::ipc::message::login::{CancelLogin, Logout, PasteCode, StartLogin};
@@ -45,6 +46,7 @@ const CHANGES: &[&str] = &[
 /// Methods that use a login: while they are called the vault does not lock itself.
 const USES: &[&str] = &[
     GetToken::NAME,
+    AssumeRole::NAME,
     RejectToken::NAME,
     RefreshToken::NAME,
     StartLogin::NAME,
@@ -135,6 +137,7 @@ impl Agent {
         }
         match method {
             GetToken::NAME => run(params, |get| agent.get_token(get, asking)).await,
+            AssumeRole::NAME => run(params, |assume| agent.assume_role(assume, asking)).await,
             RejectToken::NAME => run(params, |reject| agent.reject(reject, asking)).await,
             RefreshToken::NAME => run(params, |refresh| agent.refresh(refresh, asking)).await,
             StartLogin::NAME => run(params, |start| agent.start_login(start, &notifier, asking)).await,

@@ -12,6 +12,7 @@ mod arrival;
 mod assertions;
 mod audit;
 mod auto_lock;
+mod aws;
 mod beginning;
 mod consents;
 pub mod detach;

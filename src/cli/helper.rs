@@ -8,6 +8,7 @@ use super::connect::{self, Connect};
 use super::exit::Failure;
 use super::{get_token, output};
 use crate::helper::{self, Agent, Call, Protocol};
+use crate::ipc::message::aws::{AssumeRole, RoleCredentials};
 use crate::ipc::message::password::{ListPasswords, PasswordStored, Passwords, RemovePassword, StorePassword};
 use crate::ipc::message::token::{GetToken, RejectToken, Rejection, Token};
 use crate::ipc::message::{Error, ErrorKind, Method};
@@ -64,6 +65,10 @@ impl Agent for Asked<'_> {
             }
         };
         get_token::resolve_with(self.connect, &self.paths, timeout, get, warn).map_err(in_words)
+    }
+
+    fn assume_role(&mut self, assume: &AssumeRole) -> Result<RoleCredentials, Box<Error>> {
+        self.ask(assume)
     }
 
     fn reject(&mut self, reject: &RejectToken) -> Result<Rejection, Box<Error>> {

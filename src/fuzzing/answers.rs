@@ -8,7 +8,7 @@ use super::quotes_nothing;
 use crate::clock::Timestamp;
 use crate::oauth::device_authorization::DeviceAuthorization;
 use crate::oauth::{
-    device_authorization, id_token, metadata, retry_after as waits, second_step, token_error, token_response,
+    device_authorization, id_token, metadata, retry_after as waits, second_step, sts, token_error, token_response,
 };
 use crate::redact;
 
@@ -55,6 +55,19 @@ pub(super) fn second_steps(input: &[u8]) {
         assert!((1..=253_402_300_799).contains(&span.as_secs()));
     }
     assert!(answer.api_base.is_none_or(|url| url.len() <= 2048));
+}
+
+/// What AWS's programs are given is one word each, and ends.
+pub(super) fn sts_answers(input: &[u8]) {
+    let refusal = sts::decode_refusal(input);
+    [refusal.code, refusal.message].into_iter().flatten().for_each(|text| quotes_nothing(redact::server_text(&text)));
+    let assumed = match sts::decode(input, Timestamp(1_790_000_000)) {
+        Ok(assumed) => assumed,
+        Err(error) => return quotes_nothing(error),
+    };
+    let texts = [&*assumed.secret_access_key.expose(), &*assumed.session_token.expose(), &assumed.access_key_id];
+    assert!(texts.iter().all(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_graphic())));
+    assert!((1..=253_402_300_799).contains(&assumed.lifetime.as_secs()));
 }
 
 /// What is repeated of a refusal is fit for a terminal.

@@ -48,6 +48,7 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("sealed_records", crate::vault::fuzzing::sealed_records),
     ("second_steps", answers::second_steps),
     ("server_texts", answers::server_texts),
+    ("sts_answers", answers::sts_answers),
     ("targets", files::targets),
     ("token_answers", answers::token_answers),
     ("token_errors", answers::token_errors),

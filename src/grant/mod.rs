@@ -24,6 +24,7 @@ pub(crate) mod sockets;
 mod token_endpoint;
 mod token_exchange;
 mod unattended;
+mod web_identity;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -46,6 +47,7 @@ pub use revoke::revoke;
 pub use second_step::{StepRefused, Stepped, second_step};
 pub use token_endpoint::is_token_endpoint;
 pub use unattended::obtain;
+pub use web_identity::{NotAssumed, WebIdentity, assume_role};
 
 /// A server's endpoints, fixed by the provider's TOML or discovered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]

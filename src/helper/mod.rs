@@ -6,6 +6,7 @@
 
 mod address;
 mod authorization;
+mod aws;
 pub mod bazel;
 pub mod cargo;
 pub mod git;
@@ -23,6 +24,7 @@ use std::ffi::OsStr;
 use std::io::{self, Read, Write};
 
 use crate::ipc::message::Error;
+use crate::ipc::message::aws::{AssumeRole, RoleCredentials};
 use crate::ipc::message::password::{PasswordStored, Passwords, RemovePassword, StorePassword};
 use crate::ipc::message::token::{GetToken, RejectToken, Rejection, Token};
 use crate::secret::Secret;
@@ -42,6 +44,7 @@ pub struct Protocol {
 
 /// Every protocol, sorted.
 pub const PROTOCOLS: &[Protocol] = &[
+    Protocol { name: "aws", program: None, help: aws::HELP, run: aws::run },
     Protocol { name: "bazel", program: Some("bazel-credential-cred-helper"), help: bazel::HELP, run: bazel::run },
     Protocol { name: "cargo", program: None, help: cargo::HELP, run: cargo::run },
     Protocol { name: "git", program: Some("git-credential-cred-helper"), help: git::HELP, run: git::run },
@@ -64,6 +67,8 @@ const LONGEST_INPUT: u64 = 1024 * 1024;
 pub trait Agent {
     /// `token.get`.
     fn token(&mut self, get: &GetToken) -> Result<Token, Box<Error>>;
+    /// `aws.assume_role`.
+    fn assume_role(&mut self, assume: &AssumeRole) -> Result<RoleCredentials, Box<Error>>;
     /// `token.reject`.
     fn reject(&mut self, reject: &RejectToken) -> Result<Rejection, Box<Error>>;
     /// `password.store`.

@@ -2,6 +2,7 @@
 
 use super::{Agent, Call, Failure, Protocol};
 use crate::clock::Timestamp;
+use crate::ipc::message::aws::{AssumeRole, RoleCredentials};
 use crate::ipc::message::password::{
     KeptPassword, PasswordStored, Passwords, RemovePassword, StoreOutcome, StorePassword,
 };
@@ -53,6 +54,15 @@ impl Agent for Played {
             json[name] = value.clone();
         }
         self.failed(|| serde_json::from_value(json).expect("an answer"))
+    }
+
+    fn assume_role(&mut self, assume: &AssumeRole) -> Result<RoleCredentials, Box<Error>> {
+        self.heard.push(serde_json::to_string(assume).expect("JSON"));
+        let answer = serde_json::json!({
+            "account": "forge", "access_key_id": "ASIA1", "secret_access_key": "the-key", "session_token": "the-token",
+            "expires_at": 1_790_000_000
+        });
+        self.failed(|| serde_json::from_value(answer).expect("an answer"))
     }
 
     fn reject(&mut self, reject: &RejectToken) -> Result<Rejection, Box<Error>> {

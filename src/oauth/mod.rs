@@ -18,6 +18,7 @@ pub mod proxy;
 pub mod redirect;
 pub mod retry_after;
 pub mod second_step;
+pub mod sts;
 pub mod token_error;
 #[cfg(feature = "agent")]
 pub mod token_request;

@@ -10,6 +10,7 @@
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "what tests share, each binary uses in part")]
 
 mod api_key;
+mod aws;
 mod bazel;
 mod browser;
 mod cargo;
@@ -23,8 +24,8 @@ mod faults;
 mod forge;
 mod git;
 mod git_passwords;
-mod google;
 mod goauth;
+mod google;
 mod grants;
 #[path = "../product/home.rs"]
 mod home;

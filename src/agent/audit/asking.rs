@@ -8,6 +8,7 @@ use crate::ipc::message::account::{RenameAccount, SetDefault, TrustProject};
 use crate::ipc::message::agent::{RestartAgent, StopAgent};
 use crate::ipc::message::api_key::{RemoveApiKey, SetApiKey};
 use crate::ipc::message::audit::{Entry, Outcome, Program};
+use crate::ipc::message::aws::AssumeRole;
 use crate::ipc::message::import::{ExportAccount, ImportAccount};
 use crate::ipc::message::login::{Logout, StartLogin};
 use crate::ipc::message::password::{RemovePassword, StorePassword};
@@ -20,6 +21,7 @@ use crate::redact;
 /// The methods that are logged: what hands out a token, and what changes something.
 const LOGGED: &[&str] = &[
     GetToken::NAME,
+    AssumeRole::NAME,
     RefreshToken::NAME,
     RejectToken::NAME,
     StartLogin::NAME,

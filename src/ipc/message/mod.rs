@@ -8,6 +8,7 @@ pub mod account;
 pub mod agent;
 pub mod api_key;
 pub mod audit;
+pub mod aws;
 pub mod error;
 pub mod event;
 pub mod import;

@@ -216,6 +216,7 @@ fn tokens_in_the_wrong_place(home: &Home, token: &str, said: &mut Said) {
     wrong.extend([vec!["log", "--account", token], vec!["log", "--program", token], vec!["log", "--since", token]]);
     wrong.extend([vec!["helper", "keyring", token], vec!["helper", "keyring", "get", token, token]]);
     wrong.extend([vec!["helper", "keyring", "get", "https://x", "--mode", token], vec!["helper", "pnpm", token]]);
+    wrong.extend([vec!["helper", "aws", token], vec!["helper", "aws", "--role-arn", token]]);
     wrong.extend([vec!["helper", "google", "--account", token], vec!["helper", "google", "--url", token]]);
     wrong.extend([vec!["helper", "pnpm", "--url", token], vec!["helper", "pnpm", "--account", token]]);
     for arguments in wrong {

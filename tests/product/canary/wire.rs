@@ -25,6 +25,11 @@ pub(super) fn misuse(home: &Home, token: &str, said: &mut Said) {
         request("token.get", &format!(r#"{{"account":["{token}"]}}"#)),
         request("token.get", &format!(r#"{{"min_validity":"{token}"}}"#)),
         request("token.get", &format!(r#"{{"token_type":"{token}"}}"#)),
+        request("aws.assume_role", &format!(r#"{{"role_arn":"{token}","region":"{token}"}}"#)),
+        request(
+            "aws.assume_role",
+            &format!(r#"{{"role_arn":"arn:a","endpoint":"{token}","session_name":"{token} "}}"#),
+        ),
         request("agent.status", &format!(r#"{{"{token}":1}}"#)),
         request("token.reject", &format!(r#"{{"token":"{token}","account":"{token}"}}"#)),
         request("token.reject", &format!(r#"{{"token":"{token}","password_for":"https://{token}@h.example"}}"#)),
