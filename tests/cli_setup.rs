@@ -120,3 +120,67 @@ fn a_wrong_call_exits_with_2() {
         assert_eq!((ran.code, ran.out.as_str()), (2, ""), "{arguments:?}: {ran:?}");
     }
 }
+
+/// What `doctor` says of a tool.
+fn doctor(home: &Home, tool: &str) -> (String, String) {
+    let ran = home.run(&["--no-start", "doctor", "--json"]);
+    let checks: Value = serde_json::from_str(&ran.out).expect("JSON");
+    let checks = checks["checks"].as_array().expect("checks").clone();
+    let check = checks.into_iter().find(|check| check["name"].as_str().is_some_and(|name| name.starts_with(tool)));
+    let check = check.unwrap_or_else(|| panic!("{tool}: {ran:?}"));
+    let text = |name: &str| check[name].as_str().unwrap_or_default().to_owned();
+    (text("result"), text("message"))
+}
+
+#[test]
+fn doctor_says_why_a_tool_does_not_ask_us_and_what_to_do() {
+    let home = home();
+    assert_eq!(home.run(&["setup", "docker", "--host", "r.example", "--yes"]).code, 0);
+    assert_eq!(doctor(&home, "docker r.example").0, "ok");
+    let (file, link) = (home.path().join(".docker/config.json"), home.path().join("bin/docker-credential-cred-helper"));
+    let set_up = fs::read_to_string(&file).expect("a file");
+    let again = "`cred-helper setup docker --host r.example`";
+    for (text, said) in [
+        (
+            set_up.replace("r.example", "s.example"),
+            format!("credHelpers.r.example is no longer in ~/.docker/config.json: {again}"),
+        ),
+        (set_up.replace("cred-helper", "other"), format!("take it out, then {again}")),
+        ("{".to_owned(), "~/.docker/config.json, line 1: this is not valid JSON: mend it".to_owned()),
+    ] {
+        fs::write(&file, text).expect("written");
+        let (result, message) = doctor(&home, "docker");
+        assert!(result == "failed" && message.ends_with(&said), "{message}");
+    }
+    fs::write(&file, &set_up).expect("written");
+    fs::remove_file(&link).expect("gone");
+    let (result, message) = doctor(&home, "docker");
+    assert!(
+        result == "failed" && message.contains("bin/docker-credential-cred-helper") && message.ends_with(again),
+        "{message}"
+    );
+}
+
+#[test]
+fn doctor_names_what_comes_before_us() {
+    let home = home();
+    assert_eq!(home.run(&["setup", "docker", "--all-hosts", "--yes"]).code, 0);
+    let first = home.path().join("first");
+    fs::create_dir(&first).expect("a directory");
+    let other = first.join("docker-credential-cred-helper");
+    fs::write(&other, "#!/bin/sh\n").expect("written");
+    fs::set_permissions(&other, std::os::unix::fs::PermissionsExt::from_mode(0o755)).expect("a mode");
+    let path = format!("{}:{}", first.display(), home.path().join("bin").display());
+    let home = home.set("PATH", path);
+    let (result, message) = doctor(&home, "docker");
+    assert!(result == "failed" && message.contains("comes first in the PATH: remove it"), "{message}");
+    assert_eq!(home.run(&["setup", "claude", "--yes"]).code, 0);
+    let home = home.set("ANTHROPIC_API_KEY", "x");
+    assert_eq!(
+        doctor(&home, "claude"),
+        ("warning".to_owned(), "ANTHROPIC_API_KEY is set, and Claude Code takes that: unset it".to_owned())
+    );
+    assert_eq!(home.run(&["setup", "pip", "--yes"]).code, 0);
+    let (result, message) = doctor(&home, "pip");
+    assert!(result == "warning" && message.contains("no `keyring` is in the PATH"), "{message}");
+}

@@ -27,11 +27,14 @@ impl Agent {
     }
 
     pub(super) async fn show_account(self: &Arc<Self>, show: ShowAccount) -> Result<AccountStatus, Error> {
-        self.ensure_open().await?;
+        let opened = self.ensure_open().await;
         let kept = self.kept_on_disk();
+        let answering = show.target.as_deref().map(|url| self.answers_for(url, show.account.as_ref(), opened.clone()));
+        let answering = answering.transpose()?;
+        opened?;
         let table = self.table();
         let default = table.find(None).ok().map(|found| found.account);
-        let found = table.find(show.account.as_deref())?;
+        let found = answering.map_or_else(|| table.find(show.account.as_deref()), Ok)?;
         self.status(&table, &found, default.as_ref(), kept).ok_or_else(|| self.gone())
     }
 

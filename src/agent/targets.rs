@@ -57,7 +57,7 @@ impl Agent {
         deadline: Instant,
     ) -> Result<Token, Error> {
         if get.account.is_some() || get.project.is_some() {
-            return Err(Error::new(ErrorKind::InvalidParams, "an account is asked for or a target, not both"));
+            return Err(not_both());
         }
         let target = self.target(url)?;
         asking.detail(shown(&target));
@@ -74,6 +74,19 @@ impl Agent {
         let fingerprint = hex(&fingerprint(&token.token));
         token.for_target = Some(ForTarget { username, origin, fingerprint, cached: asking.is_cached() });
         Ok(token)
+    }
+
+    /// The account that `token.get` would ask for a target.
+    pub(super) fn answers_for(
+        &self,
+        url: &str,
+        account: Option<&String>,
+        opened: Result<(), Error>,
+    ) -> Result<Found, Error> {
+        match account {
+            Some(_) => Err(not_both()),
+            None => self.answering(&self.target(url)?, opened).map(|answering| answering.found),
+        }
     }
 
     /// What a caller wants to reach.
@@ -169,6 +182,10 @@ fn of_provider<'a>(provider: &'a Provider, target: &Target) -> Option<&'a Provid
     let read = provider.targets.iter().filter_map(|own| Some((own.url.as_ref().ok()?, own)));
     let covering = read.filter(|(url, _)| url.covers(target));
     covering.max_by_key(|(url, _)| url.closeness()).map(|(_, own)| own)
+}
+
+fn not_both() -> Error {
+    Error::new(ErrorKind::InvalidParams, "an account is asked for or a target, not both")
 }
 
 pub(super) fn nothing_here(target: &Target) -> Error {

@@ -17,8 +17,8 @@ pub(super) fn run(connect: &Connect, command: &AccountCommand) -> Result<(), Fai
             let answer = connect.ask(&ListAccounts {})?;
             status::print(&answer, *json)
         }
-        AccountCommand::Show { account, json } => {
-            let request = ShowAccount { account: connect::account(account.as_deref())? };
+        AccountCommand::Show { account, target, json } => {
+            let request = ShowAccount { account: connect::account(account.as_deref())?, target: target.clone() };
             let answer = connect.ask(&request)?;
             if *json { output::json(&answer) } else { output::data(&shown(&answer)) }
         }

@@ -141,6 +141,9 @@ pub enum AccountCommand {
     Show {
         /// The account; without it, the default one
         account: Option<String>,
+        /// The account that answers for this URL, as a tool's helper would ask for it
+        #[arg(long, value_name = "URL", conflicts_with = "account")]
+        target: Option<String>,
         /// Print the agent's answer as JSON
         #[arg(long)]
         json: bool,

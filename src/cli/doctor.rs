@@ -9,7 +9,7 @@ use super::args::DoctorArgs;
 use super::connect::{self, Connect, paths};
 use super::exit::Failure;
 use super::output::{self, Style, Tone};
-use super::{browser, connect::DEADLINE};
+use super::{browser, connect::DEADLINE, setup};
 use crate::ipc::client::Client;
 use crate::ipc::message::agent::{Check, CheckResult, Checks, Doctor, Hello};
 use crate::ipc::message::provider::CheckProvider;
@@ -47,8 +47,12 @@ fn checks(connect: &Connect) -> Vec<Check> {
             checks.push(check("socket", CheckResult::Ok, format!("{}{via}", paths.socket.display())));
             checks.push(version(&mut client));
             checks.extend(from_agent(&mut client));
+            checks.extend(setup::checks(&paths, Some(&mut client)));
         }
-        Err(failure) => checks.push(check("socket", CheckResult::Failed, failure.message().unwrap_or("no agent"))),
+        Err(failure) => {
+            checks.push(check("socket", CheckResult::Failed, failure.message().unwrap_or("no agent")));
+            checks.extend(setup::checks(&paths, None));
+        }
     }
     checks
 }

@@ -13,6 +13,8 @@ mod wire;
 
 use std::fmt::Display;
 
+use crate::cli::setup;
+
 /// A decoder, and all that is checked of it.
 pub type Decoder = fn(&[u8]);
 
@@ -48,6 +50,11 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("sealed_records", crate::vault::fuzzing::sealed_records),
     ("second_steps", answers::second_steps),
     ("server_texts", answers::server_texts),
+    ("settings_ini", setup::fuzzing::settings_ini),
+    ("settings_json", setup::fuzzing::settings_json),
+    ("settings_kubeconfig", setup::fuzzing::settings_kubeconfig),
+    ("settings_lines", setup::fuzzing::settings_lines),
+    ("settings_toml", setup::fuzzing::settings_toml),
     ("sts_answers", answers::sts_answers),
     ("targets", files::targets),
     ("token_answers", answers::token_answers),

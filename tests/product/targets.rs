@@ -174,3 +174,33 @@ fn the_answer_says_how_the_token_is_shown_and_known_again() {
         assert_eq!(client.call(&both).map_err(refused).unwrap_err(), ErrorKind::InvalidParams);
     }
 }
+
+#[cfg(unix)]
+#[test]
+fn who_answers_for_a_url_can_be_asked_without_a_token() {
+    let server = lasting_server();
+    let mut home =
+        home_with(&server, &["me"], "[targets]\n'https://git.example' = 'forge/me'\n'https://no.example' = false\n");
+    for url in ["https://git.example/team/x.git", "https://forge.example"] {
+        assert_eq!(home.json(&["account", "show", "--json", "--target", url])["account"], "forge/me", "{url}");
+    }
+    for url in ["https://no.example", "https://other.example", "nothing"] {
+        assert_eq!(home.run(&["account", "show", "--target", url]).code, UNKNOWN_TARGET, "{url}");
+    }
+    assert_eq!(home.run(&["account", "show", "forge/me", "--target", "https://git.example"]).code, 2);
+    assert_eq!(server.count_grant("refresh_token"), 0);
+    // Doctor asks it for every tool that is set up. Links land beside the program as the PATH has it.
+    let bin = home.make_private("bin");
+    std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_cred-helper"), bin.join("cred-helper")).unwrap();
+    home.set("PATH", bin.to_str().unwrap());
+    home.ok(&["setup", "claude", "--account", "forge/me", "--yes"]);
+    home.ok(&["setup", "pnpm", "--host", "git.example", "--yes"]);
+    home.ok(&["setup", "bazel", "--host", "other.example", "--yes"]);
+    let doctor = home.run(&["doctor"]);
+    let line =
+        |tool: &str| doctor.stdout.lines().find(|line| line.contains(tool)).unwrap_or_else(|| panic!("{doctor:?}"));
+    assert!(line("claude").contains("asks us, and forge/me answers"), "{doctor:?}");
+    assert!(line("pnpm git.example").contains("asks us, and forge/me answers"), "{doctor:?}");
+    let said = "no account answers there: `cred-helper setup bazel --host other.example --account NAME`";
+    assert!(doctor.code == 1 && line("bazel").ends_with(said), "{doctor:?}");
+}

@@ -20,7 +20,10 @@ async fn world(days: u64) -> World {
 
 impl World {
     async fn status(&self) -> AccountStatus {
-        self.agent.show_account(ShowAccount { account: Some(self.name("one")) }).await.unwrap()
+        self.agent
+            .show_account(ShowAccount { account: Some(self.name("one")), ..ShowAccount::default() })
+            .await
+            .unwrap()
     }
 
     /// So many days pass, and what is due is done. What was warned of.

@@ -3,7 +3,7 @@
 use super::super::exit::Failure;
 use super::format::{Entry, Ini, Order};
 use super::machine::Machine;
-use super::plan::{Plan, Tool, Wish};
+use super::plan::{Plan, Tool, Wish, no_doubts};
 
 pub(super) const TOOL: Tool = Tool {
     name: "aws",
@@ -11,6 +11,7 @@ pub(super) const TOOL: Tool = Tool {
     help: "credential_process of the profile --name (cred-helper if none is named) in ~/.aws/config (or $AWS_CONFIG_FILE), with the ID token of \
            --account: `setup aws --account work -- --role-arn ARN`.",
     plan,
+    doubts: no_doubts,
 };
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {

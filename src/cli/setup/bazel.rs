@@ -4,13 +4,14 @@ use super::super::exit::Failure;
 use super::format::{Entry, Line};
 use super::link::Link;
 use super::machine::Machine;
-use super::plan::{Plan, Tool, Wish};
+use super::plan::{Plan, Tool, Wish, no_doubts};
 
 pub(super) const TOOL: Tool = Tool {
     name: "bazel",
     program: "bazel",
     help: "--credential_helper in ~/.bazelrc, for the --host (*.example.com stands for what is below it) or with --all-hosts. Bazel 7 and newer.",
     plan,
+    doubts: no_doubts,
 };
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {

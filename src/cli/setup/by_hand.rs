@@ -2,13 +2,14 @@
 
 use super::super::exit::Failure;
 use super::machine::Machine;
-use super::plan::{Plan, Tool, Wish};
+use super::plan::{Plan, Tool, Wish, no_doubts};
 
 pub(super) const GOOGLE: Tool = Tool {
     name: "google",
     program: "gcloud",
     help: "Shows the credential_source of an external_account file for --account.",
     plan: google,
+    doubts: no_doubts,
 };
 
 pub(super) const MAIL: Tool = Tool {
@@ -16,13 +17,18 @@ pub(super) const MAIL: Tool = Tool {
     program: "msmtp",
     help: "Shows the lines for msmtp, mbsync, neomutt and aerc, with the token of --account.",
     plan: mail,
+    doubts: no_doubts,
 };
 
-pub(super) const POETRY: Tool =
-    Tool { name: "poetry", program: "poetry", help: "Says what has to be installed beside it.", plan: backend };
+pub(super) const POETRY: Tool = Tool {
+    name: "poetry",
+    program: "poetry",
+    help: "Says what has to be installed beside it.",
+    plan: backend,
+    doubts: no_doubts,
+};
 
-pub(super) const TWINE: Tool =
-    Tool { name: "twine", program: "twine", help: "Says what has to be installed beside it.", plan: backend };
+pub(super) const TWINE: Tool = Tool { name: "twine", program: "twine", ..POETRY };
 
 fn google(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     let words = wish.helper_words(&["helper", "google"]);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use super::super::exit::Failure;
 use super::format::{Entry, Toml};
 use super::machine::Machine;
-use super::plan::{Host, Plan, Tool, Wish};
+use super::plan::{Host, Plan, Tool, Wish, no_doubts};
 
 pub(super) const TOOL: Tool = Tool {
     name: "cargo",
@@ -13,6 +13,7 @@ pub(super) const TOOL: Tool = Tool {
     help: "credential-provider of the registry --name in config.toml of $CARGO_HOME (~/.cargo), or of the one whose index is --host; with \
            --all-hosts registry.global-credential-providers, after cargo's own file of tokens.",
     plan,
+    doubts: no_doubts,
 };
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {

@@ -12,6 +12,7 @@ pub(super) const TOOL: Tool = Tool {
            sends its answer as API key and as Bearer token. So that it asks again only when that is refused, not every five minutes, its variable \
            CLAUDE_CODE_API_KEY_HELPER_TTL_MS is set to a day in the same file.",
     plan,
+    doubts,
 };
 
 /// How often it asks without a reason, in milliseconds.
@@ -29,4 +30,10 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
         |path: &[&str], value| Entry::Json(Json { path: path.iter().map(|name| (*name).to_owned()).collect(), value });
     let entries = vec![entry(&["env", INTERVAL], A_DAY.into()), entry(&["apiKeyHelper"], value)];
     Ok(Plan::of(directory.join("settings.json"), entries))
+}
+
+/// Both outrank the helper (Claude Code's documentation, "Authentication precedence").
+fn doubts(machine: &Machine<'_>, _wish: &Wish) -> Vec<String> {
+    let set = ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"].into_iter().filter(|name| machine.variable(name).is_some());
+    set.map(|name| format!("{name} is set, and Claude Code takes that: unset it")).collect()
 }

@@ -3,7 +3,7 @@
 use super::super::exit::Failure;
 use super::format::{Entry, Toml};
 use super::machine::Machine;
-use super::plan::{ASKS_AGAIN, Plan, Tool, Wish};
+use super::plan::{ASKS_AGAIN, Plan, Tool, Wish, no_doubts};
 
 pub(super) const TOOL: Tool = Tool {
     name: "codex",
@@ -11,6 +11,7 @@ pub(super) const TOOL: Tool = Tool {
     help: "model_providers.NAME.auth in ~/.codex/config.toml (or $CODEX_HOME), for the --name of a provider there (the only one unless several \
            are); the account is openai unless another one is named. Codex asks again only when a token is refused.",
     plan,
+    doubts: no_doubts,
 };
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {

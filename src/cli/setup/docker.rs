@@ -4,7 +4,7 @@ use super::super::exit::Failure;
 use super::format::{Entry, Json};
 use super::link::Link;
 use super::machine::Machine;
-use super::plan::{Plan, Tool, Wish};
+use super::plan::{Plan, Tool, Wish, no_doubts};
 
 pub(super) const TOOL: Tool = Tool {
     name: "docker",
@@ -12,6 +12,7 @@ pub(super) const TOOL: Tool = Tool {
     help: "credHelpers of the --host in ~/.docker/config.json (or $DOCKER_CONFIG), or credsStore with --all-hosts; podman, oras and crane \
            read it, too. Skopeo takes no notice of credsStore.",
     plan,
+    doubts: no_doubts,
 };
 
 /// What Docker Hub is called in docker's configuration, and by the others.

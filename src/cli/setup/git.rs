@@ -1,6 +1,7 @@
 //! Git: credential.helper in the user's own configuration.
 
 use std::path::PathBuf;
+use std::process::Command;
 
 use super::super::exit::Failure;
 use super::format::{Entry, Ini, Order};
@@ -14,6 +15,7 @@ pub(super) const TOOL: Tool = Tool {
     help: "credential.helper in ~/.gitconfig (or $GIT_CONFIG_GLOBAL): before other helpers; with --host, for that host alone, where no \
            other helper is then asked or told our tokens.",
     plan,
+    doubts,
 };
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
@@ -58,5 +60,49 @@ fn written(value: &str) -> String {
     match value.contains(['"', '\\', '#', ';']) {
         true => format!("\"{}\"", value.replace('\\', "\\\\").replace('"', "\\\"")),
         false => value.to_owned(),
+    }
+}
+
+/// Who is asked before us: where we are set up for one host, nobody.
+fn doubts(machine: &Machine<'_>, wish: &Wish) -> Vec<String> {
+    if wish.host.is_some() {
+        return Vec::new();
+    }
+    let Some(git) = machine.find("git") else { return Vec::new() };
+    let asked =
+        Command::new(git).arg("-C").arg(&machine.home).args(["config", "--get-all", "credential.helper"]).output();
+    let asked = asked.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
+    before_us(&asked).map(|other| {
+        format!("git asks {other} first, and us for what that doesn't know: take it out, or run `cred-helper setup git --host HOST`")
+    })
+    .into_iter()
+    .collect()
+}
+
+/// The first of git's helpers, if it isn't ours. A command is not repeated: a password may be in it.
+fn before_us(helpers: &str) -> Option<String> {
+    // An empty one takes back those before it.
+    let first = helpers.rsplit("\n\n").next()?.lines().find(|line| !line.is_empty())?;
+    let is_name = first.chars().all(|c| c.is_ascii_alphanumeric() || "-_./".contains(c));
+    let other = if is_name { first } else { "another helper" };
+    (!first.contains("cred-helper")).then(|| other.to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_git_asks_before_us_is_named_and_a_command_is_not() {
+        for (helpers, other) in [
+            ("cred-helper\nstore\n", None),
+            ("store\ncred-helper\n", Some("store")),
+            ("store\n\ncred-helper\n", None),
+            ("!f() { echo password=canary; }; f\ncred-helper\n", Some("another helper")),
+            ("!'/a b/cred-helper' helper git\n", None),
+            ("", None),
+        ] {
+            assert_eq!(before_us(helpers).as_deref(), other, "{helpers}");
+        }
     }
 }

@@ -11,6 +11,7 @@ pub(super) const TOOL: Tool = Tool {
     help: "GOAUTH in go's own file of variables ($GOENV; see `go env GOENV`): we are asked first, .netrc after us. Go 1.24 and newer. A variable \
            GOAUTH in the environment outranks it.",
     plan,
+    doubts,
 };
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
@@ -23,9 +24,10 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     words.extend(wish.words.iter().map(String::as_str));
     let text = format!("GOAUTH={}; netrc", machine.command(&words));
     let plan = Plan::of(file, vec![Entry::Line(Line { what: "GOAUTH", same: "GOAUTH=".to_owned(), text })]);
-    let plan = match machine.variable("GOAUTH") {
-        Some(_) => plan.with_note("GOAUTH is set in the environment, which outranks go's file: take it out there"),
-        None => plan,
-    };
     plan.with_rule(machine, wish)
+}
+
+fn doubts(machine: &Machine<'_>, _wish: &Wish) -> Vec<String> {
+    let set = machine.variable("GOAUTH").is_some();
+    set.then(|| "GOAUTH is set in the environment, which outranks go's file: unset it".to_owned()).into_iter().collect()
 }

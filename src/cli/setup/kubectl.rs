@@ -3,7 +3,7 @@
 use super::super::exit::Failure;
 use super::format::{Context, Entry, ExecUser, UserOfContext, contexts};
 use super::machine::Machine;
-use super::plan::{Host, Plan, Tool, Wish};
+use super::plan::{Host, Plan, Tool, Wish, no_doubts};
 
 pub(super) const TOOL: Tool = Tool {
     name: "kubectl",
@@ -11,6 +11,7 @@ pub(super) const TOOL: Tool = Tool {
     help: "A user in ~/.kube/config (or the first file of $KUBECONFIG), used by the context --name, or the one whose cluster is at --host, or the \
            current one: `setup kubectl --account work`, with `-- --id-token` where the cluster takes ID tokens. Kubectl 1.22 and newer.",
     plan,
+    doubts: no_doubts,
 };
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {

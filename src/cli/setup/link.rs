@@ -37,6 +37,21 @@ impl Link {
         machine.is_us(&self.path)
     }
 
+    /// Why the tool doesn't find it, though it is there.
+    pub(super) fn doubt(&self, machine: &Machine<'_>) -> Option<String> {
+        let (name, directory) = (self.path.file_name()?.to_string_lossy(), self.path.parent()?);
+        if !self.in_path {
+            return None;
+        }
+        match machine.find(name.trim_end_matches(std::env::consts::EXE_SUFFIX)) {
+            Some(first) if machine.is_us(&first) => None,
+            Some(first) => {
+                Some(format!("{} is another program, and comes first in the PATH: remove it", first.display()))
+            }
+            None => Some(format!("{name} is looked for in the PATH: put {} in it", directory.display())),
+        }
+    }
+
     /// Makes it; the directories that had to be made for it.
     pub(super) fn make(&self, machine: &Machine<'_>) -> Result<Vec<PathBuf>, Failure> {
         let (path, program) = (&self.path, &machine.program);

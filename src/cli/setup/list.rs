@@ -77,6 +77,14 @@ fn rows(machine: &Machine<'_>, records: &Records, tool: &Tool) -> Vec<Row> {
     vec![found.map_or_else(|| row(State::NotSetUp, Wish::default()), |wish| row(State::SetUp, wish))]
 }
 
+/// What is set up, by us or by hand.
+pub(super) fn set_up(machine: &Machine<'_>, records: &Records) -> Vec<(&'static Tool, Wish)> {
+    let rows = TOOLS.iter().flat_map(|tool| rows(machine, records, tool).into_iter().map(move |row| (tool, row)));
+    rows.filter(|(_, row)| matches!(row.state, State::SetUp | State::Changed))
+        .map(|(tool, row)| (tool, row.wish))
+        .collect()
+}
+
 /// Whether all that a wish needs is there.
 pub(super) fn stands(machine: &Machine<'_>, tool: &Tool, wish: &Wish) -> bool {
     let Ok(plan) = (tool.plan)(machine, wish) else { return false };

@@ -4,7 +4,6 @@ use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use super::super::exit::Failure;
-use super::super::output;
 use crate::paths::Paths;
 
 /// The user's places, and this program's.
@@ -108,20 +107,6 @@ impl<'a> Machine<'a> {
     /// A file's text, for a look at what is in it already; none where it can't be read.
     pub(super) fn read(&self, path: &Path) -> String {
         std::fs::read_to_string(path).unwrap_or_default()
-    }
-
-    /// A line about a link that the PATH doesn't lead to.
-    pub(super) fn warn_of_path(&self, link: &Path) {
-        let (name, directory) = (link.file_name().unwrap_or_default(), link.parent().unwrap_or(link));
-        let name = name.to_string_lossy();
-        let first = self.find(name.trim_end_matches(".exe"));
-        match first {
-            Some(first) if self.is_us(&first) => {}
-            Some(first) => {
-                output::warning(&format!("{} comes first in the PATH: it is asked instead", first.display()))
-            }
-            None => output::warning(&format!("{} is not in the PATH, where {name} is looked for", directory.display())),
-        }
     }
 }
 

@@ -8,11 +8,14 @@ mod aws;
 mod bazel;
 mod by_hand;
 mod cargo;
+mod check;
 mod claude;
 mod codex;
 mod docker;
 mod file;
 mod format;
+#[cfg(any(feature = "fuzzing", all(test, feature = "agent")))]
+pub(crate) mod fuzzing;
 mod git;
 mod goauth;
 mod kubectl;
@@ -46,6 +49,8 @@ use machine::Machine;
 use plan::{Plan, Tool, Wish};
 use record::{Linked, Record, Records};
 use work::Work;
+
+pub(super) use check::checks;
 
 /// Every tool, sorted.
 const TOOLS: &[Tool] = &[
@@ -140,7 +145,7 @@ fn add<'a>(
     let links: Vec<&Link> = plan.links.iter().filter(|link| !link.leads_to(machine)).collect();
     let mut work = Work::default();
     if list::stands(machine, tool, wish) {
-        warn_of_path(machine, &plan);
+        warn(machine, tool, wish, &plan);
         output::tell(&format!("{} is set up already.", tool.name));
         return Ok(done(tool, "already", &work, &[], plan.notes));
     }
@@ -160,7 +165,7 @@ fn add<'a>(
     records.tools.push(Record { tool: tool.name.to_owned(), wish: wish.clone(), files: work.touched(), links: made });
     records.write(&machine.state_dir)?;
     write(machine, &work)?;
-    warn_of_path(machine, &plan);
+    warn(machine, tool, wish, &plan);
     plan.notes.iter().for_each(|note| output::tell(note));
     output::tell(&format!("{} is set up.", tool.name));
     Ok(done(tool, "set_up", &work, &paths, plan.notes))
@@ -222,8 +227,10 @@ fn hand_over(machine: &Machine<'_>, records: &mut Records, going: &mut Record) {
     }
 }
 
-fn warn_of_path(machine: &Machine<'_>, plan: &Plan) {
-    plan.links.iter().filter(|link| link.in_path).for_each(|link| machine.warn_of_path(&link.path));
+/// What a person has to do besides.
+fn warn(machine: &Machine<'_>, tool: &Tool, wish: &Wish, plan: &Plan) {
+    let links = plan.links.iter().filter_map(|link| link.doubt(machine));
+    links.chain((tool.doubts)(machine, wish)).for_each(|doubt| output::warning(&doubt));
 }
 
 fn tool(name: &str) -> Option<&'static Tool> {

@@ -14,6 +14,7 @@ pub(super) const PIP: Tool = Tool {
     help: "keyring-provider in pip.conf (or $PIP_CONFIG_FILE), and a link named keyring in a directory of its own, which has to come before \
            another keyring in the PATH. Older pip asks only for index URLs with a user name.",
     plan: pip,
+    doubts: |machine, _| doubts(machine, "PIP_KEYRING_PROVIDER"),
 };
 
 pub(super) const UV: Tool = Tool {
@@ -22,6 +23,7 @@ pub(super) const UV: Tool = Tool {
     help: "keyring-provider in uv.toml (or $UV_CONFIG_FILE), and the same link as for pip. uv asks for index URLs with a user name, and \
            for those with authenticate = \"always\".",
     plan: uv,
+    doubts: |machine, _| doubts(machine, "UV_KEYRING_PROVIDER"),
 };
 
 fn pip(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
@@ -50,16 +52,25 @@ fn pip_file(machine: &Machine<'_>) -> PathBuf {
 fn with_keyring(machine: &Machine<'_>, wish: &Wish, plan: Plan) -> Result<Plan, Failure> {
     wish.by_rule()?;
     wish.without_words()?;
-    let directory = machine.data_dir.join("keyring-bin");
-    let link = Link::within(&directory, "keyring");
-    let plan = plan.with_link(link).with_rule(machine, wish)?;
-    let place = quoted(&directory.to_string_lossy());
-    Ok(match machine.find("keyring") {
-        Some(first) if machine.is_us(&first) => plan,
-        Some(first) => plan.with_note(format!(
-            "{} is a keyring of its own, and comes first: where it is not needed, put {place} before it in the PATH",
+    plan.with_link(Link::within(&directory(machine), "keyring")).with_rule(machine, wish)
+}
+
+/// Nothing else is in it: whoever doesn't need another keyring puts it first.
+fn directory(machine: &Machine<'_>) -> PathBuf {
+    machine.data_dir.join("keyring-bin")
+}
+
+fn doubts(machine: &Machine<'_>, variable: &str) -> Vec<String> {
+    let place = quoted(&directory(machine).to_string_lossy());
+    let path = match machine.find("keyring") {
+        Some(first) if machine.is_us(&first) => None,
+        Some(first) => Some(format!(
+            "{} is another keyring, and comes first: where it is not needed, put {place} before it in the PATH",
             machine.shown(&first)
         )),
-        None => plan.with_note(format!("The PATH has to lead to the link: put {place} in it")),
-    })
+        None => Some(format!("no `keyring` is in the PATH: put {place} in it")),
+    };
+    let other = machine.variable(variable).is_some_and(|value| value != "subprocess");
+    let other = other.then(|| format!("{variable} is set, and outranks the file: unset it"));
+    path.into_iter().chain(other).collect()
 }

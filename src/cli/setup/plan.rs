@@ -20,6 +20,13 @@ pub(super) struct Tool {
     pub(super) help: &'static str,
     /// What it needs.
     pub(super) plan: fn(&Machine<'_>, &Wish) -> Result<Plan, Failure>,
+    /// What keeps it from asking us although all of that is there, with what to do.
+    pub(super) doubts: fn(&Machine<'_>, &Wish) -> Vec<String>,
+}
+
+/// Of a tool that nothing else outranks.
+pub(super) fn no_doubts(_machine: &Machine<'_>, _wish: &Wish) -> Vec<String> {
+    Vec::new()
 }
 
 /// What a person wants.

@@ -4,7 +4,7 @@ use super::super::exit::Failure;
 use super::format::{Entry, Line};
 use super::link::Link;
 use super::machine::Machine;
-use super::plan::{Plan, Tool, Wish};
+use super::plan::{Plan, Tool, Wish, no_doubts};
 
 pub(super) const TOOL: Tool = Tool {
     name: "pnpm",
@@ -12,6 +12,7 @@ pub(super) const TOOL: Tool = Tool {
     help: "tokenHelper of the registry --host in ~/.npmrc (or $NPM_CONFIG_USERCONFIG). Npm and yarn know no such thing: `cred-helper exec` \
            is for them.",
     plan,
+    doubts: no_doubts,
 };
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {

@@ -3,7 +3,7 @@
 use super::super::exit::Failure;
 use super::format::{Entry, Ini, Order};
 use super::machine::Machine;
-use super::plan::{ASKS_AGAIN, Plan, Tool, Wish};
+use super::plan::{ASKS_AGAIN, Plan, Tool, Wish, no_doubts};
 
 pub(super) const TOOL: Tool = Tool {
     name: "rclone",
@@ -11,6 +11,7 @@ pub(super) const TOOL: Tool = Tool {
     help: "bearer_token_command of the WebDAV remote --name in rclone.conf (or $RCLONE_CONFIG), with the token of --account. Rclone runs it \
            again when a token is refused.",
     plan,
+    doubts: no_doubts,
 };
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {

@@ -4,7 +4,7 @@ use super::super::exit::Failure;
 use super::format::{Entry, Line};
 use super::link::Link;
 use super::machine::Machine;
-use super::plan::{Plan, Tool, Wish};
+use super::plan::{Plan, Tool, Wish, no_doubts};
 
 pub(super) const TOOL: Tool = Tool {
     name: "terraform",
@@ -12,6 +12,7 @@ pub(super) const TOOL: Tool = Tool {
     help: "credentials_helper in ~/.terraformrc (or $TF_CLI_CONFIG_FILE), and a link in ~/.terraform.d/plugins. It is asked for every host; \
            there can be one only.",
     plan,
+    doubts: no_doubts,
 };
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {

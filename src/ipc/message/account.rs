@@ -33,12 +33,15 @@ pub struct Accounts {
     pub passwords: Vec<KeptPassword>,
 }
 
-/// `account.show`: one account; without a name the default one.
+/// `account.show`: one account; without a name or a target the default one.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct ShowAccount {
     /// The account.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<String>,
+    /// A URL: the account that answers for it. No token is asked for, and nobody is asked whether it may be had.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub target: Option<String>,
 }
 
 impl Method for ShowAccount {

@@ -5,6 +5,7 @@
 mod commands;
 mod door;
 mod registries;
+mod settings;
 mod wire;
 
 use std::collections::BTreeSet;
@@ -126,6 +127,7 @@ fn secrets_are_nowhere_but_where_they_are_the_answer() {
     other_programs_logins(&home, &first, &mut said);
     wire::misuse(&home, &first, &mut said);
     registries::misuse(&home, &first, &mut said);
+    settings::with_secrets(&mut home, &first, &mut said);
     let opens_the_door = door::misuse(&home, &first, &mut said);
     server.set_redirect(RedirectBehaviour::Error("server_error".into(), format!("about {first}")));
     let refused = home.log_in_with(&["login", &server.issuer(), "--client-id", "demo-native", "--no-browser"]);
