@@ -12,6 +12,7 @@ pub mod cargo;
 pub mod git;
 pub mod goauth;
 mod google;
+mod headers;
 pub mod keyring;
 pub mod kubectl;
 #[cfg(test)]
@@ -50,6 +51,7 @@ pub const PROTOCOLS: &[Protocol] = &[
     Protocol { name: "git", program: Some("git-credential-cred-helper"), help: git::HELP, run: git::run },
     Protocol { name: "goauth", program: None, help: goauth::HELP, run: goauth::run },
     Protocol { name: "google", program: None, help: google::HELP, run: google::run },
+    Protocol { name: "headers", program: None, help: headers::HELP, run: headers::run },
     Protocol { name: "keyring", program: Some("keyring"), help: keyring::HELP, run: keyring::run },
     Protocol { name: "kubectl", program: None, help: kubectl::HELP, run: kubectl::run },
     Protocol { name: "pnpm", program: Some(pnpm::PROGRAM), help: pnpm::HELP, run: pnpm::run },

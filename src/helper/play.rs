@@ -42,9 +42,10 @@ impl Agent for Played {
         let account = get.account.as_ref().map(|account| format!("account {account}"));
         let target = get.target.clone().or(account).unwrap_or("nothing".to_owned());
         let kind = if get.token_type == TokenKind::Id { " as id token" } else { "" };
+        let again = if get.asks_again_when_refused { " again when refused" } else { "" };
         let place = get.or_password_for.as_ref().filter(|place| Some(*place) != get.target.as_ref());
         let place = place.map(|place| format!(" or {place}")).unwrap_or_default();
-        self.heard.push(format!("get {target}{kind}{place}"));
+        self.heard.push(format!("get {target}{kind}{again}{place}"));
         let mut json = serde_json::json!({
             "account": "forge", "token": "the-token", "kind": "access", "token_type": "Bearer", "method": "oauth",
             "source": "login", "expires_at": 1_790_000_000, "min_validity_met": true, "persisted": true,

@@ -48,6 +48,8 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["helper", "google", "--account", "nobody"],
     &["helper", "keyring", "get", "https://ada:secret@pypi.example.com/simple", "ada"],
     &["helper", "goauth", "--url", "https://ada:secret@git.example.com/x"],
+    &["helper", "headers"],
+    &["helper", "headers", "--url", "https://ada:secret@git.example.com/x"],
     &["helper", "kubectl"],
     &["helper", "kubectl", "--url", "https://ada:secret@git.example.com/x"],
     &["helper", "pnpm", "--url", "https://ada:secret@npm.example.com"],
