@@ -1,7 +1,8 @@
 //! What a token is wanted for: a URL that another program names, compared with the URLs that an account answers for.
 //!
 //! Scheme, host and port are equal or not; of the path whole segments are. Both URLs are read by the same rules (WHATWG URL),
-//! so that no spelling of a host passes for another one; nothing here looks for a part of a text.
+//! so that no spelling of a host passes for another one; nothing here looks for a part of a text. What other programs read as
+//! another host's is no target: whoever asks goes there by its own rules, with our token.
 
 use std::collections::BTreeMap;
 use std::ops::Bound;
@@ -152,7 +153,15 @@ impl FromStr for Target {
 
 fn parse(text: &str) -> Result<Url, TargetError> {
     let url = Url::parse(text).ok().filter(|url| text.len() <= LONGEST && url.has_host());
-    url.filter(|url| url.scheme() != "file").ok_or(TargetError::NoHost)
+    url.filter(|url| url.scheme() != "file" && is_read_alike(text, url.scheme())).ok_or(TargetError::NoHost)
+}
+
+/// Whether RFC 3986 finds the host where the URL standard does. A browser ends the host at a backslash, where curl and Python
+/// still read a user; passes over tabs and line ends; and counts no slashes.
+fn is_read_alike(text: &str, scheme: &str) -> bool {
+    let rest =
+        text.split_once("://").filter(|(before, _)| before.eq_ignore_ascii_case(scheme)).map_or("", |(_, it)| it);
+    rest.starts_with(|c: char| !c.is_whitespace() && c != '/') && !text.contains(|c: char| c == '\\' || c.is_control())
 }
 
 /// The schemes whose hosts the URL standard itself normalizes.
@@ -246,6 +255,15 @@ mod tests {
             ("https://example.com", "https://éxample.com"),
             ("smtp://mail.example.com:587", "smtp://mail.example.com"),
             ("smtp://mail.example.com", "smtp:mail.example.com"),
+            // Where curl and Python go elsewhere than a browser does.
+            ("https://git.example.com", "https://git.example.com\\@evil.example/"),
+            ("https://git.example.com", "https://git.example.com/a\\b"),
+            ("https://git.example.com", "https:/git.example.com"),
+            ("https://git.example.com", "https:///git.example.com"),
+            ("https://git.example.com", "https:git.example.com://x"),
+            ("https://git.example.com", "https://git.exam\tple.com"),
+            ("https://git.example.com", "https://git.example.com\r"),
+            ("https://git.example.com", "\nhttps://git.example.com"),
         ] {
             assert!(!covers(rule, asked), "{rule} {asked}");
         }
