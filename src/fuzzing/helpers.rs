@@ -71,6 +71,7 @@ pub(super) fn keyring_services(input: &[u8]) {
     let (service, user) = text.split_once('\n').map_or((&*text, None), |(service, user)| (service, Some(user)));
     let Some(url) = keyring::target(service, user) else { return };
     let Ok(target) = Target::of_request(&url) else { return };
-    let alone = keyring::target(service, None).expect("the same service");
+    // What is no URL is answered for one user alone.
+    let Some(alone) = keyring::target(service, None) else { return };
     assert_eq!(Some(target.origin()), Target::of_request(&alone).ok().map(|target| target.origin()), "{url}");
 }

@@ -66,11 +66,14 @@ fn get(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
-/// What is asked for as a URL. Poetry names its repositories, whose URLs it alone knows: a rule names them so, too.
+/// What is asked for as a URL. Poetry names its repositories, whose URLs it alone knows: a rule names them so, too. For that it
+/// has to want a token, as it does to publish: what it installs from it asks for by name and then by URL, and the name is the
+/// project's, which may have any URL for it.
 pub fn target(service: &str, user: Option<&str>) -> Option<String> {
-    match service.strip_prefix(POETRY) {
-        Some(name) => with_user(&format!("poetry://{name}"), None),
-        None => with_user(service, user.filter(|user| *user != NO_USER)),
+    match (service.strip_prefix(POETRY), user) {
+        (Some(name), Some(USERNAME)) => with_user(&format!("poetry://{name}"), None),
+        (Some(_), _) => None,
+        (None, user) => with_user(service, user.filter(|user| *user != NO_USER)),
     }
 }
 

@@ -49,12 +49,7 @@ fn each_client_gets_the_password_in_the_form_that_it_asks_for() {
             "{\"password\": \"a\\\"b\\\\c\"}\n",
         ),
         // poetry, through Python's keyring.
-        (
-            "get poetry-repository-internal __poetry_source_empty_username__".to_owned(),
-            json!({}),
-            "get poetry://internal",
-            "the-token\n",
-        ),
+        ("get poetry-repository-internal __token__".to_owned(), json!({}), "get poetry://internal", "the-token\n"),
     ] {
         let mut agent = Played { answer: Some(answer), ..Played::default() };
         assert_eq!(keyring(&line, &mut agent).expect(&line), told, "{line}");
@@ -112,7 +107,11 @@ fn the_target_is_the_url_with_its_user() {
     for (service, user, url) in [
         ("http://127.0.0.1:8080/simple", Some("me"), Some("http://me@127.0.0.1:8080/simple")),
         ("https://ada@pypi.example", Some("me"), Some("https://ada@pypi.example")),
-        ("poetry-repository-x/../@y", None, Some("poetry://x/../@y")),
+        ("poetry-repository-x/../@y", Some("__token__"), Some("poetry://x/../@y")),
+        // What a project calls a source of its own.
+        ("poetry-repository-x", Some("__poetry_source_empty_username__"), None),
+        ("poetry-repository-x", Some("ada"), None),
+        ("poetry-repository-x", None, None),
         ("poetry-repository", None, None),
     ] {
         assert_eq!(target(service, user).as_deref(), url, "{service}");
