@@ -16,8 +16,9 @@ registry's host (and port) after an @, and name it in ~/.npmrc, not in a project
 `//npm.example.com/:tokenHelper=/home/ada/.local/bin/pnpm-token-cred-helper@npm.example.com`. The link's account is the one for \
 https://npm.example.com (for 127.0.0.1, [::1] and localhost: http). Newer pnpm takes words, too: \
 `/usr/bin/cred-helper helper pnpm --url https://npm.example.com/team`, or `--account NAME`. Pnpm runs it for each command. \
-Where it fails, version 10 fails and shows its exit code alone, newer ones go on without a token: run it by hand to see why. A token that a registry refuses is not \
-asked for again: `cred-helper refresh`.";
+It compares the host alone: where a project's .npmrc has the registry with http:// or another port, pnpm sends the token there, \
+in the open. Where it fails, version 10 fails and shows its exit code alone, newer ones go on without a token: run it by hand to \
+see why. A token that a registry refuses is not asked for again: `cred-helper refresh`.";
 const NO_REGISTRY: &str =
     "pnpm says nothing of the registry: name it by --url, or by a link called pnpm-token-cred-helper@HOST";
 
