@@ -133,6 +133,23 @@ fn help_and_version_are_data() {
 }
 
 #[test]
+fn the_help_of_one_helper_says_nothing_of_the_others() {
+    let home = Home::new();
+    for (words, own, others) in [
+        (&["helper", "kubectl", "--help"][..], true, false),
+        (&["helper", "kubectl", "-h"], true, false),
+        (&["helper", "cargo", "--help"], false, false),
+        (&["helper", "--help"], true, true),
+        (&["help", "helper"], true, true),
+    ] {
+        let ran = home.run(words);
+        assert!(ran.code == 0 && ran.err.is_empty() && ran.out.contains("[ARGUMENT]"), "{words:?}: {ran:?}");
+        let says = |text: &str| ran.out.contains(text);
+        assert_eq!((says("provideClusterInfo"), says("git-credential-cred-helper")), (own, others), "{words:?}");
+    }
+}
+
+#[test]
 fn doctor_says_what_is_not_well_and_exits_with_1() {
     let home = Home::new().set("CRED_HELPER_AGENT", "/nonexistent/cred-helper-agent");
     let ran = home.run(&["--no-start", "doctor"]);

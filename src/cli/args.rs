@@ -21,7 +21,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use agent::{AgentCommand, ConfigCommand};
 pub use api_key::ApiKeyCommand;
 pub use exec::ExecArgs;
-pub use helper::HelperArgs;
+pub use helper::{HelperArgs, help_of_one};
 pub use import::{ExportArgs, ExportFormat, FileFormat, ImportArgs, MapField};
 pub use log::LogArgs;
 pub use login::{LoginArgs, LogoutArgs};

@@ -73,7 +73,7 @@ pub fn run(argv: impl IntoIterator<Item = OsString>) -> ExitCode {
             words.extend(crate::helper::words_in(&program));
             helper::run_as(protocol, &words)
         }
-        None => match Cli::try_parse_from(argv) {
+        None => match args::help_of_one(&argv).map_or_else(|| Cli::try_parse_from(argv), Err) {
             Ok(cli) => dispatch(cli),
             Err(error) => output::clap(&error),
         },

@@ -1,9 +1,12 @@
 //! `helper`.
 
-use clap::Args;
-use clap::builder::PossibleValuesParser;
+use std::ffi::OsString;
 
-use crate::helper::{PROTOCOLS, Protocol};
+use clap::builder::PossibleValuesParser;
+use clap::{Args, CommandFactory as _};
+
+use super::Cli;
+use crate::helper::{self, PROTOCOLS, Protocol};
 
 /// Arguments of `helper`.
 #[derive(Debug, Args)]
@@ -27,9 +30,20 @@ the link's name stands beside the protocol's below. `--no-start` may come before
 
 /// What holds for all, then each protocol's own.
 fn after_help() -> String {
-    let one = |Protocol { name, program, help, .. }: &Protocol| {
-        let program = program.map(|program| format!(" ({program})")).unwrap_or_default();
-        format!("\n\n{name}{program}: {help}")
-    };
-    PROTOCOLS.iter().fold(INTRODUCTION.to_owned(), |text, protocol| text + &one(protocol))
+    let all = INTRODUCTION.to_owned() + " `cred-helper helper NAME --help` shows one alone.";
+    PROTOCOLS.iter().fold(all, |text, protocol| text + &own_help(protocol))
+}
+
+fn own_help(Protocol { name, program, help, .. }: &Protocol) -> String {
+    let program = program.map(|program| format!(" ({program})")).unwrap_or_default();
+    format!("\n\n{name}{program}: {help}")
+}
+
+/// What `helper NAME --help` shows, without the other protocols' own; `None` for another command line.
+pub fn help_of_one(argv: &[OsString]) -> Option<clap::Error> {
+    let [_, helper, name, help] = argv else { return None };
+    let protocol =
+        helper::named(name.to_str()?).filter(|_| helper == "helper" && (help == "--help" || help == "-h"))?;
+    let text = INTRODUCTION.to_owned() + &own_help(protocol);
+    Cli::command().mut_subcommand("helper", |helper| helper.after_help(text)).try_get_matches_from(argv).err()
 }
