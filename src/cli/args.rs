@@ -5,6 +5,7 @@
 mod agent;
 mod api_key;
 mod exec;
+mod file;
 mod helper;
 mod import;
 mod log;
@@ -21,6 +22,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 pub use agent::{AgentCommand, ConfigCommand};
 pub use api_key::ApiKeyCommand;
 pub use exec::ExecArgs;
+pub use file::FileArgs;
 pub use helper::{HelperArgs, help_of_one};
 pub use import::{ExportArgs, ExportFormat, FileFormat, ImportArgs, MapField};
 pub use log::LogArgs;
@@ -57,6 +59,8 @@ pub enum Command {
     GetToken(GetTokenArgs),
     /// Run a command with accounts' tokens in its environment
     Exec(ExecArgs),
+    /// Keep a token in a file, or give one to whoever opens a FIFO
+    File(FileArgs),
     /// Speak another program's credential protocol, as git's helpers do
     Helper(HelperArgs),
     /// Make another tool ask us for its credentials, or show which do

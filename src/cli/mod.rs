@@ -20,6 +20,7 @@ mod demo;
 mod doctor;
 mod exec;
 mod export;
+mod file;
 mod get_token;
 mod helper;
 mod import;
@@ -92,6 +93,7 @@ fn dispatch(Cli { no_start, command }: Cli) -> Result<(), Failure> {
     match command {
         Command::GetToken(args) => get_token::run(&connect, &args),
         Command::Exec(args) => exec::run(&connect, &args),
+        Command::File(args) => file::run(&connect, &args),
         Command::Helper(args) => helper::run(&connect, &args),
         Command::Setup(args) => setup::run(&connect, &args),
         Command::Login(args) => login::run(&connect, &args),

@@ -26,6 +26,8 @@ mod exec;
 #[cfg(target_os = "linux")]
 mod failing_disk;
 mod faults;
+#[cfg(target_os = "linux")]
+mod files;
 mod grants;
 #[cfg(target_os = "linux")]
 mod handovers;

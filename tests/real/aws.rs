@@ -165,6 +165,38 @@ fn a_refused_id_token_is_renewed_once_and_a_refusal_holds_for_a_minute() {
     assert_eq!(stage.home.run(&["helper", "aws", "--role-arn", "arn:x y"]).code, 2);
 }
 
+/// AWS's program makes the exchange itself, with an ID token from a file and from a FIFO.
+fn by_web_identity(stage: &Stage, bin: &Path) {
+    let endpoint = stage.service.url("/");
+    for way in ["--write", "--fifo"] {
+        // Its configuration, and what it has kept of the last one.
+        let _ = std::fs::remove_dir_all(stage.home.path().join(".aws"));
+        let token = stage.home.make_private(&way[2..]).join("token");
+        let mut served = stage.home.start(&["file", "id", "--token-type", "id", way, token.to_str().unwrap()]);
+        // Replaced or moved to its place: it is whole when it is there.
+        while !token.exists() {
+            assert!(served.try_wait().unwrap().is_none(), "{way}: it has ended");
+            std::thread::yield_now();
+        }
+        let mut command = Command::new(bin.join("aws"));
+        command.args(["sts", "get-caller-identity", "--region", "eu-central-1"]).env_clear();
+        command.envs(stage.home.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("AWS_EC2_METADATA_DISABLED", "true");
+        command.env("AWS_ENDPOINT_URL_STS", &endpoint).env("AWS_WEB_IDENTITY_TOKEN_FILE", &token);
+        command.env("AWS_ROLE_ARN", ARN).env("AWS_ROLE_SESSION_NAME", "cred-helper");
+        let ended = ended(command.current_dir(stage.home.path()).output().unwrap());
+        served.kill().unwrap();
+        served.wait().unwrap();
+        assert!(
+            ended.code == 0 && ended.stdout.contains("assumed-role/reader"),
+            "{way}: {}{}",
+            ended.stdout,
+            ended.stderr
+        );
+        assert!(matches!(stage.shown()[..], [Some(_)]), "{way}");
+    }
+}
+
 #[test]
 fn awss_own_program_asks_us() {
     if std::env::var_os("CRED_HELPER_TESTS_LONG").is_none() {
@@ -174,11 +206,11 @@ fn awss_own_program_asks_us() {
     let directory = stage.home.path().join(".aws");
     std::fs::create_dir(&directory).unwrap();
     let process = format!("{} {}", env!("CARGO_BIN_EXE_cred-helper"), stage.words().join(" "));
-    std::fs::write(
-        directory.join("config"),
-        format!("[default]\nregion = eu-central-1\ncredential_process = {process}\n"),
-    )
-    .unwrap();
+    let configure = || {
+        let lines = format!("[default]\nregion = eu-central-1\ncredential_process = {process}\n");
+        std::fs::write(directory.join("config"), lines).unwrap();
+    };
+    configure();
     let aws = || {
         let mut command = Command::new(bin.join("aws"));
         command.args(["sts", "get-caller-identity", "--endpoint-url", &stage.service.url("/")]).env_clear();
@@ -191,6 +223,10 @@ fn awss_own_program_asks_us() {
         assert!(ended.code == 0 && ended.stdout.contains("assumed-role/reader"), "{}{}", ended.stdout, ended.stderr);
     }
     assert_eq!((stage.shown().len(), stage.told.signed.load(Ordering::SeqCst)), (1, 2));
+    by_web_identity(&stage, &bin);
+    let _ = std::fs::remove_dir_all(&directory);
+    std::fs::create_dir(&directory).unwrap();
+    configure();
     stage.home.ok(&["logout", "--all"]);
     let ended = aws();
     assert!(ended.code != 0 && ended.stderr.contains("cred-helper login id"), "{}", ended.stderr);

@@ -41,6 +41,7 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["exec", "--", "true"],
     &["exec", "nobody", "--", "true"],
     &["exec", "--env", "A_NAME=nobody", "--", "no-such-command"],
+    &["file", "nobody", "--write", "token"],
     &["helper", "aws", "--account", "nobody", "--role-arn", "arn:aws:iam::123456789012:role/reader"],
     &["helper", "git", "get"],
     &["helper", "bazel", "get"],
