@@ -25,6 +25,10 @@ const FILES: &[(&str, &str)] = &[
     (".cred-helper.toml", "In a project's directory, within your home: names the account that is meant there."),
     ("$XDG_DATA_HOME/cred-helper/vault/", "The vault: the sealed logins and the wrapped key. Back it up like a key."),
     ("$XDG_STATE_HOME/cred-helper/", "What this installation remembers beside the vault."),
+    (
+        "$XDG_STATE_HOME/cred-helper/setup.json",
+        "What cred-helper-setup(1) changed in other tools' files, to take it back.",
+    ),
     ("$XDG_STATE_HOME/cred-helper/audit.jsonl", "Who asked for which token, see cred-helper-log(1)."),
     ("$XDG_RUNTIME_DIR/cred-helper/agent.sock", "The agent's socket."),
     ("$XDG_RUNTIME_DIR/cred-helper/http.json", "Where the HTTP door is, and its secret, see cred-helper-http(7)."),

@@ -195,7 +195,8 @@ fn who_answers_for_a_url_can_be_asked_without_a_token() {
     home.set("PATH", bin.to_str().unwrap());
     home.ok(&["setup", "claude", "--account", "forge/me", "--yes"]);
     home.ok(&["setup", "pnpm", "--host", "git.example", "--yes"]);
-    home.ok(&["setup", "bazel", "--host", "other.example", "--yes"]);
+    let bazel = home.run(&["setup", "bazel", "--host", "other.example", "--yes"]);
+    assert!(bazel.code == 0 && bazel.stderr.contains("warning: no account answers there"), "{bazel:?}");
     let doctor = home.run(&["doctor"]);
     let line =
         |tool: &str| doctor.stdout.lines().find(|line| line.contains(tool)).unwrap_or_else(|| panic!("{doctor:?}"));

@@ -25,6 +25,8 @@ Which account answers is said by the URL that the program wants to reach: see TA
 does, the program is told that there is nothing here, in the words of its protocol, and goes on without. Errors are one \
 line on standard error.
 
+`cred-helper setup TOOL` makes the links and writes the settings that are told of here.
+
 Programs that start a helper by a name of its own find this one where a link of that name leads to cred-helper: \
 the link's name stands beside the protocol's below. `--no-start` may come before the program's own words there.";
 

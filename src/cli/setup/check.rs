@@ -1,5 +1,6 @@
 //! What `doctor` says of the tools that are set up: whether they still ask us, and whether somebody answers them.
 
+use super::super::connect::Connect;
 use super::file::Original;
 use super::format::Look;
 use super::list;
@@ -42,6 +43,12 @@ fn check(machine: &Machine<'_>, tool: &Tool, wish: &Wish, client: Option<&mut Cl
         },
     };
     Check { name, result, message }
+}
+
+/// Why nobody answers a tool that has just been set up, where an agent runs that knows.
+pub(super) fn who_does_not_answer(tool: &Tool, wish: &Wish) -> Option<String> {
+    let mut client = Connect::new(true).open().ok()?;
+    who_answers(&mut client, tool, wish).err()
 }
 
 fn place(tool: &Tool, wish: &Wish) -> String {

@@ -47,9 +47,10 @@ pub(super) fn show(machine: &Machine<'_>, records: &Records, json: bool) -> Resu
     }
     let lines: Vec<Vec<Cell>> = tools.iter().map(line).collect();
     output::data(&table::table(Style::stdout(), &["TOOL", "STATE", "FOR", "ACCOUNT"], &lines))?;
+    output::tell("\nBy hand: `cred-helper setup TOOL` prints what to write where.");
     if tools.iter().any(|row| row.state == State::Changed) {
         output::tell(
-            "\nWhat was changed since is set up again by the same `cred-helper setup`, or taken back with --remove.",
+            "What was changed since is set up again by the same `cred-helper setup`, or taken back with --remove.",
         );
     }
     Ok(())
@@ -98,7 +99,7 @@ fn line(row: &Row) -> Vec<Cell> {
     let state = match (state, installed) {
         (State::SetUp, _) => Cell::new("set up", Tone::Good),
         (State::Changed, _) => Cell::new("changed since", Tone::Warning),
-        (State::ByHand, _) => Cell::new(format!("by hand: `cred-helper setup {tool}` says how"), Tone::Faint),
+        (State::ByHand, _) => Cell::new("by hand", Tone::Faint),
         (State::NotSetUp, true) => Cell::from("not set up"),
         (State::NotSetUp, false) => Cell::new("not installed", Tone::Faint),
     };

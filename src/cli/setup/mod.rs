@@ -123,6 +123,9 @@ pub(super) fn run(_connect: &Connect, args: &SetupArgs) -> Result<(), Failure> {
         false => add(&machine, &mut records, tool, &wish, args.yes)?,
         true => remove(&machine, &mut records, tool, &wish, args.yes)?,
     };
+    if !args.remove && done.state != BY_HAND {
+        check::who_does_not_answer(tool, &wish).iter().for_each(|why| output::warning(why));
+    }
     match done.state {
         _ if args.json => output::json(&done),
         BY_HAND => done.notes.iter().try_for_each(|note| output::line(note)),
