@@ -9,6 +9,7 @@
 #![allow(clippy::unwrap_used, clippy::print_stderr, reason = "a test says what it saw and stops where it fails")]
 #![allow(dead_code, unreachable_pub, missing_docs, reason = "what tests share, each binary uses in part")]
 
+mod ai;
 mod api_key;
 mod aws;
 mod bazel;
@@ -18,6 +19,7 @@ mod certified_server;
 mod clocks;
 mod completions;
 mod consent;
+mod dovecot;
 mod dunst;
 #[path = "../product/faults.rs"]
 mod faults;

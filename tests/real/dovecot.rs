@@ -1,0 +1,121 @@
+//! mbsync with our token against a real dovecot, whose oauth2 passdb asks an introspection endpoint about it. They are newer
+//! than this machine's own, so this is a long test.
+
+use std::io::{BufRead as _, BufReader};
+use std::net::TcpListener;
+use std::os::unix::fs::{PermissionsExt as _, chown};
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
+
+use cred_helper::demo::server::Server;
+
+use crate::home::{Ended, Home, ended, lasting_server};
+use crate::support::bearer_site::BearerSite;
+use crate::support::programs::newer;
+
+const USER: &str = "ada@example.com";
+/// Dovecot delivers as anybody but root.
+const NOBODY: u32 = 65534;
+
+/// A dovecot with one letter in its inbox.
+struct Office {
+    directory: tempfile::TempDir,
+    introspection: BearerSite,
+    port: u16,
+    process: Child,
+}
+
+impl Office {
+    fn open(mut command: Command, server: &Arc<Server>) -> Self {
+        let live = Arc::clone(server);
+        let introspection = BearerSite::start(
+            move |token| live.is_live(token),
+            |_| (200, "application/json", format!(r#"{{"active":true,"username":"{USER}"}}"#)),
+        );
+        let directory = tempfile::tempdir().unwrap();
+        let root = directory.path();
+        std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o755)).unwrap();
+        std::fs::create_dir_all(root.join("mail/new")).unwrap();
+        std::fs::write(root.join("mail/new/1"), "Subject: hello\r\n\r\nwith a fresh token\r\n").unwrap();
+        for path in ["mail", "mail/new", "mail/new/1"] {
+            chown(root.join(path), Some(NOBODY), Some(NOBODY)).unwrap();
+        }
+        // Free a moment ago, and nobody else's in the time that it takes.
+        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        std::fs::write(root.join("dovecot.conf"), settings(root, port, &introspection.url("/introspect"))).unwrap();
+        command.arg("-F").arg("-c").arg(root.join("dovecot.conf")).current_dir(root);
+        let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut said = BufReader::new(process.stderr.take().unwrap());
+        let mut line = String::new();
+        while !line.contains("starting up") {
+            line.clear();
+            assert_ne!(said.read_line(&mut line).unwrap(), 0, "dovecot ended");
+        }
+        // Somebody has to read on.
+        std::thread::spawn(move || said.lines().map_while(Result::ok).for_each(drop));
+        Self { directory, introspection, port, process }
+    }
+}
+
+impl Drop for Office {
+    fn drop(&mut self) {
+        // It is a child of what entered the root for it.
+        let pid = std::fs::read_to_string(self.directory.path().join("run/master.pid"));
+        let pid = pid.ok().and_then(|pid| rustix::process::Pid::from_raw(pid.trim().parse().ok()?));
+        let _ = pid.map(|pid| rustix::process::kill_process(pid, rustix::process::Signal::TERM));
+        let _ = self.process.wait();
+    }
+}
+
+fn settings(root: &Path, port: u16, introspection: &str) -> String {
+    let root = root.display();
+    format!(
+        "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\nbase_dir = {root}/run\nstate_dir = {root}/state\n\
+         log_path = /dev/stderr\nssl = no\nauth_allow_cleartext = yes\nauth_mechanisms = oauthbearer xoauth2\n\
+         mail_driver = maildir\nmail_path = {root}/mail\nprotocols {{\n  imap = yes\n}}\n\
+         oauth2 {{\n  introspection_mode = auth\n  introspection_url = {introspection}\n  username_attribute = username\n}}\n\
+         passdb oauth2 {{\n}}\n\
+         userdb static {{\n  fields {{\n    uid = {NOBODY}\n    gid = {NOBODY}\n    home = {root}\n  }}\n}}\n\
+         service imap-login {{\n  inet_listener imap {{\n    port = {port}\n    listen = 127.0.0.1\n  }}\n\
+         inet_listener imaps {{\n    port = 0\n  }}\n}}\n"
+    )
+}
+
+fn sync(home: &Home, office: &Office, mut mbsync: Command) -> Ended {
+    let own = home.path().display();
+    let settings = format!(
+        "IMAPAccount office\nHost 127.0.0.1\nPort {}\nUser {USER}\nPassCmd \"{} get-token\"\nTLSType None\nAuthMechs XOAUTH2\n\n\
+         IMAPStore remote\nAccount office\n\nMaildirStore local\nPath {own}/mail/\nInbox {own}/mail/INBOX\n\n\
+         Channel mail\nFar :remote:\nNear :local:\nCreate Near\nSyncState *\n",
+        office.port,
+        env!("CARGO_BIN_EXE_cred-helper")
+    );
+    std::fs::create_dir_all(home.path().join("mail")).unwrap();
+    std::fs::write(home.path().join(".mbsyncrc"), settings).unwrap();
+    mbsync.env_clear().envs(home.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+    mbsync.env("PATH", std::env::var_os("PATH").unwrap()).current_dir(home.path()).stdin(Stdio::null());
+    ended(mbsync.arg("-c").arg(home.path().join(".mbsyncrc")).arg("mail").output().unwrap())
+}
+
+#[test]
+fn mbsync_fetches_with_our_token_and_with_the_next_where_it_was_refused() {
+    let (Some(dovecot), Some(mbsync)) = (newer("dovecot"), newer("mbsync")) else { return };
+    let server = Arc::new(lasting_server());
+    let home = Home::signed_in(&server);
+    let office = Office::open(dovecot, &server);
+    let fetched = sync(&home, &office, mbsync);
+    assert_eq!(fetched.code, 0, "{}", fetched.stderr);
+    let letters: Vec<_> = std::fs::read_dir(home.path().join("mail/INBOX/new")).unwrap().flatten().collect();
+    assert!(std::fs::read_to_string(letters[0].path()).unwrap().contains("with a fresh token"));
+    assert_eq!(office.introspection.seen(), ["live"]);
+    // It has nothing to tell us by, and gives up.
+    let first = home.token();
+    server.expire_access_tokens();
+    let again = || newer("mbsync").unwrap();
+    assert_ne!(sync(&home, &office, again()).code, 0);
+    assert_eq!((office.introspection.seen(), server.count_grant("refresh_token")), (vec!["refused"], 0));
+    assert_eq!(home.run_with(&["reject"], &first).code, 0);
+    let fetched = sync(&home, &office, again());
+    assert_eq!(fetched.code, 0, "{}", fetched.stderr);
+}
