@@ -79,8 +79,7 @@ pub(super) async fn take_over(line: &Line, detached: bool) -> Result<Started, En
     let vault = line.take(&mut grounds.paths).await?;
     let reception = Reception::default();
     let (agent, alarm) = grounds.build(vault, &reception, detached)?;
-    let (listener, door) = line.become_owner(&agent, reception).await?;
-    let units = agent.open_units();
+    let (listener, door, units) = line.become_owner(&agent, reception).await?;
     Ok(Started { agent, listener, alarm, door, units })
 }
 

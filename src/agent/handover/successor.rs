@@ -12,6 +12,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use super::super::Agent;
 use super::super::door::Opened;
+use super::super::units::Units;
 use super::channel::Channel;
 use super::step::{FORMAT, FromNew, FromOld, PassedConnection, Take};
 use crate::fault;
@@ -87,7 +88,7 @@ impl Line {
         &self,
         agent: &Arc<Agent>,
         reception: Reception,
-    ) -> Result<(Listener, Opened), Ended> {
+    ) -> Result<(Listener, Opened, Units), Ended> {
         agent.load().await?;
         fault::point("successor.loaded");
         self.0.send(&FromNew::Loaded, &[]).await?;
@@ -109,13 +110,13 @@ impl Line {
         agent.vault.own();
         // What was due before could not be written.
         agent.settle_soon();
-        // Whoever is told that this one serves finds its door, and not the one before.
-        let door = agent.open_door().await;
+        // Whoever is told that this one serves finds its door and its units' socket, and not those before.
+        let (door, units) = (agent.open_door().await, agent.open_units());
         fault::point("successor.serving");
         // Whether or not the other one is still there to hear it.
         let _ = self.0.send(&FromNew::Serving, &[]).await;
         fault::point("successor.serve");
-        Ok((listener, door))
+        Ok((listener, door, units))
     }
 }
 
