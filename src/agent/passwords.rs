@@ -3,6 +3,7 @@
 //! They rest in the vault beside the logins, and in memory sealed as tokens are. Nothing refreshes them and no server is
 //! asked: they are stored by whoever saw them accepted, and forgotten by whoever saw them refused or by a person.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use tracing::info;
@@ -67,46 +68,59 @@ impl Kept {
     }
 }
 
-/// All of them.
+/// All of them, by their places: a question looks at those of its host alone.
 #[derive(Debug, Default)]
-pub(super) struct Kepts(Vec<Kept>);
+pub(super) struct Kepts(HashMap<Target, Vec<Kept>>);
 
 impl Kepts {
-    /// Puts one in. Of two for the same place and user the newer counts.
-    pub(super) fn insert(&mut self, kept: Kept) {
-        let same = self.0.iter_mut().find(|other| other.target == kept.target);
-        match same {
-            Some(other) if other.turn() > kept.turn() => {}
-            Some(other) => *other = kept,
-            None => self.0.push(kept),
-        }
+    fn all(&self) -> impl Iterator<Item = &Kept> {
+        self.0.values().flatten()
     }
 
-    /// Puts in what is one.
-    pub(super) fn extend(&mut self, kept: Option<Kept>) {
-        kept.into_iter().for_each(|kept| self.insert(kept));
+    fn at(&self, target: &Target) -> Option<&Kept> {
+        self.0.get(&target.of_anybody())?.iter().find(|kept| kept.target == *target)
+    }
+
+    /// Puts one in. Of two for the same place and user the newer counts.
+    pub(super) fn insert(&mut self, kept: Kept) {
+        let here = self.0.entry(kept.target.of_anybody()).or_default();
+        match here.iter_mut().find(|other| other.target == kept.target) {
+            Some(other) if other.turn() > kept.turn() => {}
+            Some(other) => *other = kept,
+            None => here.push(kept),
+        }
     }
 
     /// The one that answers: the closest, of several users the latest.
     fn answering(&self, asked: &Target, now: Timestamp) -> Option<&Kept> {
-        let meant = self.0.iter().filter(|kept| !kept.is_over(now) && kept.target.is_meant_by(asked));
-        meant.max_by_key(|kept| (kept.target.closeness(), kept.turn()))
+        asked.closest(|place| {
+            let here = self.0.get(place)?.iter().filter(|kept| !kept.is_over(now) && kept.target.is_meant_by(asked));
+            here.max_by_key(|kept| kept.turn())
+        })
     }
 
     /// For people and for lists, sorted.
     pub(super) fn told(&self) -> Vec<KeptPassword> {
-        let mut told: Vec<_> = self.0.iter().map(Kept::told).collect();
+        let mut told: Vec<_> = self.all().map(Kept::told).collect();
         told.sort_by(|a, b| (&a.url, &a.username).cmp(&(&b.url, &b.username)));
         told
     }
 
     fn ids(&self, is_meant: impl Fn(&Kept) -> bool) -> Vec<RecordId> {
-        self.0.iter().filter(|kept| is_meant(kept)).map(|kept| kept.stored.0.clone()).collect()
+        self.all().filter(|kept| is_meant(kept)).map(|kept| kept.stored.0.clone()).collect()
     }
 
     fn take(&mut self, id: &RecordId) -> Option<Kept> {
-        let at = self.0.iter().position(|kept| kept.stored.0 == *id)?;
-        Some(self.0.swap_remove(at))
+        let (place, at) = self.0.iter().find_map(|(place, here)| {
+            let at = here.iter().position(|kept| kept.stored.0 == *id)?;
+            Some((place.clone(), at))
+        })?;
+        let here = self.0.get_mut(&place)?;
+        let taken = here.swap_remove(at);
+        if here.is_empty() {
+            self.0.remove(&place);
+        }
+        Some(taken)
     }
 }
 
@@ -221,14 +235,14 @@ impl Agent {
         let _turn = self.keeping.lock().await;
         let (before, full, last) = {
             let table = self.table();
-            let kept = table.passwords.0.iter().find(|kept| kept.target == target);
+            let kept = table.passwords.at(&target);
             let same =
                 |kept: &Kept| (kept.fingerprint, kept.record.tokens.expires_at) == (fingerprint(&password), expires_at);
             if kept.is_some_and(same) {
                 return Ok(());
             }
-            let all = &table.passwords.0;
-            (kept.map(|kept| kept.stored.clone()), all.len() >= MOST, all.iter().filter_map(Kept::turn).max())
+            let all = || table.passwords.all();
+            (kept.map(|kept| kept.stored.clone()), all().count() >= MOST, all().filter_map(Kept::turn).max())
         };
         if before.is_none() && full {
             return Err(invalid("so many passwords are kept that no more are; see `cred-helper password list`"));

@@ -88,8 +88,9 @@ impl Agent {
         let mut accounts = 0;
         for Stored { id, version, record, unanswered, barred } in stored {
             if record.kind == RecordKind::Password {
-                // What is no place of a later version's is left as it is.
-                self.table().passwords.extend(Kept::of((id, version), record));
+                if let Some(kept) = Kept::of((id, version), record) {
+                    self.table().passwords.insert(kept);
+                }
                 continue;
             }
             accounts += 1;

@@ -110,6 +110,11 @@ impl Target {
         Ok(Self { user: Some(url.username().to_owned()).filter(|user| !user.is_empty()), ..self.clone() })
     }
 
+    /// The same for whoever it is.
+    pub fn of_anybody(&self) -> Self {
+        Self { user: None, ..self.clone() }
+    }
+
     /// As a URL, without the user.
     pub fn url(&self) -> String {
         self.segments.iter().fold(self.origin(), |url, segment| url + "/" + segment)
