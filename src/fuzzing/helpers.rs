@@ -3,7 +3,7 @@
 use super::quotes_nothing;
 use crate::helper::Failure;
 use crate::helper::git::Request;
-use crate::helper::{bazel, cargo, goauth, keyring, kubectl};
+use crate::helper::{bazel, cargo, docker, goauth, keyring, kubectl};
 use crate::provider::target::Target;
 
 /// An index names its own host or none: what is asked for is its URL or another scheme's.
@@ -43,6 +43,27 @@ pub(super) fn kubectl_questions(input: &[u8]) {
         Ok(question) => drop(question.target().map(|url| Target::of_request(&url).map_err(quotes_nothing))),
         Err(Failure::Usage(message)) => quotes_nothing(message),
         Err(other) => panic!("reading asks nobody: {other:?}"),
+    }
+}
+
+/// A registry is on the host that was named, or is Docker Hub; what is to be stored is read or refused.
+pub(super) fn docker_requests(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    let refused = |failure: Failure| match failure {
+        Failure::Usage(message) => quotes_nothing(message),
+        other => panic!("reading asks nobody: {other:?}"),
+    };
+    docker::Credentials::parse(&text).map(drop).unwrap_or_else(refused);
+    let registry = docker::Registry::parse(&text).unwrap_or_else(|failure| {
+        refused(failure);
+        None
+    });
+    let Some(url) = registry.map(|registry| registry.target()) else { return };
+    if let Ok(target) = Target::of_request(&url) {
+        let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(&text);
+        let named = Target::of_request(&format!("https://{}", rest.split('/').next().unwrap_or_default()));
+        let origin = target.origin();
+        assert!(origin == "https://index.docker.io" || named.is_ok_and(|named| named.origin() == origin), "{origin}");
     }
 }
 

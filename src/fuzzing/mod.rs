@@ -25,6 +25,7 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("cargo_requests", helpers::cargo_requests),
     ("configuration", files::configuration),
     ("device_answers", answers::device_answers),
+    ("docker_requests", helpers::docker_requests),
     ("door_requests", door::door_requests),
     ("expiries", files::expiries),
     ("frames", wire::frames),

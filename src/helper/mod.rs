@@ -9,6 +9,7 @@ mod authorization;
 mod aws;
 pub mod bazel;
 pub mod cargo;
+pub mod docker;
 pub mod git;
 pub mod goauth;
 mod google;
@@ -48,6 +49,7 @@ pub const PROTOCOLS: &[Protocol] = &[
     Protocol { name: "aws", program: None, help: aws::HELP, run: aws::run },
     Protocol { name: "bazel", program: Some("bazel-credential-cred-helper"), help: bazel::HELP, run: bazel::run },
     Protocol { name: "cargo", program: None, help: cargo::HELP, run: cargo::run },
+    Protocol { name: "docker", program: Some("docker-credential-cred-helper"), help: docker::HELP, run: docker::run },
     Protocol { name: "git", program: Some("git-credential-cred-helper"), help: git::HELP, run: git::run },
     Protocol { name: "goauth", program: None, help: goauth::HELP, run: goauth::run },
     Protocol { name: "google", program: None, help: google::HELP, run: google::run },

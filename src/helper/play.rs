@@ -25,6 +25,8 @@ pub(super) struct Played {
     pub(super) kept: Vec<(&'static str, &'static str)>,
     /// What it was asked, and what was told to a person.
     pub(super) heard: Vec<String>,
+    /// What a call that failed wrote all the same.
+    pub(super) wrote: String,
     /// The environment.
     pub(super) variables: Vec<(&'static str, String)>,
 }
@@ -121,6 +123,9 @@ pub(super) fn call(
     let (mut output, variables) = (Vec::new(), agent.variables.clone());
     let variable = |asked: &str| variables.iter().find(|(name, _)| *name == asked).map(|(_, value)| value.to_owned());
     let (output_, variable) = (&mut output, &variable);
-    (protocol.run)(&mut Call { arguments: &arguments, input: &mut input, output: output_, agent, variable })?;
-    Ok(String::from_utf8(output).expect("text"))
+    let arguments = &arguments;
+    let ended =
+        (protocol.run)(&mut Call { arguments, input: &mut input, output: output_, agent: &mut *agent, variable });
+    let text = String::from_utf8(output).expect("text");
+    ended.map(|()| text.clone()).inspect_err(|_| agent.wrote = text)
 }

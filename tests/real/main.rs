@@ -19,6 +19,7 @@ mod certified_server;
 mod clocks;
 mod completions;
 mod consent;
+mod docker;
 mod dovecot;
 mod dunst;
 #[path = "../product/faults.rs"]

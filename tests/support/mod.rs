@@ -16,3 +16,5 @@ pub mod oidc_provider;
 pub mod programs;
 pub mod protected;
 pub mod python_index;
+pub mod realm;
+pub mod registry;
