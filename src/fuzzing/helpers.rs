@@ -3,7 +3,7 @@
 use super::quotes_nothing;
 use crate::helper::Failure;
 use crate::helper::git::Request;
-use crate::helper::{bazel, cargo, docker, goauth, keyring, kubectl};
+use crate::helper::{bazel, cargo, docker, goauth, keyring, kubectl, terraform};
 use crate::provider::target::Target;
 
 /// An index names its own host or none: what is asked for is its URL or another scheme's.
@@ -64,6 +64,17 @@ pub(super) fn docker_requests(input: &[u8]) {
         let named = Target::of_request(&format!("https://{}", rest.split('/').next().unwrap_or_default()));
         let origin = target.origin();
         assert!(origin == "https://index.docker.io" || named.is_ok_and(|named| named.origin() == origin), "{origin}");
+    }
+}
+
+/// A host is a host alone; what is to be stored is read or refused.
+pub(super) fn terraform_requests(input: &[u8]) {
+    let text = String::from_utf8_lossy(input);
+    if let Err(Failure::Usage(message)) = terraform::Stored::parse(&text).map(drop) {
+        quotes_nothing(message);
+    }
+    if let (true, Ok(target)) = (terraform::is_host(&text), Target::of_request(&format!("https://{text}"))) {
+        assert!(target.is_meant_by(&target) && target.url() == target.origin(), "{text}");
     }
 }
 

@@ -58,6 +58,7 @@ pub const DECODERS: &[(&str, Decoder)] = &[
     ("settings_toml", setup::fuzzing::settings_toml),
     ("sts_answers", answers::sts_answers),
     ("targets", files::targets),
+    ("terraform_requests", helpers::terraform_requests),
     ("token_answers", answers::token_answers),
     ("token_errors", answers::token_errors),
     ("unit_addresses", files::unit_addresses),

@@ -20,6 +20,7 @@ pub mod kubectl;
 mod play;
 mod pnpm;
 mod shown;
+pub mod terraform;
 mod words;
 
 use std::ffi::OsStr;
@@ -57,6 +58,12 @@ pub const PROTOCOLS: &[Protocol] = &[
     Protocol { name: "keyring", program: Some("keyring"), help: keyring::HELP, run: keyring::run },
     Protocol { name: "kubectl", program: None, help: kubectl::HELP, run: kubectl::run },
     Protocol { name: "pnpm", program: Some(pnpm::PROGRAM), help: pnpm::HELP, run: pnpm::run },
+    Protocol {
+        name: "terraform",
+        program: Some("terraform-credentials-cred-helper"),
+        help: terraform::HELP,
+        run: terraform::run,
+    },
 ];
 
 /// The words that say the protocol where a client starts `cred-helper` with them alone.

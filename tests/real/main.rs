@@ -63,6 +63,7 @@ mod smtp_server;
 mod support;
 mod systemd;
 mod terminal;
+mod terraform;
 #[path = "../support/tls.rs"]
 mod tls;
 mod vault_keyring;

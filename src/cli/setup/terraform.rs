@@ -16,8 +16,9 @@ pub(super) const TOOL: Tool = Tool {
 };
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
-    wish.without_name()?;
-    let unruled = Wish { account: wish.account.clone().filter(|_| wish.host.is_none()), ..wish.clone() };
+    // It is asked for every host: an account among its words would answer for whatever host comes.
+    wish.by_rule()?;
+    let unruled = Wish { account: None, ..wish.clone() };
     // HCL's strings are JSON's, but for templates.
     let words = unruled.helper_words(&[]).into_iter().map(|word| serde_json::Value::from(word).to_string());
     let words = words.collect::<Vec<_>>().join(", ").replace("${", "$${").replace("%{", "%%{");

@@ -48,6 +48,8 @@ pub(super) const COMMANDS: &[&[&str]] = &[
     &["helper", "docker", "get"],
     &["helper", "docker", "list"],
     &["helper", "docker", "store"],
+    &["helper", "terraform", "get", "app.example"],
+    &["helper", "terraform", "store", "app.example"],
     &["helper", "cargo"],
     &["helper", "google", "--account", "nobody"],
     &["helper", "keyring", "get", "https://ada:secret@pypi.example.com/simple", "ada"],
