@@ -8,6 +8,7 @@ use super::address::with_user;
 use super::shown::{joined, one_line, quoted};
 use super::{Call, DEADLINE, Failure};
 use crate::ipc::message::ErrorKind;
+use crate::ipc::message::password::{RemovePassword, StoreOutcome, StorePassword};
 use crate::ipc::message::token::{GetToken, Token};
 use crate::secret::Secret;
 
@@ -19,7 +20,8 @@ PIP_KEYRING_PROVIDER=subprocess for pip 23.1 and newer, UV_KEYRING_PROVIDER=subp
 authenticate = \"always\", ask only where they know a user: put one into the index's URL \
 (https://__token__@pypi.example/simple). A host without a scheme is not answered. Where neither the client nor the rule names a \
 user it is `__token__`. New pip shows nothing of what is said here: `keyring get URL USER` does. A token that an index refuses \
-is not asked for again: `cred-helper refresh`. Nothing is stored: `set` and `del` fail.";
+is not asked for again: `cred-helper refresh`. Where no account answers, a password does that `set` has put there for the URL, \
+read from standard input; `del` forgets it.";
 /// The user that indexes take tokens for, where nobody names one.
 const USERNAME: &str = "__token__";
 /// What poetry puts in the place of no user.
@@ -46,23 +48,49 @@ pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
             Err(Failure::Usage("keyring get requires a service and a user; --mode creds requires a service"))
         }
         "get" => get(call, &asked),
-        "set" | "del" => {
-            call.agent.tell("passwords are not kept here; a token needs a login: see cred-helper-login(1)");
-            Err(Failure::Told)
-        }
+        "set" => set(call, &asked),
+        "del" => del(call, &asked),
         _ => Err(Failure::Usage("keyring takes one of get, set and del")),
     }
 }
 
 fn get(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<(), Failure> {
     let Some(target) = asked.service.and_then(|service| target(service, asked.user)) else { return Err(Failure::Told) };
-    let get = GetToken { target: Some(target), deadline: Some(DEADLINE), ..GetToken::default() };
+    let or_password_for = Some(target.clone());
+    let get = GetToken { target: Some(target), or_password_for, deadline: Some(DEADLINE), ..GetToken::default() };
     let token = match call.agent.token(&get) {
         Err(error) if error.kind() == ErrorKind::UnknownTarget => return Err(Failure::Told),
         answer => answer?,
     };
     let answer = asked.answer(&token)?;
     call.output.write_all(answer.expose().as_bytes())?;
+    Ok(())
+}
+
+/// Keeps what the client sends, without the end of its line.
+fn set(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<(), Failure> {
+    let (url, username) = asked.place(call)?;
+    let sent = call.read()?.expose().to_owned();
+    let password = sent.strip_suffix('\n').map_or(sent.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
+    let password = Secret::from(password.to_owned());
+    let store = StorePassword { url, username, password, expires_at: None, target: None };
+    let stored = call.agent.store_password(&store)?;
+    let why = match stored.outcome {
+        StoreOutcome::Kept | StoreOutcome::OwnToken => return Ok(()),
+        StoreOutcome::AccountAnswers => format!("{} answers there", stored.account.unwrap_or_default()),
+        _ => "nothing answers there, as the configuration says".to_owned(),
+    };
+    call.agent.tell(&format!("the password is not kept: {why}"));
+    Err(Failure::Told)
+}
+
+fn del(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<(), Failure> {
+    let (url, username) = asked.place(call)?;
+    let gone = call.agent.remove_password(&RemovePassword { url, username: Some(username) })?;
+    if gone.passwords.is_empty() {
+        call.agent.tell("no password is kept for that URL and user");
+        return Err(Failure::Told);
+    }
     Ok(())
 }
 
@@ -107,6 +135,18 @@ impl<'a> Asked<'a> {
             _ => return Err(Failure::Usage("unrecognized arguments of keyring's")),
         }
         Ok(asked)
+    }
+
+    /// Where a password is to be kept or forgotten, and whose.
+    fn place(&self, call: &mut Call<'_>) -> Result<(String, String), Failure> {
+        let (Some(service), Some(user)) = (self.service, self.user.filter(|user| !user.is_empty())) else {
+            return Err(Failure::Usage("keyring set and del require a service and a user"));
+        };
+        let Some(url) = target(service, None) else {
+            call.agent.tell("passwords are kept for URLs with a scheme, such as https://pypi.example/simple");
+            return Err(Failure::Told);
+        };
+        Ok((url, user.to_owned()))
     }
 
     fn answer(&self, token: &Token) -> Result<Secret, Failure> {

@@ -218,6 +218,19 @@ fn a_refused_token_is_an_error_of_the_tools_and_nobody_tries_it_again_for_long()
 }
 
 #[test]
+fn a_password_that_was_set_is_what_an_index_without_an_account_is_shown() {
+    let Some(stage) = Stage::set("__token__", "'forge'") else { return };
+    let other = PythonIndex::start(&stage.home.path().join(WHEEL), "ada", |password| password == "typed once");
+    let url = other.server.url("/simple/");
+    assert_eq!(stage.home.run_with(&["helper", "keyring", "set", &url, "ada"], "typed once\n").code, 0);
+    let ended = stage.pip(&stage.clients, &other.simple(""));
+    assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+    assert!(other.server.seen().contains(&"live"));
+    assert_eq!(stage.home.run(&["helper", "keyring", "del", &url, "ada"]).code, 0);
+    assert_eq!(stage.home.run(&["helper", "keyring", "get", &url, "ada"]).code, 1);
+}
+
+#[test]
 fn an_index_that_nobody_named_gets_no_token_and_a_missing_login_is_said() {
     let Some(stage) = Stage::set("__token__", "'forge'") else { return };
     let wheel = stage.home.path().join(WHEEL);

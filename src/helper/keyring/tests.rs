@@ -7,6 +7,7 @@ use super::super::play::{Played, call};
 use super::super::{PROTOCOLS, named_by};
 use super::target;
 use crate::ipc::message::ErrorKind;
+use crate::ipc::message::password::StoreOutcome;
 
 const URL: &str = "https://pypi.example/simple/";
 
@@ -74,18 +75,15 @@ fn a_miss_is_silent_and_what_has_no_scheme_is_one() {
 }
 
 #[test]
-fn nothing_is_stored_and_what_keyring_does_not_know_is_refused_and_not_repeated() {
+fn what_keyring_does_not_know_is_refused_and_not_repeated() {
     let mut agent = Played::default();
-    for line in [format!("set {URL} ada"), format!("del {URL} ada")] {
-        assert!(matches!(keyring(&line, &mut agent), Err(Failure::Told)), "{line}");
-    }
-    assert!(agent.heard.iter().all(|line| line.starts_with("tell passwords are not kept here")), "{:?}", agent.heard);
-    assert_eq!(agent.heard.len(), 2);
     for line in [
         "",
         "get",
         "get https://pypi.example",
         "--mode creds get",
+        "set https://pypi.example",
+        "del",
         "hunter2",
         "--hunter2 get a b",
         "-b hunter2 get a b",
@@ -100,6 +98,31 @@ fn nothing_is_stored_and_what_keyring_does_not_know_is_refused_and_not_repeated(
         }
     }
     assert!(PROTOCOLS.iter().any(|protocol| protocol.name == "keyring"));
+}
+
+#[test]
+fn a_password_is_kept_and_forgotten_for_a_url_and_a_user() {
+    let with = |line: &str, input: &[u8], agent: &mut Played| {
+        call(named_by("keyring").expect("the protocol"), &line.split(' ').collect::<Vec<_>>(), input, agent)
+    };
+    for input in [&b"p w"[..], b"p w\n", b"p w\r\n"] {
+        let mut agent = Played::default();
+        assert_eq!(with(&format!("set {URL} ada"), input, &mut agent).expect("kept"), "");
+        assert_eq!(agent.heard, [format!("store {URL} ada p w")]);
+    }
+    let mut agent = Played { stored: Some(StoreOutcome::AccountAnswers), ..Played::default() };
+    assert!(matches!(with(&format!("set {URL} ada"), b"pw", &mut agent), Err(Failure::Told)));
+    assert_eq!(agent.heard[1], "tell the password is not kept: forge answers there");
+    let mut agent = Played::default();
+    assert!(matches!(with(&format!("del {URL} ada"), b"", &mut agent), Err(Failure::Told)), "there is none");
+    assert_eq!(agent.heard, [format!("remove {URL} ada"), "tell no password is kept for that URL and user".to_owned()]);
+    let mut agent = Played::default();
+    assert!(matches!(with("set pypi.example ada", b"pw", &mut agent), Err(Failure::Told)));
+    assert!(
+        agent.heard.len() == 1 && agent.heard[0].starts_with("tell passwords are kept for URLs"),
+        "{:?}",
+        agent.heard
+    );
 }
 
 #[test]
