@@ -6,6 +6,7 @@ use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
 
 use super::super::exit::Failure;
+use crate::ipc::message::ErrorKind;
 
 /// Larger than any settings.
 const LARGEST: u64 = 16 * 1024 * 1024;
@@ -94,6 +95,17 @@ impl Original {
             .map_err(|error| Failure::System(format!("{} cannot be removed: {error}", self.place.display())))?;
         remove_empty(directories);
         Ok(())
+    }
+}
+
+/// With sudo the home is often still the user's, and what is written there would be root's.
+pub(super) fn refuse_anothers_home(home: &Path) -> Result<(), Failure> {
+    match fs::metadata(home) {
+        Ok(found) if !is_own(&found) => {
+            let message = format!("{} belongs to another user: don't use sudo, or set HOME with it", home.display());
+            Err(Failure::new(ErrorKind::Refused, message))
+        }
+        _ => Ok(()),
     }
 }
 

@@ -20,7 +20,10 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     if file.as_os_str() == "off" {
         return Err(Failure::Usage("GOENV is off: set GOAUTH in the environment instead".to_owned()));
     }
+    // A server that is named is shown its token at once, and can be seen to refuse it.
+    let url = wish.host()?.map(|host| host.url());
     let mut words = vec!["helper", "goauth"];
+    words.extend(url.iter().flat_map(|url| ["--url", url]));
     words.extend(wish.words.iter().map(String::as_str));
     let text = format!("GOAUTH={}; netrc", machine.command(&words));
     let plan = Plan::of(file, vec![Entry::Line(Line { what: "GOAUTH", same: "GOAUTH=".to_owned(), text })]);

@@ -107,6 +107,9 @@ pub fn help() -> String {
 pub(super) fn run(_connect: &Connect, args: &SetupArgs) -> Result<(), Failure> {
     let variable = |name: &str| std::env::var_os(name);
     let machine = Machine::here(&connect::paths()?, &variable)?;
+    if args.tool.is_some() {
+        file::refuse_anothers_home(&machine.home)?;
+    }
     let mut records = Records::read(&machine.state_dir)?;
     let Some(name) = &args.tool else { return list::show(&machine, &records, args.json) };
     let tool = TOOLS.iter().find(|tool| tool.name == name);
@@ -148,6 +151,21 @@ fn add<'a>(
     let links: Vec<&Link> = plan.links.iter().filter(|link| !link.leads_to(machine)).collect();
     let mut work = Work::default();
     if list::stands(machine, tool, wish) {
+        // What it shares with another setup of the tool must stay when that goes.
+        let (known, others): (Vec<_>, Vec<_>) = records
+            .tools
+            .iter()
+            .filter(|record| record.tool == tool.name)
+            .partition(|record| record.wish.same_place(wish));
+        if known.is_empty() && !others.is_empty() {
+            records.tools.push(Record {
+                tool: tool.name.to_owned(),
+                wish: wish.clone(),
+                files: Vec::new(),
+                links: Vec::new(),
+            });
+            records.write(&machine.state_dir)?;
+        }
         warn(machine, tool, wish, &plan);
         output::tell(&format!("{} is set up already.", tool.name));
         return Ok(done(tool, "already", &work, &[], plan.notes));
@@ -189,7 +207,8 @@ fn remove<'a>(
     records.tools = staying;
     let mut work = Work::default();
     let mut links = Vec::new();
-    if going.is_empty() {
+    let known = !going.is_empty();
+    if !known {
         // By hand, or the memory of it is lost.
         for (path, entries) in (tool.plan)(machine, wish)?.files {
             work.take(machine, &path, &entries, &[])?;
@@ -200,13 +219,14 @@ fn remove<'a>(
         undo(machine, &mut work, tool, &record)?;
         links.extend(record.links);
     }
-    if work.is_idle() && links.is_empty() {
+    if !known && work.is_idle() {
         output::tell(&format!("{} is not set up.", tool.name));
-        records.write(&machine.state_dir)?;
         return Ok(done(tool, "not_set_up", &work, &[], Vec::new()));
     }
-    show(machine, &work, &[], &links);
-    agree(sure)?;
+    if !(work.is_idle() && links.is_empty()) {
+        show(machine, &work, &[], &links);
+        agree(sure)?;
+    }
     write(machine, &work)?;
     let paths: Vec<PathBuf> = links.iter().map(|link| link.path.clone()).collect();
     for Linked { path, directories } in links {
@@ -219,14 +239,17 @@ fn remove<'a>(
 
 /// What another setup needs, too, is its own from now on.
 fn hand_over(machine: &Machine<'_>, records: &mut Records, going: &mut Record) {
+    let plan_of = |record: &Record| tool(&record.tool).and_then(|tool| (tool.plan)(machine, &record.wish).ok());
+    let Some(own) = plan_of(going) else { return };
     for other in &mut records.tools {
-        let Some(plan) = tool(&other.tool).and_then(|tool| (tool.plan)(machine, &other.wish).ok()) else { continue };
+        let Some(plan) = plan_of(other) else { continue };
         let needed = |path: &Path| plan.links.iter().any(|link| link.path == path);
         other.links.extend(going.links.extract_if(.., |link| needed(&link.path)));
-        if (&other.wish.host, &other.wish.account) == (&going.wish.host, &going.wish.account) {
-            let own = |path: &Path| path == machine.config_file && plan.files.iter().any(|(file, _)| file == path);
-            other.files.extend(going.files.extract_if(.., |file| own(&file.path)));
-        }
+        let needed = |path: &Path| {
+            let entries = own.entries(path);
+            !entries.is_empty() && entries.iter().all(|entry| plan.entries(path).contains(entry))
+        };
+        other.files.extend(going.files.extract_if(.., |file| needed(&file.path)));
     }
 }
 
@@ -248,8 +271,7 @@ fn put(machine: &Machine<'_>, work: &mut Work, plan: &Plan) -> Result<(), Failur
 fn undo(machine: &Machine<'_>, work: &mut Work, tool: &Tool, record: &Record) -> Result<(), Failure> {
     let plan = (tool.plan)(machine, &record.wish).unwrap_or_default();
     for done in record.files.iter().rev() {
-        let entries = plan.files.iter().filter(|(path, _)| *path == done.path);
-        let entries: Vec<Entry> = entries.flat_map(|(_, entries)| entries.clone()).collect();
+        let entries: Vec<Entry> = plan.entries(&done.path).into_iter().cloned().collect();
         work.undo(machine, done, &entries)?;
     }
     Ok(())

@@ -1,5 +1,8 @@
 //! Every tool: what its file is like before and after, that a second time changes nothing, and that --remove gives back what was.
 
+#[cfg(target_os = "linux")]
+mod golden;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
@@ -7,6 +10,8 @@ use std::path::{Path, PathBuf};
 
 use super::*;
 use crate::paths::Paths;
+#[cfg(target_os = "linux")]
+use golden::GOLDEN;
 
 /// A home with this program in its PATH.
 struct Stage {
@@ -95,145 +100,6 @@ fn wish(words: &str) -> Wish {
     wish
 }
 
-/// Tool and words; file; before; after, where HOME is the home.
-const GOLDEN: &[(&str, &str, &str, &str, &str)] = &[
-    ("git", "", ".gitconfig", "", "[credential]\n\thelper = cred-helper\n"),
-    (
-        "git",
-        "--host https://git.example.com",
-        ".gitconfig",
-        "[user]\r\n\tname = Ada ; x\r\n[credential]\r\n\thelper = store",
-        "[user]\r\n\tname = Ada ; x\r\n[credential]\r\n\thelper = store\r\n[credential \"https://git.example.com\"]\r\n\thelper =\r\n\
-         \thelper = cred-helper",
-    ),
-    (
-        "git",
-        "",
-        ".config/git/config",
-        "# mine\n[Credential]\n    helper = cache\n[a]\n",
-        "# mine\n[Credential]\n\thelper = cred-helper\n    helper = cache\n[a]\n",
-    ),
-    (
-        "docker",
-        "--host registry.example.com:5000",
-        ".docker/config.json",
-        "{\n\t\"auths\": {\n\t\t\"a\": {\"auth\": \"c2VjcmV0\"}\n\t}\n}",
-        "{\n\t\"credHelpers\": {\n\t\t\"registry.example.com:5000\": \"cred-helper\"\n\t},\n\t\"auths\": {\n\t\t\"a\": {\"auth\": \
-         \"c2VjcmV0\"}\n\t}\n}",
-    ),
-    ("docker", "--all-hosts", ".docker/config.json", "{}\n", "{\n  \"credsStore\": \"cred-helper\"\n}\n"),
-    (
-        "docker",
-        "--host docker.io",
-        ".docker/config.json",
-        "{\"credsStore\":\"other\"}",
-        "{\"credHelpers\": {\"docker.io\": \"cred-helper\", \"https://index.docker.io/v1/\":\"cred-helper\"}, \"credsStore\":\"other\"}",
-    ),
-    (
-        "cargo",
-        "--name work",
-        ".cargo/config.toml",
-        "[registries.work]\nindex = \"sparse+https://cargo.example.com/i/\" # ours\n\n[net]\n",
-        "[registries.work]\nindex = \"sparse+https://cargo.example.com/i/\" # ours\ncredential-provider = \
-         [\"HOME/bin/cred-helper\"]\n\n[net]\n",
-    ),
-    (
-        "cargo",
-        "--host cargo.example.com",
-        ".cargo/config",
-        "registries.work.index = \"sparse+https://cargo.example.com/i/\"",
-        "registries.work.index = \"sparse+https://cargo.example.com/i/\"\nregistries.work.credential-provider = x",
-    ),
-    (
-        "cargo",
-        "--all-hosts --account work",
-        ".cargo/config.toml",
-        "",
-        "[credential-alias]\ncred-helper = [\"HOME/bin/cred-helper\", \"--account\", \"work\"]\n\n[registry]\n\
-         global-credential-providers = [\"cargo:token\", \"cred-helper\"]\n",
-    ),
-    (
-        "claude",
-        "",
-        ".claude/settings.json",
-        "{\n  \"permissions\": {\"allow\": []}\n}\n",
-        "{\n  \"apiKeyHelper\": \"HOME/bin/cred-helper get-token --asks-again-when-refused anthropic\",\n  \"env\": {\n    \"CLAUDE_CODE_API_KEY_HELPER_TTL_MS\": \"86400000\"\n  },\n  \"permissions\": {\"allow\": []}\n}\n",
-    ),
-    (
-        "codex",
-        "--account openai/work",
-        ".codex/config.toml",
-        "model = \"x\"\n[model_providers.gateway]\nname = \"G\"\n",
-        "model = \"x\"\n[model_providers.gateway]\nname = \"G\"\n\n[model_providers.gateway.auth]\ncommand = \
-         \"HOME/bin/cred-helper\"\nargs = [\"get-token\", \"--asks-again-when-refused\", \"openai/work\"]\nrefresh_interval_ms = 0\n",
-    ),
-    (
-        "rclone",
-        "--name cloud --account work",
-        ".config/rclone/rclone.conf",
-        "[cloud]\ntype = webdav\nurl = https://dav.example.com\n\n[other]\ntype = local\n",
-        "[cloud]\ntype = webdav\nurl = https://dav.example.com\nbearer_token_command = HOME/bin/cred-helper get-token --asks-again-when-refused work\n\n\
-         [other]\ntype = local\n",
-    ),
-    (
-        "pnpm",
-        "--host npm.example.com/team",
-        ".npmrc",
-        "//npm.example.com/:_authToken=secret",
-        "//npm.example.com/:_authToken=secret\n//npm.example.com/team/:tokenHelper=HOME/bin/cred-helper helper pnpm --url \
-         https://npm.example.com/team",
-    ),
-    (
-        "pnpm",
-        "--host npm.example.com",
-        ".npmrc",
-        "",
-        "//npm.example.com/:tokenHelper=HOME/bin/pnpm-token-cred-helper@npm.example.com\n",
-    ),
-    (
-        "kubectl",
-        "--account work -- --id-token",
-        ".kube/config",
-        "contexts:\n- context: {cluster: c, user: admin}\n  name: dev\ncurrent-context: dev\nusers:\n- name: admin # theirs\n  user: \
-         {token: secret}",
-        "contexts:\n- context: {cluster: c, user: \"cred-helper-dev\"}\n  name: dev\ncurrent-context: dev\nusers:\n- name: admin # theirs\n  \
-         user: {token: secret}\n- name: \"cred-helper-dev\"\n  user:\n    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      \
-         command: \"HOME/bin/cred-helper\"\n      args:\n      - \"helper\"\n      - \"kubectl\"\n      - \"--account\"\n      - \
-         \"work\"\n      - \"--id-token\"\n      interactiveMode: Never\n      provideClusterInfo: true",
-    ),
-    (
-        "pip",
-        "",
-        ".config/pip/pip.conf",
-        "[install]\npre = 1\n",
-        "[install]\npre = 1\n[global]\nkeyring-provider = subprocess\n",
-    ),
-    ("uv", "", ".config/uv/uv.toml", "# c\n[pip]\na = 1\n", "keyring-provider = \"subprocess\"\n# c\n[pip]\na = 1\n"),
-    (
-        "terraform",
-        "",
-        ".terraformrc",
-        "plugin_cache_dir = \"x\"\n",
-        "plugin_cache_dir = \"x\"\ncredentials_helper \"cred-helper\" {\n  args = []\n}\n",
-    ),
-    (
-        "bazel",
-        "--host *.example.com",
-        ".bazelrc",
-        "build --jobs=2",
-        "build --jobs=2\ncommon --credential_helper=*.example.com=HOME/bin/bazel-credential-cred-helper",
-    ),
-    ("goauth", "", ".config/go/env", "GOFLAGS=-x\n", "GOFLAGS=-x\nGOAUTH=HOME/bin/cred-helper helper goauth; netrc\n"),
-    (
-        "aws",
-        "--account work -- --role-arn arn:aws:iam::1:role/r",
-        ".aws/config",
-        "[default]\nregion = eu-west-1\n",
-        "[default]\nregion = eu-west-1\n[profile cred-helper]\ncredential_process = HOME/bin/cred-helper helper aws --account work \
-         --role-arn arn:aws:iam::1:role/r\n",
-    ),
-];
-
 #[test]
 #[cfg(target_os = "linux")]
 fn each_tools_file_is_changed_as_shown_only_once_and_given_back() {
@@ -292,6 +158,28 @@ fn several_hosts_of_one_tool_come_and_go_in_any_order() {
         stage.remove("docker", &Wish::default());
         assert_eq!(fs::read_to_string(stage.at(file)).expect("a file"), "{\"x\": 1}");
         assert_eq!(fs::read_dir(stage.at("bin")).expect("links").count(), 1);
+    }
+}
+
+#[test]
+fn what_two_hosts_share_leaves_with_the_last() {
+    for first in ["a.example", "b.example"] {
+        let stage = Stage::new();
+        for host in ["a.example", "b.example"] {
+            stage.add("terraform", &wish(&format!("--host {host}"))).expect("set up");
+            stage.add("pip", &wish(&format!("--host {host}"))).expect("set up");
+        }
+        let set_up = stage.all();
+        for tool in ["terraform", "pip"] {
+            stage.remove(tool, &wish(&format!("--host {first}")));
+        }
+        let mut left = stage.all();
+        for (path, text) in set_up.iter().filter(|(path, _)| !path.ends_with("setup.json")) {
+            assert_eq!(left.remove(path).as_ref(), Some(text), "{path}");
+        }
+        ["terraform", "pip"].iter().for_each(|tool| drop(stage.remove(tool, &Wish::default())));
+        let left: Vec<String> = stage.all().into_keys().filter(|path| !path.ends_with('/')).collect();
+        assert_eq!(left, [format!("bin/{}", machine::file_name("cred-helper"))]);
     }
 }
 

@@ -7,7 +7,7 @@ use super::super::splice::{Splice, insert_lines, line_at, remove_lines};
 use super::Look;
 
 /// Lines of a section.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct Ini {
     /// Its header, without the brackets.
     pub(in super::super) section: String,

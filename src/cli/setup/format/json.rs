@@ -9,7 +9,7 @@ use super::super::splice::{Splice, line_at};
 use super::{Look, Wrong};
 
 /// A member.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct Json {
     /// The names on the way to it, and its own.
     pub(in super::super) path: Vec<String>,

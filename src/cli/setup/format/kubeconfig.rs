@@ -6,7 +6,7 @@ use super::yaml::{Kind, Node, parse};
 use super::{Look, Wrong};
 
 /// A user, as `users` has it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct ExecUser {
     /// Its name.
     pub(in super::super) name: String,
@@ -17,7 +17,7 @@ pub(in super::super) struct ExecUser {
 }
 
 /// The user that a context uses.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct UserOfContext {
     /// The context's name.
     pub(in super::super) context: String,

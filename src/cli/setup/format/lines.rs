@@ -4,7 +4,7 @@ use super::super::splice::{Splice, insert_lines, line_at, remove_lines};
 use super::Look;
 
 /// A line, or several that belong together.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct Line {
     /// What it is called in a sentence.
     pub(in super::super) what: &'static str,

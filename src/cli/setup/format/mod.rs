@@ -20,7 +20,7 @@ pub(super) use toml::Toml;
 use super::splice::Splice;
 
 /// Something that has to stand in a file.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Entry {
     /// A section's lines.
     Ini(Ini),

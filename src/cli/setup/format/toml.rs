@@ -12,7 +12,7 @@ use super::super::splice::{Splice, insert_lines, line_at, next_line, remove_line
 use super::{Look, Wrong};
 
 /// A key and its value.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub(in super::super) struct Toml {
     /// The names of its table; none for the keys before the first table.
     pub(in super::super) table: Vec<String>,
