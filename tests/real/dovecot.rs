@@ -119,3 +119,49 @@ fn mbsync_fetches_with_our_token_and_with_the_next_where_it_was_refused() {
     let fetched = sync(&home, &office, again());
     assert_eq!(fetched.code, 0, "{}", fetched.stderr);
 }
+
+/// It asks for a password of the user that it is configured with, as other helpers' clients do, and tells us of a refusal.
+#[test]
+fn git_imap_send_signs_in_with_our_token_for_the_user_that_it_names() {
+    let (Some(dovecot), Some(_)) = (newer("dovecot"), newer("git")) else { return };
+    let server = Arc::new(lasting_server());
+    let home = Home::with_vault();
+    let office = Office::open(dovecot, &server);
+    home.configure(&format!(
+        "[providers.forge]\nissuer = '{}'\nclient.id = '{}'\n[targets]\n'imap://127.0.0.1:{}' = 'forge'\n",
+        server.issuer(),
+        server.client_id(),
+        office.port
+    ));
+    home.ok(&["agent", "stop"]);
+    assert_eq!(home.log_in_with(&["login", "forge", "--no-browser"]).code, 0);
+    let config = format!(
+        "[credential]\nhelper = \"!{} helper git\"\n[imap]\nfolder = INBOX\nhost = imap://127.0.0.1\nport = {}\n\
+         user = {USER}\nauthMethod = XOAUTH2\n",
+        env!("CARGO_BIN_EXE_cred-helper"),
+        office.port
+    );
+    std::fs::write(home.path().join(".gitconfig"), config).unwrap();
+    let letters = home.path().join("letters");
+    std::fs::write(&letters, "From ada Mon Sep 17 00:00:00 2001\nFrom: ada\nDate: Mon, 17 Sep 2001 00:00:00 +0000\nSubject: sent by git\n\nhello\n").unwrap();
+    let send = || {
+        let mut git = newer("git").unwrap();
+        git.env_clear().envs(home.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+        git.env("PATH", std::env::var_os("PATH").unwrap()).env("GIT_TERMINAL_PROMPT", "0").current_dir(home.path());
+        ended(git.arg("imap-send").stdin(std::fs::File::open(&letters).unwrap()).output().unwrap())
+    };
+    let sent = send();
+    assert_eq!(sent.code, 0, "{}", sent.stderr);
+    assert_eq!(office.introspection.seen(), ["live"]);
+    server.expire_access_tokens();
+    let refused = send();
+    assert_eq!(
+        (office.introspection.seen().first(), refused.code != 0),
+        (Some(&"refused"), true),
+        "{}",
+        refused.stderr
+    );
+    assert_eq!(server.count_grant("refresh_token"), 1, "{}", refused.stderr);
+    let sent = send();
+    assert_eq!(sent.code, 0, "{}", sent.stderr);
+}
