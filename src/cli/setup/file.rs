@@ -65,15 +65,20 @@ impl Original {
         let name = self.place.file_name().unwrap_or_default().to_string_lossy();
         let temporary = parent.join(format!(".{name}.{}.cred-helper", std::process::id()));
         let written = self.write(&temporary, text).and_then(|()| {
-            if fs::read_to_string(&self.place).ok() != self.text {
-                return Err(io::Error::other("another program has changed it meanwhile; run this again"));
-            }
+            self.is_as_it_was()?;
             fs::rename(&temporary, &self.place)
         });
         if written.is_err() {
             let _ = fs::remove_file(&temporary);
         }
         written.map_err(wrong)
+    }
+
+    fn is_as_it_was(&self) -> io::Result<()> {
+        if fs::read_to_string(&self.place).ok() == self.text {
+            return Ok(());
+        }
+        Err(io::Error::other("another program has changed it meanwhile; run this again"))
     }
 
     fn write(&self, temporary: &Path, text: &str) -> io::Result<()> {
@@ -89,9 +94,10 @@ impl Original {
         file.sync_all()
     }
 
-    /// Takes it away, with the directories that were made for it if nothing else is in them.
+    /// Takes it away if it still is as it was read, with the directories that were made for it if nothing else is in them.
     pub(super) fn delete(&self, directories: &[PathBuf]) -> Result<(), Failure> {
-        fs::remove_file(&self.place)
+        self.is_as_it_was()
+            .and_then(|()| fs::remove_file(&self.place))
             .map_err(|error| Failure::System(format!("{} cannot be removed: {error}", self.place.display())))?;
         remove_empty(directories);
         Ok(())
@@ -184,6 +190,7 @@ mod tests {
         let original = Original::read(&at("rc")).expect("read");
         fs::write(at("rc"), "b").expect("a file");
         assert!(original.replace("c").is_err());
+        assert!(original.delete(&[]).is_err());
         assert_eq!(fs::read_to_string(at("rc")).expect("read"), "b");
     }
 }

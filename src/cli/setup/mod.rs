@@ -178,13 +178,17 @@ fn add<'a>(
     put(machine, &mut work, &plan)?;
     show(machine, &work, &links, &[]);
     agree(sure)?;
-    let mut made: Vec<Linked> = before.map(|before| before.links).unwrap_or_default();
+    let mut made: Vec<Linked> = Vec::new();
     for link in &links {
         made.push(Linked { path: link.path.clone(), directories: link.make(machine)? });
     }
     let paths: Vec<PathBuf> = links.iter().map(|link| link.path.clone()).collect();
-    records.tools.push(Record { tool: tool.name.to_owned(), wish: wish.clone(), files: work.touched(), links: made });
-    records.write(&machine.state_dir)?;
+    let all = before.into_iter().flat_map(|before| before.links).chain(made.clone()).collect();
+    records.tools.push(Record { tool: tool.name.to_owned(), wish: wish.clone(), files: work.touched(), links: all });
+    if let Err(failure) = records.write(&machine.state_dir) {
+        unlink(machine, made);
+        return Err(failure);
+    }
     write(machine, &work)?;
     warn(machine, tool, wish, &plan);
     plan.notes.iter().for_each(|note| output::tell(note));
@@ -229,12 +233,16 @@ fn remove<'a>(
     }
     write(machine, &work)?;
     let paths: Vec<PathBuf> = links.iter().map(|link| link.path.clone()).collect();
-    for Linked { path, directories } in links {
-        Link { path, in_path: false }.remove(machine, &directories);
-    }
+    unlink(machine, links);
     records.write(&machine.state_dir)?;
     output::tell(&format!("{} is no longer set up.", tool.name));
     Ok(done(tool, "removed", &work, &paths, Vec::new()))
+}
+
+fn unlink(machine: &Machine<'_>, links: Vec<Linked>) {
+    for Linked { path, directories } in links {
+        Link { path, in_path: false }.remove(machine, &directories);
+    }
 }
 
 /// What another setup needs, too, is its own from now on.

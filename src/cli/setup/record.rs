@@ -17,6 +17,9 @@ const FILE: &str = "setup.json";
 pub(super) struct Records {
     /// One each.
     pub(super) tools: Vec<Record>,
+    /// The file as it was read: of two setups at once neither forgets what the other one did.
+    #[serde(skip)]
+    original: Option<Original>,
 }
 
 /// One tool, for one host or name.
@@ -93,22 +96,52 @@ impl Records {
     /// What is remembered; nothing if nothing was set up yet.
     pub(super) fn read(state_dir: &Path) -> Result<Self, Failure> {
         let path = Self::file(state_dir);
-        let Some(text) = Original::read(&path)?.text else { return Ok(Self::default()) };
-        serde_json::from_str(&text).map_err(|_| {
+        let original = Original::read(&path)?;
+        let records = original.text.as_deref().map_or_else(|| Ok(Self::default()), serde_json::from_str);
+        let records = records.map_err(|_| {
             let path = path.display();
             Failure::System(format!(
                 "{path} has a fault: remove it; what was set up can then be set up anew and removed"
             ))
-        })
+        })?;
+        Ok(Self { original: Some(original), ..records })
     }
 
-    /// Remembers it.
-    pub(super) fn write(&self, state_dir: &Path) -> Result<(), Failure> {
-        let original = Original::read(&Self::file(state_dir))?;
+    /// Remembers it, once, if nobody else has meanwhile.
+    pub(super) fn write(&mut self, state_dir: &Path) -> Result<(), Failure> {
+        let original = self.original.take().map_or_else(|| Original::read(&Self::file(state_dir)), Ok)?;
         if self.tools.is_empty() {
             return if original.text.is_some() { original.delete(&[]) } else { Ok(()) };
         }
         let text = serde_json::to_string_pretty(self).map_err(|error| Failure::System(error.to_string()))?;
         original.replace(&(text + "\n"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(tool: &str) -> Record {
+        Record { tool: tool.to_owned(), wish: Wish::default(), files: Vec::new(), links: Vec::new() }
+    }
+
+    #[test]
+    fn of_two_at_once_neither_forgets_what_the_other_one_did() {
+        let stage = tempfile::tempdir().expect("a directory");
+        let read = || Records::read(stage.path()).expect("records");
+        let (mut first, mut second) = (read(), read());
+        first.tools.push(one("git"));
+        second.tools.push(one("docker"));
+        first.write(stage.path()).expect("written");
+        let failure = second.write(stage.path()).expect_err("another one was there");
+        assert!(failure.message().is_some_and(|message| message.contains("run this again")), "{failure:?}");
+        // Nor where nothing is left to remember.
+        let (mut going, mut coming) = (read(), read());
+        going.tools.clear();
+        coming.tools.push(one("docker"));
+        coming.write(stage.path()).expect("written");
+        assert!(going.write(stage.path()).is_err());
+        assert_eq!(read().tools.len(), 2);
     }
 }
