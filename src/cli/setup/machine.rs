@@ -106,8 +106,13 @@ impl<'a> Machine<'a> {
 
     /// A file's text, for a look at what is in it already; none where it can't be read.
     pub(super) fn read(&self, path: &Path) -> String {
-        std::fs::read_to_string(path).unwrap_or_default()
+        text_of(path)
     }
+}
+
+/// A pipe has none: opening it would wait for a writer.
+fn text_of(path: &Path) -> String {
+    if path.is_file() { std::fs::read_to_string(path).unwrap_or_default() } else { String::new() }
 }
 
 /// What a program's file is called.
@@ -148,4 +153,20 @@ fn is_same(a: &Path, b: &Path) -> bool {
 fn is_same(a: &Path, b: &Path) -> bool {
     let (Ok(a), Ok(b)) = (a.metadata(), b.metadata()) else { return false };
     a.is_file() && a.len() == b.len()
+}
+
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_pipe_in_the_place_of_a_file_has_no_text_and_nobody_waits_for_one() {
+        let stage = tempfile::tempdir().expect("a directory");
+        let path = stage.path().join("npmrc");
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0).expect("a pipe");
+        let (told, text) = std::sync::mpsc::channel();
+        std::thread::spawn(move || told.send(text_of(&path)));
+        assert_eq!(text.recv_timeout(std::time::Duration::from_secs(30)), Ok(String::new()));
+    }
 }
