@@ -46,7 +46,8 @@ struct Role {
 
 #[derive(Debug)]
 enum Kept {
-    Credentials(Arc<Assumed>, Times),
+    /// Asking for newer ones was in vain: not again before then, on the boot clock, as long as these are good.
+    Credentials(Arc<Assumed>, Times, Duration),
     /// Until then, on the boot clock.
     Refused(Error, Duration),
 }
@@ -57,6 +58,8 @@ pub(super) struct Roles {
     kept: HashMap<Role, Kept>,
     /// Held while one is asked for.
     turn: Arc<tokio::sync::Mutex<()>>,
+    /// When the login was last renewed because its ID token was refused, on the boot clock.
+    renewed: Option<Duration>,
 }
 
 impl Agent {
@@ -119,10 +122,10 @@ impl Agent {
         let account = table.get(incarnation)?;
         match account.roles.kept.get(role)? {
             Kept::Refused(error, until) => (*until > self.clock.boot()).then(|| Err(error.clone())),
-            Kept::Credentials(assumed, times) => {
+            Kept::Credentials(assumed, times, until) => {
                 let left = times.left(now).unwrap_or_default();
-                let fresh = !left.is_zero() && left > margin.min(times.lifetime / 2);
-                fresh.then(|| {
+                let is_held = *until > self.clock.boot();
+                is_served(left, margin.min(times.lifetime / 2), is_held).then(|| {
                     Ok(RoleCredentials {
                         account: account.record.account.to_string(),
                         access_key_id: assumed.access_key_id.clone(),
@@ -143,7 +146,8 @@ impl Agent {
         deadline: Instant,
     ) -> Result<(), Error> {
         let mut result = self.show_id_token(incarnation, role, asking, deadline).await?;
-        if matches!(&result, Err(refused) if refused.stale) {
+        let may_renew = || self.table().get_mut(incarnation).is_some_and(|it| it.roles.may_renew(self.clock.boot()));
+        if matches!(&result, Err(refused) if refused.stale) && may_renew() {
             // The service may know that it was withdrawn, or have another clock: one newer token is tried.
             let renewed = self.renew(incarnation, Variant::default());
             if self.wait_for(incarnation, renewed, deadline).await.is_ok() {
@@ -168,9 +172,10 @@ impl Agent {
             _ => (ErrorKind::Denied, "check the role's trust policy and the identity provider in AWS", REFUSED),
         };
         let error = Error::new(kind, format!("{name}: {}; {advice}", failure.message)).account(&name);
-        if !lasts {
-            let until = boot + failure.retry_after.unwrap_or(holds).min(REFUSED);
-            account.roles.keep(role, Kept::Refused(error.clone(), until), boot);
+        let until = boot + failure.retry_after.unwrap_or(holds).min(REFUSED);
+        match account.roles.kept.get_mut(role) {
+            Some(Kept::Credentials(_, _, asked_again)) if lasts => *asked_again = until,
+            _ => account.roles.keep(role, Kept::Refused(error.clone(), until), boot),
         }
         Err(error)
     }
@@ -194,19 +199,34 @@ impl Agent {
         let (boot, mut table) = (self.clock.boot(), self.table());
         let account = table.get_mut(incarnation).ok_or_else(|| self.gone())?;
         let times = Times { obtained, lifetime: assumed.lifetime };
-        account.roles.keep(role, Kept::Credentials(Arc::new(assumed), times), boot);
+        account.roles.keep(role, Kept::Credentials(Arc::new(assumed), times, boot), boot);
         info!(account = %account.record.account, "assumed a role");
         Ok(Ok(()))
     }
 }
 
+/// Whether these are handed out: they are good, and there are none newer, or it is not time for those.
+fn is_served(left: Duration, margin: Duration, is_held: bool) -> bool {
+    !left.is_zero() && (left > margin || is_held)
+}
+
 impl Roles {
+    /// Whether the login may be renewed for a refused ID token: once in a while for all roles. A service that takes none, or
+    /// isn't told of the issuer yet, would have each question about each role renew it.
+    fn may_renew(&mut self, boot: Duration) -> bool {
+        let may = self.renewed.is_none_or(|at| boot.saturating_sub(at) >= REFUSED);
+        if may {
+            self.renewed = Some(boot);
+        }
+        may
+    }
+
     fn keep(&mut self, role: &Role, kept: Kept, boot: Duration) {
         if self.kept.len() >= MOST && !self.kept.contains_key(role) {
             self.kept.retain(|_, kept| !matches!(kept, Kept::Refused(_, until) if *until <= boot));
             let shortest = self.kept.iter().min_by_key(|(_, kept)| match kept {
                 Kept::Refused(..) => Duration::ZERO,
-                Kept::Credentials(_, times) => times.lifetime,
+                Kept::Credentials(_, times, _) => times.lifetime,
             });
             if let Some(role) = shortest.map(|(role, _)| role.clone()).filter(|_| self.kept.len() >= MOST) {
                 self.kept.remove(&role);
@@ -274,6 +294,19 @@ mod tests {
         ] {
             assert_eq!(endpoint(region, url).as_deref(), expected, "{region:?} {url:?}");
         }
+    }
+
+    #[test]
+    fn asking_in_vain_is_not_done_again_at_once() {
+        let seconds = Duration::from_secs;
+        for (left, is_held, served) in
+            [(901, false, true), (900, false, false), (900, true, true), (1, true, true), (0, true, false)]
+        {
+            assert_eq!(is_served(seconds(left), MARGIN, is_held), served, "{left} {is_held}");
+        }
+        let mut roles = Roles::default();
+        let renewals = [0, 1, 59, 60, 61, 119, 120].map(|at| roles.may_renew(seconds(at)));
+        assert_eq!(renewals, [true, false, false, true, false, false, true]);
     }
 
     #[test]

@@ -161,6 +161,10 @@ fn a_refused_id_token_is_renewed_once_and_a_refusal_holds_for_a_minute() {
         assert!(ended.stderr.contains("ExpiredTokenException (Token expired)"), "{}", ended.stderr);
         assert_eq!(stage.shown().len(), asked);
     }
+    let mut words = stage.words();
+    words.extend(["--duration", "900"].map(str::to_owned));
+    let other = stage.home.run(&words.iter().map(String::as_str).collect::<Vec<_>>());
+    assert_eq!((other.code, stage.shown().len()), (20, 1), "another role's credentials: {}", other.stderr);
     assert_eq!(stage.server.wait_for_grants("refresh_token", 1, Duration::from_secs(20)).len(), 1);
     assert_eq!(stage.home.run(&["helper", "aws", "--role-arn", "arn:x y"]).code, 2);
 }
