@@ -1,6 +1,7 @@
 //! `setup` as a person runs it, in an empty home without an agent: what is shown and asked, what is written, what is listed.
 
 #![cfg(unix)]
+#![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
 mod cli_support;
 
@@ -183,4 +184,32 @@ fn doctor_names_what_comes_before_us() {
     assert_eq!(home.run(&["setup", "pip", "--yes"]).code, 0);
     let (result, message) = doctor(&home, "pip");
     assert!(result == "warning" && message.contains("no `keyring` is in the PATH"), "{message}");
+}
+
+/// As `sudo` does where it keeps HOME: files and directories of root's would lie in the user's home.
+#[test]
+fn in_another_users_home_nothing_is_written() {
+    let home = home();
+    if std::os::unix::fs::chown(home.path(), Some(61_004), None).is_err() {
+        eprintln!("skipped: only root can give a home away");
+        return;
+    }
+    let ran = home.run(&["setup", "git", "--yes"]);
+    assert!(ran.code != 0 && ran.err.contains("belongs to another user: don't use sudo"), "{ran:?}");
+    assert!(!home.path().join(".gitconfig").exists() && !home.path().join(".local").exists());
+}
+
+#[test]
+fn what_removing_does_not_know_again_is_named() {
+    let home = home();
+    assert_eq!(home.run(&["setup", "git", "--yes"]).code, 0);
+    let config = home.path().join(".gitconfig");
+    fs::write(&config, format!("{LINES}[user]\n\tname = ada\n")).expect("changed");
+    // Without the link in the PATH it would be set up by this program's own.
+    let home = home.set("PATH", "/nonexistent");
+    let ran = home.run(&["setup", "git", "--remove", "--yes"]);
+    let warned =
+        "~/.gitconfig: this is ours, and no longer as it would be set up now; take it out: [credential] helper = ";
+    assert!(ran.code == 0 && ran.err.contains(warned), "{ran:?}");
+    assert!(gitconfig(&home).contains("helper = cred-helper"));
 }

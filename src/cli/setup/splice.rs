@@ -49,6 +49,12 @@ impl Splice {
         Self { at: self.at, old: self.new.clone(), new: self.old.clone() }
     }
 
+    /// What it put in, in one line, if that still stands somewhere in a text.
+    pub(super) fn left_in(&self, text: &str) -> Option<String> {
+        let put = self.new.trim();
+        (!put.is_empty() && text.contains(put)).then(|| put.split_whitespace().collect::<Vec<_>>().join(" "))
+    }
+
     /// The lines that go and those that come, for a person. What stands beside it in a line of its own is the user's, and may be a
     /// secret: more of it than punctuation is not shown.
     pub(super) fn shown(&self, text: &str) -> Vec<String> {

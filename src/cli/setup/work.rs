@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::super::exit::Failure;
+use super::super::output;
 use super::file::Original;
 use super::format::{Entry, Look, Wrong};
 use super::machine::Machine;
@@ -88,6 +89,13 @@ impl Work {
             text.directories.clone_from(&done.directories);
         } else {
             self.take(machine, &done.path, entries, &done.splices)?;
+            let now = &self.open(&done.path)?.now;
+            for lines in done.splices.iter().filter_map(|splice| splice.left_in(now)) {
+                let file = machine.shown(&done.path);
+                output::warning(&format!(
+                    "{file}: this is ours, and no longer as it would be set up now; take it out: {lines}"
+                ));
+            }
         }
         let text = self.open(&done.path)?;
         text.created = text.absent;
