@@ -28,6 +28,8 @@ struct Day {
     wrong_passphrase: String,
     client_secret: String,
     configured_secret: String,
+    /// Passwords of tools': one that is kept, one that was replaced and one that was refused.
+    passwords: [String; 3],
     /// A token that was reported as refused.
     refused: String,
 }
@@ -74,10 +76,12 @@ impl Day {
             wrong_passphrase: random(),
             client_secret,
             configured_secret,
+            passwords: [random(), random(), random()],
             refused: String::new(),
         };
         day.sign_in();
         day.refused = day.use_tokens();
+        day.use_passwords();
         day.lock_and_unlock();
         day.end();
         day
@@ -147,6 +151,27 @@ impl Day {
         first
     }
 
+    fn use_passwords(&self) {
+        let [kept, replaced, refused] = &self.passwords;
+        for (operation, host, password) in [
+            ("store", "kept.example", replaced),
+            ("store", "kept.example", kept),
+            ("store", "refused.example", refused),
+            ("get", "refused.example", refused),
+            ("erase", "refused.example", refused),
+        ] {
+            self.git(operation, host, &format!("username=ada\npassword={password}\n"));
+        }
+        self.home.ok(&["password", "list"]);
+    }
+
+    /// What git is told, or would read on standard error.
+    fn git(&self, operation: &str, host: &str, more: &str) -> String {
+        let ended = self.home.run_with(&["helper", "git", operation], &format!("protocol=https\nhost={host}\n{more}"));
+        assert_eq!(ended.code, 0, "{}", ended.stderr);
+        ended.stdout
+    }
+
     fn lock_and_unlock(&self) {
         let home = &self.home;
         home.ok(&["lock"]);
@@ -162,6 +187,7 @@ impl Day {
         for name in self.accounts() {
             self.home.run(&["get-token", &name]);
         }
+        assert!(self.git("get", "kept.example", "").contains(&self.passwords[0]));
     }
 
     fn accounts(&self) -> Vec<String> {
@@ -181,6 +207,9 @@ impl Day {
         needles.add("the wrong passphrase", self.wrong_passphrase.as_bytes());
         needles.add("the client secret", self.client_secret.as_bytes());
         needles.add("the configured client secret", self.configured_secret.as_bytes());
+        for password in &self.passwords {
+            needles.add("a password", password.as_bytes());
+        }
         for (name, key) in keys::of_vault(&self.home) {
             needles.add(name, &key);
         }
