@@ -10,6 +10,7 @@ mod keys;
 mod locks;
 mod logins;
 mod network;
+mod roles;
 
 use std::io::{Read, Write};
 use std::net::TcpStream;
