@@ -1,7 +1,6 @@
 //! `setup` as a person runs it, in an empty home without an agent: what is shown and asked, what is written, what is listed.
 
 #![cfg(unix)]
-#![expect(clippy::print_stderr, reason = "a test that cannot run says so")]
 
 mod cli_support;
 
@@ -188,6 +187,7 @@ fn doctor_names_what_comes_before_us() {
 
 /// As `sudo` does where it keeps HOME: files and directories of root's would lie in the user's home.
 #[test]
+#[expect(clippy::print_stderr, reason = "a test that is skipped says so")]
 fn in_another_users_home_nothing_is_written() {
     let home = home();
     if std::os::unix::fs::chown(home.path(), Some(61_004), None).is_err() {
