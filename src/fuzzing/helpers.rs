@@ -60,10 +60,12 @@ pub(super) fn docker_requests(input: &[u8]) {
     });
     let Some(url) = registry.map(|registry| registry.target()) else { return };
     if let Ok(target) = Target::of_request(&url) {
-        let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(&text);
-        let named = Target::of_request(&format!("https://{}", rest.split('/').next().unwrap_or_default()));
+        let named = ["https://", "http://"].into_iter().find_map(|scheme| Some((scheme, text.strip_prefix(scheme)?)));
+        let (scheme, rest) = named.unwrap_or(("https://", &text));
+        let named = Target::of_request(&format!("{scheme}{}", rest.split('/').next().unwrap_or_default()));
         let origin = target.origin();
-        assert!(origin == "https://index.docker.io" || named.is_ok_and(|named| named.origin() == origin), "{origin}");
+        let is_hub = origin.strip_prefix(scheme) == Some("index.docker.io");
+        assert!(is_hub || named.is_ok_and(|named| named.origin() == origin), "{origin}");
     }
 }
 

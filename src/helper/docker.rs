@@ -20,7 +20,7 @@ pub(super) const HELP: &str = "\
 With such a link in the PATH, in ~/.docker/config.json `\"credHelpers\": {\"registry.example.com\": \"cred-helper\"}`, or for all \
 registries `\"credsStore\": \"cred-helper\"`, which skopeo passes over; podman, skopeo and buildah also read `credential-helpers = \
 [\"cred-helper\"]` in registries.conf. The target is https://HOST, which the rule has, too, or of a repository \
-https://HOST/REPOSITORY where a tool asks for that; Docker Hub is https://index.docker.io. The token is the password of the \
+https://HOST/REPOSITORY where a tool asks for that (http:// only where it says so itself); Docker Hub is https://index.docker.io. The token is the password of the \
 rule's `username`, else of oauth2: oauth2accesstoken for Google, for one. `username = \"<token>\"` is for registries whose token \
 server takes it as a refresh token, such as Azure's. Where no account answers, what `docker login` stores is kept in the vault \
 and answers, until `docker logout`. Nobody says when a registry refuses a token: `cred-helper refresh` has it renewed.";
@@ -155,6 +155,8 @@ impl Credentials {
 /// What a client names: a host, with a port or without, in a URL or alone, and perhaps a repository.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Registry {
+    /// Of the URL that an account may answer for: who names http:// sends what is answered in the open.
+    scheme: &'static str,
     authority: String,
     repository: String,
 }
@@ -165,7 +167,8 @@ impl Registry {
         if text.is_empty() {
             return Err(Failure::Usage(NO_SERVER));
         }
-        let rest = ["https://", "http://"].iter().find_map(|scheme| text.strip_prefix(scheme)).unwrap_or(text);
+        let named = ["https://", "http://"].into_iter().find_map(|scheme| Some((scheme, text.strip_prefix(scheme)?)));
+        let (scheme, rest) = named.unwrap_or(("https://", text));
         let (authority, path) = rest.split_once('/').unwrap_or((rest, ""));
         let is_host = !authority.is_empty() && authority.chars().all(|c| c.is_alphanumeric() || "-._~:[]".contains(c));
         let is_path = path.bytes().all(|b| b.is_ascii_alphanumeric() || b"-._/".contains(&b));
@@ -177,12 +180,12 @@ impl Registry {
         let repository = path.trim_matches('/');
         let repository = if ["v1", "v2"].contains(&repository) { "" } else { repository };
         let authority = if hub { HUBS[0] } else { authority };
-        Ok(Some(Self { authority: authority.to_owned(), repository: repository.to_owned() }))
+        Ok(Some(Self { scheme, authority: authority.to_owned(), repository: repository.to_owned() }))
     }
 
     /// The URL that an account may answer for.
     pub fn target(&self) -> String {
-        self.url("https://")
+        self.url(self.scheme)
     }
 
     /// What a password is kept for.
@@ -191,7 +194,7 @@ impl Registry {
     }
 
     fn url(&self, scheme: &str) -> String {
-        let Self { authority, repository } = self;
+        let Self { scheme: _, authority, repository } = self;
         let slash = if repository.is_empty() { "" } else { "/" };
         format!("{scheme}{authority}{slash}{repository}")
     }

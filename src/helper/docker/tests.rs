@@ -44,7 +44,7 @@ fn a_registry_is_found_by_every_name_that_clients_have_for_it() {
         ("127.0.0.1:5000\n", "127.0.0.1:5000"),
         ("https://registry.example", "registry.example"),
         ("https://registry.example/v1/", "registry.example"),
-        ("http://registry.example:5000/v2/", "registry.example:5000"),
+        ("https://registry.example:5000/v2/", "registry.example:5000"),
         ("registry.example/team/app", "registry.example/team/app"),
         ("[::1]:5000", "[::1]:5000"),
         ("https://index.docker.io/v1/", "index.docker.io"),
@@ -55,6 +55,10 @@ fn a_registry_is_found_by_every_name_that_clients_have_for_it() {
         assert_eq!(get(server, &mut agent)["ServerURL"], server.trim(), "the name that was asked for");
         assert_eq!(agent.heard, [format!("get https://{asked} or docker://{asked}")]);
     }
+    // What was stored for it answers, and an account only where its rule says http, too.
+    let mut agent = Played::default();
+    get("http://registry.example:5000/v2/", &mut agent);
+    assert_eq!(agent.heard, ["get http://registry.example:5000 or docker://registry.example:5000"]);
     for server in ["https://", "ada@registry.example", "evil.example\\@a", "a b", "h/x?y", "h/../x", "/", "h/x/../y"] {
         let mut agent = Played::default();
         let told = docker(&["get"], server, &mut agent);
