@@ -20,7 +20,8 @@ pub(super) const HELP: &str = "\
 With such a link in the PATH, in ~/.docker/config.json `\"credHelpers\": {\"registry.example.com\": \"cred-helper\"}`, or for all \
 registries `\"credsStore\": \"cred-helper\"`, which skopeo passes over; podman, skopeo and buildah also read `credential-helpers = \
 [\"cred-helper\"]` in registries.conf. The target is https://HOST, which the rule has, too, or of a repository \
-https://HOST/REPOSITORY where a tool asks for that (http:// only where it says so itself); Docker Hub is https://index.docker.io. The token is the password of the \
+https://HOST/REPOSITORY where a tool asks for that (http:// only where it says so itself); \
+Docker Hub is https://index.docker.io. The token is the password of the \
 rule's `username`, else of oauth2: oauth2accesstoken for Google, for one. `username = \"<token>\"` is for registries whose token \
 server takes it as a refresh token, such as Azure's. Where no account answers, what `docker login` stores is kept in the vault \
 and answers, until `docker logout`. Nobody says when a registry refuses a token: `cred-helper refresh` has it renewed.";
