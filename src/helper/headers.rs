@@ -15,8 +15,9 @@ In Claude Code's .mcp.json, in a server of type http or sse: `\"headersHelper\":
 --asks-again-when-refused\"`. Which account answers is said by the server's URL, or by `--account NAME` or `--url URL` after \
 `headers`; `--audience URI` asks for a token for that audience. The answer has the header with the token and those that \
 the account's provider wants beside it; `{}` where no account answers, so that Claude Code signs in there itself. A server in a \
-project's .mcp.json is asked once the project is trusted. What the server refuses Claude Code doesn't say, it asks again: \
-with `--asks-again-when-refused` it has a new token then, as `get-token` tells of that option.";
+project's .mcp.json is asked once the project is trusted. Claude Code asks once for each connection, and where the server \
+refuses a token it gives up without a word: connect anew (/mcp). With `--asks-again-when-refused` there is a new token then, \
+as `get-token` tells of that option; else `cred-helper refresh` fetches one.";
 
 /// The server's URL, as Claude Code says it.
 const VARIABLE: &str = "CLAUDE_CODE_MCP_SERVER_URL";

@@ -248,8 +248,16 @@ fn claude_code_shows_an_mcp_server_the_headers_that_we_say() {
     assert!(listed.stdout.contains("Connected"), "{} {} {:?}", listed.stdout, listed.stderr, site.seen());
     let seen = site.seen();
     assert!(seen.contains(&"live") && !seen.contains(&"refused"), "{seen:?}");
-    let log = home.ok(&["log", "--json"]);
-    assert!(log.contains(&format!("\"detail\":\"{}\"", site.url(""))), "{log}");
+    let asked = || home.ok(&["log", "--json"]).matches(&format!("\"detail\":\"{}\"", site.url(""))).count();
+    assert_eq!(asked(), 1);
+    // It asks once for each connection, and shows what it was given until it gives up.
+    let first = home.token();
+    stage.server.expire_access_tokens();
+    assert!(!stage.run("claude", &["mcp", "list"], &[]).stdout.contains("Connected"));
+    let seen = site.seen();
+    assert!(seen.iter().all(|shown| *shown == "refused") && asked() == 2, "{seen:?}");
+    assert_eq!(home.run_with(&["reject"], &first).code, 0);
+    assert!(stage.run("claude", &["mcp", "list"], &[]).stdout.contains("Connected"));
 }
 
 #[test]

@@ -35,7 +35,7 @@ pub struct GetTokenArgs {
     pub timeout: Duration,
     /// The program that runs this runs it again only where its token was refused
     ///
-    /// For the settings of programs that tell no helper of a refusal: Claude Code (apiKeyHelper, headersHelper), Codex
+    /// For the settings of programs that tell no helper of a refusal: Claude Code (apiKeyHelper), Codex
     /// (auth.command) and rclone (bearer_token_command). If the same process asks again for the same token, a minute after it
     /// had it or for the third time, and well before its end, one new token is fetched; `log` says that it was a guess. Such a program must
     /// not ask again of its own accord: for Claude Code set CLAUDE_CODE_API_KEY_HELPER_TTL_MS to a day (86400000), for Codex
