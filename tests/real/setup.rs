@@ -9,6 +9,8 @@ use crate::support::git_server::{GitServer, Shown};
 use crate::support::guarded::bearer;
 use crate::support::programs::missing;
 use crate::support::python_index::{PythonIndex, WHEEL, clients, make_wheel};
+use crate::support::realm::Realm;
+use crate::support::registry::{Registry, image};
 
 /// A home where our program is in the PATH.
 fn forge() -> Forge {
@@ -76,6 +78,32 @@ fn cargo_fetches_after_setup_from_the_registry_whose_index_is_named() {
     assert!(registry.seen().contains(&"live"));
     ok(&forge, "cred-helper", &["setup", "cargo", "--remove", "--yes"]);
     assert_eq!(text(&forge, ".cargo/config.toml").as_deref(), Some(config.as_str()));
+}
+
+#[test]
+fn skopeo_pushes_after_setup_of_docker() {
+    if missing(&["skopeo", "docker-registry"]) {
+        return;
+    }
+    let forge = forge();
+    let realm = Realm::start(forge.is_live());
+    let registry = Registry::with_realm(forge.home.path(), &realm);
+    image(&forge.home.path().join("image"));
+    let policy = forge.write("policy.json", r#"{"default":[{"type":"insecureAcceptAnything"}]}"#);
+    let pushes = || {
+        let to = format!("docker://{}/team/x:1", registry.host);
+        let arguments = ["--policy", policy.to_str().unwrap(), "copy", "--dest-tls-verify=false", "oci:image", &to];
+        let mut command = forge.command("skopeo", &arguments);
+        command.env("REGISTRY_AUTH_FILE", forge.home.path().join(".docker/config.json"));
+        forge.run(command).code == 0
+    };
+    forge.write(".docker/config.json", "{\n\t\"auths\": {}\n}");
+    assert!(!pushes());
+    ok(&forge, "cred-helper", &["setup", "docker", "--host", &registry.host, "--account", "forge", "--yes"]);
+    assert!(pushes());
+    ok(&forge, "cred-helper", &["setup", "docker", "--remove", "--yes"]);
+    assert!(!pushes());
+    assert_eq!(text(&forge, ".docker/config.json").as_deref(), Some("{\n\t\"auths\": {}\n}"));
 }
 
 #[test]

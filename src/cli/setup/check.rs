@@ -5,7 +5,7 @@ use super::file::Original;
 use super::format::Look;
 use super::list;
 use super::machine::Machine;
-use super::plan::{Host, Plan, Tool, Wish};
+use super::plan::{Plan, Tool, Wish};
 use super::record::Records;
 use crate::ipc::client::Client;
 use crate::ipc::message::account::{AccountState, ShowAccount};
@@ -33,7 +33,7 @@ fn check(machine: &Machine<'_>, tool: &Tool, wish: &Wish, client: Option<&mut Cl
     let name = place(tool, wish);
     let (result, message) = match what_is_missing(machine, tool, wish) {
         Some(message) => (CheckResult::Failed, message),
-        None => match client.map(|client| who_answers(client, tool, wish)) {
+        None => match client.map(|client| who_answers(machine, client, tool, wish)) {
             Some(Err(message)) => (CheckResult::Failed, message),
             answer => match ((tool.doubts)(machine, wish).into_iter().next(), answer) {
                 (Some(doubt), _) => (CheckResult::Warning, doubt),
@@ -46,9 +46,9 @@ fn check(machine: &Machine<'_>, tool: &Tool, wish: &Wish, client: Option<&mut Cl
 }
 
 /// Why nobody answers a tool that has just been set up, where an agent runs that knows.
-pub(super) fn who_does_not_answer(tool: &Tool, wish: &Wish) -> Option<String> {
+pub(super) fn who_does_not_answer(machine: &Machine<'_>, tool: &Tool, wish: &Wish) -> Option<String> {
     let mut client = Connect::new(true).open().ok()?;
-    who_answers(&mut client, tool, wish).err()
+    who_answers(machine, &mut client, tool, wish).err()
 }
 
 fn place(tool: &Tool, wish: &Wish) -> String {
@@ -99,10 +99,10 @@ fn what_is_missing(machine: &Machine<'_>, tool: &Tool, wish: &Wish) -> Option<St
 }
 
 /// The account that answers; none where that depends on what the tool asks for.
-fn who_answers(client: &mut Client, tool: &Tool, wish: &Wish) -> Result<Option<String>, String> {
-    let host = wish.host.as_deref().map(Host::parse);
-    let show = match (host, &wish.account) {
-        (Some(Ok(host)), _) => ShowAccount { target: Some(host.url()), ..ShowAccount::default() },
+fn who_answers(machine: &Machine<'_>, client: &mut Client, tool: &Tool, wish: &Wish) -> Result<Option<String>, String> {
+    let target = (tool.plan)(machine, wish).ok().and_then(|plan| plan.target);
+    let show = match (target, &wish.account) {
+        (Some(target), _) => ShowAccount { target: Some(target), ..ShowAccount::default() },
         (None, Some(account)) => ShowAccount { account: Some(account.clone()), ..ShowAccount::default() },
         _ => return Ok(None),
     };

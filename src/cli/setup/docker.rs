@@ -18,6 +18,8 @@ pub(super) const TOOL: Tool = Tool {
 /// What Docker Hub is called in docker's configuration, and by the others.
 const HUB: &[&str] = &["https://index.docker.io/v1/", "docker.io"];
 
+const HUB_HOSTS: &[&str] = &["docker.io", "index.docker.io"];
+
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     wish.by_rule()?;
     wish.without_words()?;
@@ -27,7 +29,7 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
         Entry::Json(Json { path, value: "cred-helper".into() })
     };
     let entries = match &host {
-        Some(host) if ["docker.io", "index.docker.io"].contains(&host.authority.as_str()) => {
+        Some(host) if HUB_HOSTS.contains(&host.authority.as_str()) => {
             HUB.iter().map(|name| entry(&["credHelpers", name])).collect()
         }
         Some(host) => vec![entry(&["credHelpers", &host.authority])],
@@ -35,6 +37,12 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
         None => return Err(Failure::Usage("docker is set up for a registry (--host), or with --all-hosts".to_owned())),
     };
     let directory = machine.path("DOCKER_CONFIG").unwrap_or_else(|| machine.home.join(".docker"));
+    // Of a registry only its host is said, whether it speaks TLS or not.
+    let target = host.map(|host| match HUB_HOSTS.contains(&host.authority.as_str()) {
+        true => "https://index.docker.io".to_owned(),
+        false => format!("https://{}", host.authority),
+    });
     let plan = Plan::of(directory.join("config.json"), entries);
-    plan.with_link(Link::beside(machine, "docker-credential-cred-helper")).with_rule(machine, wish)
+    let plan = plan.with_link(Link::beside(machine, "docker-credential-cred-helper"));
+    Ok(plan.with_rule_at(machine, wish, target))
 }

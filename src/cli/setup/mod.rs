@@ -127,7 +127,7 @@ pub(super) fn run(_connect: &Connect, args: &SetupArgs) -> Result<(), Failure> {
         true => remove(&machine, &mut records, tool, &wish, args.yes)?,
     };
     if !args.remove && done.state != BY_HAND {
-        check::who_does_not_answer(tool, &wish).iter().for_each(|why| output::warning(why));
+        check::who_does_not_answer(&machine, tool, &wish).iter().for_each(|why| output::warning(why));
     }
     match done.state {
         _ if args.json => output::json(&done),

@@ -51,6 +51,8 @@ pub(super) struct Plan {
     pub(super) files: Vec<(PathBuf, Vec<Entry>)>,
     /// The names under which the tool looks for us.
     pub(super) links: Vec<Link>,
+    /// The URL that an account has to answer for.
+    pub(super) target: Option<String>,
     /// What --name would have said, where the tool's own file says it.
     pub(super) name: Option<String>,
     /// What a person ought to know, or to do.
@@ -185,13 +187,20 @@ impl Plan {
     }
 
     /// The rule that the account answers for the host, where both are named.
-    pub(super) fn with_rule(mut self, machine: &Machine<'_>, wish: &Wish) -> Result<Self, Failure> {
-        if let (Some(host), Some(account)) = (wish.host()?, &wish.account) {
+    pub(super) fn with_rule(self, machine: &Machine<'_>, wish: &Wish) -> Result<Self, Failure> {
+        let target = wish.host()?.map(|host| host.url());
+        Ok(self.with_rule_at(machine, wish, target))
+    }
+
+    /// The same for the URL that the tool's helper makes of the host.
+    pub(super) fn with_rule_at(mut self, machine: &Machine<'_>, wish: &Wish, target: Option<String>) -> Self {
+        if let (Some(target), Some(account)) = (&target, &wish.account) {
             let value = account.as_str().into();
-            let rule = Toml { table: vec!["targets".to_owned()], key: host.url(), value };
+            let rule = Toml { table: vec!["targets".to_owned()], key: target.clone(), value };
             self.files.push((machine.config_file.clone(), vec![Entry::Toml(rule)]));
         }
-        Ok(self)
+        self.target = target;
+        self
     }
 }
 

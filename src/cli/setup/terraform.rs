@@ -18,16 +18,15 @@ pub(super) const TOOL: Tool = Tool {
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     // It is asked for every host: an account among its words would answer for whatever host comes.
     wish.by_rule()?;
-    let unruled = Wish { account: None, ..wish.clone() };
     // HCL's strings are JSON's, but for templates.
-    let words = unruled.helper_words(&[]).into_iter().map(|word| serde_json::Value::from(word).to_string());
+    let words = wish.words.iter().map(|word| serde_json::Value::from(word.as_str()).to_string());
     let words = words.collect::<Vec<_>>().join(", ").replace("${", "$${").replace("%{", "%%{");
     let text = format!("credentials_helper \"cred-helper\" {{\n  args = [{words}]\n}}");
     let usual = if cfg!(windows) { machine.app_config("terraform.rc") } else { machine.home.join(".terraformrc") };
     let directory = if cfg!(windows) { machine.app_config("terraform.d") } else { machine.home.join(".terraform.d") };
     let file = machine.path("TF_CLI_CONFIG_FILE").unwrap_or(usual);
     let entry = Line { what: "a credentials_helper", same: "credentials_helper".to_owned(), text };
-    Plan::of(file, vec![Entry::Line(entry)])
-        .with_link(Link::within(&directory.join("plugins"), "terraform-credentials-cred-helper"))
-        .with_rule(machine, wish)
+    let link = Link::within(&directory.join("plugins"), "terraform-credentials-cred-helper");
+    let target = wish.host()?.map(|host| format!("https://{}", host.authority));
+    Ok(Plan::of(file, vec![Entry::Line(entry)]).with_link(link).with_rule_at(machine, wish, target))
 }

@@ -131,6 +131,25 @@ fn each_tools_file_is_changed_as_shown_only_once_and_given_back() {
 
 #[test]
 #[cfg(target_os = "linux")]
+fn what_a_tool_is_told_to_start_is_a_protocol_of_ours() {
+    for (tool, words, _, _, after) in GOLDEN {
+        for rest in after.split("cred-helper helper ").skip(1) {
+            let name = rest.split(|c: char| !c.is_ascii_alphanumeric()).next().unwrap_or_default();
+            assert!(crate::helper::named(name).is_some(), "{tool}: {name}");
+        }
+        let stage = Stage::new();
+        stage.with(|machine| {
+            let plan = super::tool(tool).and_then(|tool| (tool.plan)(machine, &wish(words)).ok()).unwrap_or_default();
+            for link in plan.links {
+                let name = link.path.file_name().expect("a name").to_string_lossy().into_owned();
+                assert!(crate::helper::named_by(&name).is_some(), "{tool}: {name}");
+            }
+        });
+    }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
 fn every_tool_that_has_a_file_has_an_example() {
     for tool in TOOLS {
         let by_hand =
