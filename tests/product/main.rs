@@ -42,6 +42,7 @@ mod memory;
 mod mistakes;
 #[cfg(target_os = "linux")]
 mod owners;
+#[cfg(unix)]
 mod passwords;
 #[path = "../support/programs.rs"]
 mod programs;

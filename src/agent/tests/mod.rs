@@ -4,6 +4,7 @@
 mod clocks;
 mod ends;
 mod exchanges;
+#[cfg(target_os = "linux")]
 mod guesses;
 mod hang_ups;
 mod keys;

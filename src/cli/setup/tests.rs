@@ -71,7 +71,9 @@ impl Stage {
                     all.insert(format!("{name}/"), String::new());
                     collect(&path, home, all);
                 } else if name != "bin/cred-helper" && !path.is_symlink() {
-                    let text = fs::read_to_string(&path).expect("text").replace(&home.display().to_string(), "HOME");
+                    // A link may be a copy elsewhere, and no text.
+                    let text = String::from_utf8_lossy(&fs::read(&path).expect("read")).into_owned();
+                    let text = text.replace(&home.display().to_string(), "HOME");
                     all.insert(name, text);
                 } else {
                     all.insert(name, String::new());
