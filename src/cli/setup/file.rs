@@ -1,15 +1,19 @@
 //! Other tools' files: read whole, replaced whole. A link is followed, so that dotfiles kept elsewhere stay links; owner's
-//! mode stays; a crash leaves the old file or the new one, and nothing beside it.
+//! mode stays; a crash leaves the old file or the new one. What a kill leaves beside it, `.NAME.PID.cred-helper`, the next
+//! change of that file removes.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Read as _, Write as _};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::super::exit::Failure;
 use crate::ipc::message::ErrorKind;
 
 /// Larger than any settings.
 const LARGEST: u64 = 16 * 1024 * 1024;
+/// Longer than anything takes between writing a file and putting it in its place.
+const LEFT: Duration = Duration::from_secs(600);
 
 /// A file as it was read.
 #[derive(Debug)]
@@ -63,6 +67,7 @@ impl Original {
         let parent = self.place.parent().unwrap_or(Path::new("."));
         make_directories(parent).map_err(wrong)?;
         let name = self.place.file_name().unwrap_or_default().to_string_lossy();
+        remove_left(parent, &name);
         let temporary = parent.join(format!(".{name}.{}.cred-helper", std::process::id()));
         let written = self.write(&temporary, text).and_then(|()| {
             self.is_as_it_was()?;
@@ -115,6 +120,25 @@ pub(super) fn refuse_anothers_home(home: &Path) -> Result<(), Failure> {
     }
 }
 
+/// Takes away what runs that were killed have left of a file.
+fn remove_left(directory: &Path, name: &str) {
+    let is_ours = |file: &str| {
+        let pid = file.strip_prefix('.').and_then(|file| file.strip_prefix(name)?.strip_prefix('.'));
+        let pid = pid.and_then(|file| file.strip_suffix(".cred-helper")).unwrap_or_default();
+        !pid.is_empty() && pid.bytes().all(|b| b.is_ascii_digit())
+    };
+    for entry in fs::read_dir(directory).into_iter().flatten().flatten() {
+        let found = || entry.metadata().ok().filter(|found| found.is_file() && is_own(found));
+        if entry.file_name().to_str().is_some_and(is_ours) && found().is_some_and(|found| is_left(&found)) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
+}
+
+fn is_left(found: &fs::Metadata) -> bool {
+    found.modified().is_ok_and(|at| at.elapsed().is_ok_and(|age| age > LEFT))
+}
+
 /// Only the user looks into directories that are made here: tools keep secrets in some of them.
 pub(super) fn make_directories(path: &Path) -> io::Result<()> {
     let mut builder = fs::DirBuilder::new();
@@ -160,6 +184,27 @@ mod tests {
         assert_eq!(fs::read_to_string(&real).expect("read"), "b");
         assert_eq!(fs::metadata(&real).expect("there").mode() & 0o777, 0o640);
         assert_eq!(fs::read_dir(stage.path().join("dotfiles")).expect("read").count(), 1, "nothing beside it");
+    }
+
+    #[test]
+    fn what_a_killed_run_has_left_goes_with_the_next_change() {
+        let stage = tempfile::tempdir().expect("a directory");
+        let at = |name: &str| stage.path().join(name);
+        let old = std::time::SystemTime::now() - LEFT * 2;
+        for (name, modified) in [
+            (".rc.123.cred-helper", Some(old)),
+            (".rc.124.cred-helper", None),
+            (".rc.x.cred-helper", Some(old)),
+            (".other.123.cred-helper", Some(old)),
+            ("rc", Some(old)),
+        ] {
+            let file = File::create(at(name)).expect("a file");
+            modified.map(|modified| file.set_modified(modified)).transpose().expect("a time");
+        }
+        Original::read(&at("rc")).expect("read").replace("x").expect("written");
+        let mut left: Vec<_> = fs::read_dir(stage.path()).expect("read").flatten().map(|it| it.file_name()).collect();
+        left.sort();
+        assert_eq!(left, [".other.123.cred-helper", ".rc.124.cred-helper", ".rc.x.cred-helper", "rc"]);
     }
 
     #[test]
