@@ -35,7 +35,9 @@ impl<'a> Machine<'a> {
         let search: Vec<PathBuf> = variable("PATH").iter().flat_map(std::env::split_paths).collect();
         let search: Vec<PathBuf> = search.into_iter().filter(|directory| directory.is_absolute()).collect();
         let program = file_name("cred-helper");
-        let in_path = search.iter().map(|directory| directory.join(&program)).find(|path| is_same(path, &own));
+        let in_path = search.iter().map(|directory| directory.join(&program)).filter(|path| is_same(path, &own));
+        // Some tools take no path that needs quotes.
+        let in_path = in_path.min_by_key(|path| !is_bare(&path.to_string_lossy()));
         Self {
             home: paths.home.clone(),
             config_file: paths.config_file.clone(),
@@ -95,6 +97,17 @@ impl<'a> Machine<'a> {
         std::iter::once(program.as_ref()).chain(words.iter().copied()).map(quoted).collect::<Vec<_>>().join(" ")
     }
 
+    /// The same for a tool that splits at spaces and knows no quotes.
+    pub(super) fn bare_command(&self, tool: &str, words: &[&str]) -> Result<String, Failure> {
+        if !words.iter().all(|word| is_bare(word)) {
+            let message =
+                format!("{tool} knows no quotes: nothing that has a space or a sign of a shell can be told it");
+            return Err(Failure::Usage(message));
+        }
+        let program = bare_path(tool, &self.program)?;
+        Ok(std::iter::once(program.as_str()).chain(words.iter().copied()).collect::<Vec<_>>().join(" "))
+    }
+
     /// A path as a person writes it.
     pub(super) fn shown(&self, path: &Path) -> String {
         let short = path.strip_prefix(&self.home).ok().filter(|rest| !rest.as_os_str().is_empty());
@@ -128,6 +141,21 @@ pub(super) fn quoted(word: &str) -> String {
         false if cfg!(windows) => format!("\"{word}\""),
         false => format!("'{}'", word.replace('\'', r"'\''")),
     }
+}
+
+/// A path for a tool that knows no quotes.
+pub(super) fn bare_path(tool: &str, path: &Path) -> Result<String, Failure> {
+    path.to_str().filter(|path| is_bare(path)).map(str::to_owned).ok_or_else(|| {
+        let message = "takes no path with a space or a sign of a shell in it, and this program has such a one: make a link to it in \
+                       another directory of the PATH, such as /usr/local/bin";
+        Failure::Usage(format!("{tool} {message}"))
+    })
+}
+
+/// Whether nothing splits it, ends it or puts something in its place: no shell, and no file of settings.
+fn is_bare(word: &str) -> bool {
+    let bare = |c: char| c.is_alphanumeric() || "-_./:=@%+,~".contains(c) || (cfg!(windows) && c == '\\');
+    !word.is_empty() && word.chars().all(bare)
 }
 
 #[cfg(unix)]

@@ -3,14 +3,14 @@
 use super::super::exit::Failure;
 use super::format::{Entry, Line};
 use super::link::Link;
-use super::machine::Machine;
+use super::machine::{Machine, bare_path};
 use super::plan::{Plan, Tool, Wish, no_doubts};
 
 pub(super) const TOOL: Tool = Tool {
     name: "pnpm",
     program: "pnpm",
     help: "tokenHelper of the registry --host in ~/.npmrc (or $NPM_CONFIG_USERCONFIG). Npm and yarn know no such thing: `cred-helper exec` \
-           is for them.",
+           is for them. It splits at spaces what it starts: this program's path must have none.",
     plan,
     doubts: no_doubts,
 };
@@ -27,8 +27,8 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     let name = format!("pnpm-token-cred-helper@{}", host.authority);
     let link = Link { in_path: false, ..Link::beside(machine, &name) };
     let helper = match by_link {
-        true => link.path.display().to_string(),
-        false => machine.command(&["helper", "pnpm", "--url", &host.url()]),
+        true => bare_path("pnpm", &link.path)?,
+        false => machine.bare_command("pnpm", &["helper", "pnpm", "--url", &host.url()])?,
     };
     let text = format!("{same}={helper}");
     let variables = ["NPM_CONFIG_USERCONFIG", "npm_config_userconfig"];

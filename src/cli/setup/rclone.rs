@@ -9,7 +9,7 @@ pub(super) const TOOL: Tool = Tool {
     name: "rclone",
     program: "rclone",
     help: "bearer_token_command of the WebDAV remote --name in rclone.conf (or $RCLONE_CONFIG), with the token of --account. Rclone runs it \
-           again when a token is refused.",
+           again when a token is refused. It splits the command at spaces: this program's path must have none.",
     plan,
     doubts: no_doubts,
 };
@@ -28,7 +28,7 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     }
     let mut words = vec!["get-token", ASKS_AGAIN, account];
     words.extend(wish.words.iter().map(String::as_str));
-    let values = vec![machine.command(&words)];
+    let values = vec![machine.bare_command("rclone", &words)?];
     let entry = Ini { section, key: "bearer_token_command", values, order: Order::Alone, indent: "" };
     Ok(Plan::of(file, vec![Entry::Ini(entry)]))
 }

@@ -16,13 +16,19 @@ use golden::GOLDEN;
 /// A home with this program in its PATH.
 struct Stage {
     directory: tempfile::TempDir,
+    /// Where the program lies.
+    bin: &'static str,
 }
 
 impl Stage {
     fn new() -> Self {
-        let stage = Self { directory: tempfile::tempdir().expect("a directory") };
-        fs::create_dir(stage.at("bin")).expect("a directory");
-        let program = stage.at("bin").join(machine::file_name("cred-helper"));
+        Self::with_program_in("bin")
+    }
+
+    fn with_program_in(bin: &'static str) -> Self {
+        let stage = Self { directory: tempfile::tempdir().expect("a directory"), bin };
+        fs::create_dir(stage.at(bin)).expect("a directory");
+        let program = stage.at(bin).join(machine::file_name("cred-helper"));
         fs::copy(std::env::current_exe().expect("this test"), &program).map(drop).expect("a program");
         stage
     }
@@ -33,9 +39,10 @@ impl Stage {
     }
 
     fn with<T>(&self, work: impl FnOnce(&Machine<'_>) -> T) -> T {
-        let variable = |name: &str| (name == "PATH").then(|| OsString::from(self.at("bin")));
+        let path = || std::env::join_paths([self.at(self.bin), self.at("links")]).expect("a PATH");
+        let variable = |name: &str| -> Option<OsString> { (name == "PATH").then(path) };
         let paths = Paths::from_variables(|_| None, Some(self.at(""))).expect("paths");
-        let own = self.at("bin").join(machine::file_name("cred-helper"));
+        let own = self.at(self.bin).join(machine::file_name("cred-helper"));
         work(&Machine::new(&paths, own, &variable))
     }
 
@@ -70,7 +77,7 @@ impl Stage {
                 if path.is_dir() {
                     all.insert(format!("{name}/"), String::new());
                     collect(&path, home, all);
-                } else if name != "bin/cred-helper" && !path.is_symlink() {
+                } else if !name.ends_with("/cred-helper") && !path.is_symlink() {
                     // A link may be a copy elsewhere, and no text.
                     let text = String::from_utf8_lossy(&fs::read(&path).expect("read")).into_owned();
                     let text = text.replace(&home.display().to_string(), "HOME");
@@ -266,6 +273,37 @@ fn a_file_with_a_fault_or_with_anothers_setting_is_left_and_named_with_its_line(
         assert!(!message.contains("canary"), "{message}");
         assert_eq!(stage.all(), untouched, "{tool}");
     }
+}
+
+/// They split what they start at spaces, and know no quotes.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_path_with_a_space_is_not_for_every_tool_and_a_link_helps() {
+    for (tool, words, file, text, written) in [
+        (
+            "rclone",
+            "--name cloud --account work",
+            ".config/rclone/rclone.conf",
+            "[cloud]\ntype = webdav\n",
+            "links/cred-helper get-token",
+        ),
+        ("pnpm", "--host npm.example.com", ".npmrc", "", "links/pnpm-token-cred-helper@npm.example.com"),
+        ("pnpm", "--host npm.example.com/team", ".npmrc", "", "links/cred-helper helper pnpm"),
+    ] {
+        let stage = Stage::with_program_in("my programs");
+        stage.write(file, text);
+        let (untouched, wish) = (stage.all(), wish(words));
+        let failure = stage.add(tool, &wish).expect_err(tool);
+        assert!(failure.message().is_some_and(|said| said.contains("make a link to it")), "{tool}: {failure:?}");
+        assert_eq!(stage.all(), untouched, "{tool}");
+        fs::create_dir(stage.at("links")).expect("a directory");
+        std::os::unix::fs::symlink(stage.at("my programs/cred-helper"), stage.at("links/cred-helper")).expect("a link");
+        assert_eq!(stage.add(tool, &wish).ok().as_deref(), Some("set_up"), "{tool}");
+        let now = fs::read_to_string(stage.at(file)).expect("a file");
+        assert!(now.contains(written) && !now.contains(['\'', ';']), "{now}");
+    }
+    let failure = Stage::new().with(|machine| machine.bare_command("x", &["a b"])).expect_err("a space");
+    assert_eq!(failure.code(), super::super::exit::USAGE);
 }
 
 #[test]
