@@ -133,7 +133,9 @@ fn kubectl_reads_what_setup_wrote_and_uses_it() {
     let seen = ok(&forge, "kubectl", &["config", "view", "--minify", "--output", "json"]).stdout;
     let seen: serde_json::Value = serde_json::from_str(&seen).unwrap();
     let exec = &seen["users"][0]["user"]["exec"];
-    assert_eq!(exec["args"], serde_json::json!(["helper", "kubectl", "--account", "forge"]), "{seen}");
+    assert_eq!(exec["args"], serde_json::json!(["helper", "kubectl"]), "{seen}");
+    let rules = text(&forge, ".config/cred-helper/config.toml").unwrap_or_default();
+    assert!(rules.contains("\"https://127.0.0.1:1\" = \"forge\""), "{rules}");
     assert!(exec["command"].as_str().is_some_and(|command| command.ends_with("/bin/cred-helper")), "{seen}");
     // Kubectl has written it anew, comments and all, before it is taken back.
     ok(&forge, "kubectl", &["config", "set-context", "dev", "--namespace", "n"]);

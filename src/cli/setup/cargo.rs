@@ -11,23 +11,34 @@ pub(super) const TOOL: Tool = Tool {
     name: "cargo",
     program: "cargo",
     help: "credential-provider of the registry --name in config.toml of $CARGO_HOME (~/.cargo), or of the one whose index is --host; with \
-           --all-hosts registry.global-credential-providers, after cargo's own file of tokens.",
+           --all-hosts registry.global-credential-providers, after cargo's own file of tokens. --account is a rule for the index's URL.",
     plan,
     doubts: no_doubts,
 };
 
+const WHICH: &str = "cargo is set up for a registry (--name as in cargo's configuration, or --host if its index is there), or with \
+                     --all-hosts";
+
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
-    let (host, file) = (wish.host()?, file(machine));
+    let file = file(machine);
+    let registries = registries(&machine.read(&file));
+    let name = match (&wish.name, wish.host()?) {
+        (None, Some(host)) => Some(at(&registries, &host)?),
+        (name, _) => name.clone(),
+    };
+    let index = registries.iter().find(|(known, _)| Some(known) == name.as_ref()).map(|(_, target)| target.as_str());
+    let missing = match name {
+        Some(_) => "cargo's own configuration says no index of that registry: add --host with the index's URL",
+        None => "--account goes with --host or --name here: a rule says who answers there",
+    };
+    let wish = &wish.ruled(index, missing)?;
     // Where a rule says who answers, the configuration doesn't.
-    let unruled = Wish { account: wish.account.clone().filter(|_| host.is_none()), ..wish.clone() };
     let mut words = vec![machine.program_text()];
-    words.extend(unruled.helper_words(&[]).into_iter().map(str::to_owned));
+    words.extend(wish.words.iter().cloned());
     let entry = |table: &[&str], key: &str, value: toml::Value| {
         let table = table.iter().map(|name| (*name).to_owned()).collect();
         Entry::Toml(Toml { table, key: key.to_owned(), value })
     };
-    let by_index = || host.as_ref().and_then(|host| registry(&machine.read(&file), host));
-    let name = wish.name.clone().or_else(by_index);
     let entries = match &name {
         Some(name) => vec![entry(&["registries", name], "credential-provider", words.into())],
         None if wish.all_hosts => {
@@ -37,13 +48,9 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
                 entry(&["registry"], "global-credential-providers", providers),
             ]
         }
-        None => {
-            let message = "cargo is set up for a registry (--name as in cargo's configuration, or --host if its index is there), or \
-                           with --all-hosts";
-            return Err(Failure::Usage(message.to_owned()));
-        }
+        None => return Err(Failure::Usage(WHICH.to_owned())),
     };
-    Plan { name, ..Plan::of(file, entries) }.with_rule(machine, wish)
+    Plan { name, host: wish.host.clone(), ..Plan::of(file, entries) }.with_rule(machine, wish)
 }
 
 /// Cargo reads the name without ending first.
@@ -53,13 +60,27 @@ fn file(machine: &Machine<'_>) -> PathBuf {
     if old.is_file() { old } else { home.join("config.toml") }
 }
 
-/// The registry whose index is at a host.
-fn registry(text: &str, host: &Host) -> Option<String> {
-    let file: toml::Table = toml::from_str(text).ok()?;
-    let mut registries = file.get("registries")?.as_table()?.iter();
-    let found = registries.find(|(_, registry)| {
-        let index = registry.get("index").and_then(|index| index.as_str()).unwrap_or_default();
-        host.is_at(index.trim_start_matches("sparse+"))
-    });
-    found.map(|(name, _)| name.clone())
+/// The registries of a file, and the target that stands for each: see `cred-helper helper cargo --help`.
+fn registries(text: &str) -> Vec<(String, String)> {
+    let file: toml::Table = toml::from_str(text).unwrap_or_default();
+    let registries = file.get("registries").and_then(toml::Value::as_table);
+    let target = |index: &str| match index.strip_prefix("sparse+") {
+        Some(url) => url.to_owned(),
+        None if index.starts_with("registry+") => index.to_owned(),
+        None => format!("registry+{index}"),
+    };
+    let of = |(name, registry): (&String, &toml::Value)| Some((name.clone(), target(registry.get("index")?.as_str()?)));
+    registries.into_iter().flatten().filter_map(of).collect()
+}
+
+/// The one registry whose index is at a host.
+fn at(registries: &[(String, String)], host: &Host) -> Result<String, Failure> {
+    let is_there = |target: &str| host.is_at(target.trim_start_matches("registry+"));
+    let found: Vec<&str> =
+        registries.iter().filter(|(_, target)| is_there(target)).map(|(name, _)| name.as_str()).collect();
+    match found.as_slice() {
+        [one] => Ok((*one).to_owned()),
+        [] => Err(Failure::Usage(WHICH.to_owned())),
+        _ => Err(Failure::Usage(format!("several registries are there: name one with --name: {}", found.join(", ")))),
+    }
 }

@@ -9,7 +9,8 @@ pub(super) const TOOL: Tool = Tool {
     name: "kubectl",
     program: "kubectl",
     help: "A user in ~/.kube/config (or the first file of $KUBECONFIG), used by the context --name, or the one whose cluster is at --host, or the \
-           current one: `setup kubectl --account work`, with `-- --id-token` where the cluster takes ID tokens. Kubectl 1.22 and newer.",
+           current one: `setup kubectl --account work`, with `-- --id-token` where the cluster takes ID tokens; the account is a rule for the cluster's URL. \
+           Kubectl 1.22 and newer.",
     plan,
     doubts: no_doubts,
 };
@@ -18,30 +19,38 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     let listed = machine.variable("KUBECONFIG");
     let listed = listed.iter().flat_map(std::env::split_paths).find(|path| !path.as_os_str().is_empty());
     let file = listed.unwrap_or_else(|| machine.home.join(".kube").join("config"));
-    let name = context(&contexts(&machine.read(&file)), wish)?.ok_or_else(|| {
+    let contexts = contexts(&machine.read(&file));
+    let found = context(&contexts, wish)?.ok_or_else(|| {
         let message = "has no such context: name it with --name, or its cluster's URL with --host";
         Failure::Usage(format!("{} {message}", machine.shown(&file)))
     })?;
-    let unruled = Wish { account: wish.account.clone().filter(|_| wish.host.is_none()), ..wish.clone() };
+    let name = found.name.clone();
+    let missing = "the file says no URL of that context's cluster: add --host with it";
+    let wish = &wish.ruled(found.server.as_deref(), missing)?;
+    // Where a rule says who answers, the configuration doesn't.
+    let unruled = Wish { account: None, ..wish.clone() };
     let words = unruled.helper_words(&["helper", "kubectl"]).into_iter().map(str::to_owned).collect();
     let user = format!("cred-helper-{name}");
     let entries = vec![
         Entry::ExecUser(ExecUser { name: user.clone(), command: machine.program_text(), words }),
         Entry::UserOfContext(UserOfContext { context: name.clone(), user }),
     ];
-    Plan { name: Some(name), ..Plan::of(file, entries) }.with_rule(machine, wish)
+    Plan { name: Some(name), host: wish.host.clone(), ..Plan::of(file, entries) }.with_rule(machine, wish)
 }
 
-fn context(all: &[Context], wish: &Wish) -> Result<Option<String>, Failure> {
+fn context<'a>(all: &'a [Context], wish: &Wish) -> Result<Option<&'a Context>, Failure> {
     let at = |context: &&Context, host: &Host| context.server.as_deref().is_some_and(|url| host.is_at(url));
-    let found: Vec<&Context> = match (&wish.name, wish.host()?) {
+    let found: Vec<&'a Context> = match (&wish.name, wish.host()?) {
         (Some(name), _) => all.iter().filter(|context| context.name == *name).collect(),
         (None, Some(host)) => all.iter().filter(|context| at(context, &host)).collect(),
         (None, None) => all.iter().filter(|context| context.current).collect(),
     };
     match found.as_slice() {
-        [one] => Ok(Some(one.name.clone())),
+        [one] => Ok(Some(one)),
         [] => Ok(None),
-        _ => Err(Failure::Usage("several contexts are at that host: name one with --name".to_owned())),
+        several => {
+            let names: Vec<&str> = several.iter().map(|context| context.name.as_str()).collect();
+            Err(Failure::Usage(format!("several contexts are there: name one with --name: {}", names.join(", "))))
+        }
     }
 }

@@ -144,7 +144,8 @@ fn add<'a>(
     sure: bool,
 ) -> Result<Done<'a>, Failure> {
     let plan = (tool.plan)(machine, wish)?;
-    let wish = &Wish { name: plan.name.clone().or_else(|| wish.name.clone()), ..wish.clone() };
+    let name = plan.name.clone().or_else(|| wish.name.clone());
+    let wish = &Wish { name, host: plan.host.clone().or_else(|| wish.host.clone()), ..wish.clone() };
     if plan.files.is_empty() {
         return Ok(done(tool, BY_HAND, &Work::default(), &[], plan.notes));
     }

@@ -55,6 +55,8 @@ pub(super) struct Plan {
     pub(super) target: Option<String>,
     /// What --name would have said, where the tool's own file says it.
     pub(super) name: Option<String>,
+    /// What --host would have said, where an account is named and the tool's own file says where it goes.
+    pub(super) host: Option<String>,
     /// What a person ought to know, or to do.
     pub(super) notes: Vec<String>,
 }
@@ -102,7 +104,9 @@ impl Host {
 
     /// Whether a URL of a tool's file leads there.
     pub(super) fn is_at(&self, url: &str) -> bool {
-        Host::parse(url).is_ok_and(|url| url.authority == self.authority && url.path.starts_with(&self.path))
+        let below =
+            |path: &str| path.strip_prefix(&self.path).is_some_and(|more| more.is_empty() || more.starts_with('/'));
+        Host::parse(url).is_ok_and(|url| url.authority == self.authority && below(&url.path))
     }
 
     pub(super) fn url(&self) -> String {
@@ -125,6 +129,16 @@ impl Wish {
             }
             _ => Ok(()),
         }
+    }
+
+    /// For a tool whose own file says the URL: the account becomes a rule for that, and no word of the helper's. What has the
+    /// tool's name for it may be given another URL by somebody else's file.
+    pub(super) fn ruled(&self, url: Option<&str>, missing: &str) -> Result<Self, Failure> {
+        if self.account.is_none() || self.host.is_some() {
+            return Ok(self.clone());
+        }
+        let url = url.ok_or_else(|| Failure::Usage(missing.to_owned()))?;
+        Ok(Self { host: Some(Host::parse(url)?.url()), ..self.clone() })
     }
 
     /// For a tool that knows no hosts.
@@ -207,6 +221,20 @@ impl Plan {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_url_is_below_another_by_whole_segments() {
+        for (host, url, is_at) in [
+            ("a.example", "https://a.example/x", true),
+            ("a.example/team", "https://a.example/team", true),
+            ("a.example/team/", "https://A.example/team/x/", true),
+            ("a.example/team", "https://a.example/teamwork", false),
+            ("a.example/team", "https://a.example", false),
+            ("a.example", "https://a.example:8443/", false),
+        ] {
+            assert_eq!(Host::parse(host).expect(host).is_at(url), is_at, "{host} {url}");
+        }
+    }
 
     #[test]
     fn a_host_is_taken_apart_and_nothing_that_could_be_more_passes() {

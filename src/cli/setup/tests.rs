@@ -275,6 +275,45 @@ fn a_file_with_a_fault_or_with_anothers_setting_is_left_and_named_with_its_line(
     }
 }
 
+/// Its name in the tool's file may be given another URL by a project's file.
+#[test]
+#[cfg(target_os = "linux")]
+fn an_account_answers_for_the_url_that_the_tools_own_file_says() {
+    let cluster = |name: &str, server: &str| format!("- name: {name}\n  cluster: {{server: '{server}'}}\n");
+    let clusters = cluster("c", "https://k8s.example:6443/a") + &cluster("d", "https://k8s.example:6443/ab");
+    let contexts =
+        "contexts:\n- {name: dev, context: {cluster: c, user: a}}\n- {name: prod, context: {cluster: d, user: a}}\n";
+    let kube = format!("clusters:\n{clusters}{contexts}current-context: dev\nusers: []\n");
+    let cargo = "[registries.work]\nindex = 'sparse+https://cargo.example.com/a/'\n\
+                 [registries.git]\nindex = 'https://cargo.example.com/ab'\n";
+    for (tool, words, file, text, url) in [
+        ("cargo", "--name work", ".cargo/config.toml", cargo, "https://cargo.example.com/a"),
+        ("cargo", "--name git", ".cargo/config.toml", cargo, "registry+https://cargo.example.com/ab"),
+        ("cargo", "--host cargo.example.com/a", ".cargo/config.toml", cargo, "https://cargo.example.com/a"),
+        ("kubectl", "", ".kube/config", &kube, "https://k8s.example:6443/a"),
+        ("kubectl", "--name prod", ".kube/config", &kube, "https://k8s.example:6443/ab"),
+        ("kubectl", "--host k8s.example:6443/a", ".kube/config", &kube, "https://k8s.example:6443/a"),
+    ] {
+        let (stage, context) = (Stage::new(), format!("{tool} {words}"));
+        stage.write(file, text);
+        let untouched = stage.all();
+        let wish = wish(&format!("{words} --account forge"));
+        assert_eq!(stage.add(tool, &wish).ok().as_deref(), Some("set_up"), "{context}");
+        let rules = fs::read_to_string(stage.at(".config/cred-helper/config.toml")).expect("rules");
+        assert_eq!(rules, format!("[targets]\n\"{url}\" = \"forge\"\n"), "{context}");
+        assert!(!fs::read_to_string(stage.at(file)).expect("a file").contains("forge"), "{context}");
+        assert_eq!(stage.add(tool, &wish).ok().as_deref(), Some("already"), "{context}");
+        stage.remove(tool, &Wish::default());
+        let mut left = stage.all();
+        left.retain(|path, _| !path.starts_with(".local/"));
+        assert_eq!(left, untouched, "{context}");
+        let host = text.split("https://").nth(1).and_then(|rest| rest.split('/').next()).unwrap_or_default();
+        let failure = stage.add(tool, &Wish { host: Some(host.to_owned()), ..Wish::default() }).expect_err(tool);
+        let several = if tool == "cargo" { "--name: git, work" } else { "--name: dev, prod" };
+        assert!(failure.message().is_some_and(|said| said.ends_with(several)), "{failure:?}");
+    }
+}
+
 /// They split what they start at spaces, and know no quotes.
 #[test]
 #[cfg(target_os = "linux")]
@@ -316,6 +355,8 @@ fn a_wish_that_a_tool_cannot_fulfil_says_what_it_takes() {
         ("docker", ""),
         ("cargo", ""),
         ("cargo", "--host unknown.example"),
+        ("cargo", "--name x --account work"),
+        ("cargo", "--all-hosts --account work"),
         ("claude", "--host a.example"),
         ("codex", ""),
         ("rclone", "--name x"),

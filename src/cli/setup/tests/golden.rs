@@ -51,10 +51,10 @@ pub(super) const GOLDEN: &[(&str, &str, &str, &str, &str)] = &[
     ),
     (
         "cargo",
-        "--all-hosts --account work",
+        "--all-hosts -- --bearer",
         ".cargo/config.toml",
         "",
-        "[credential-alias]\ncred-helper = [\"HOME/bin/cred-helper\", \"--account\", \"work\"]\n\n[registry]\n\
+        "[credential-alias]\ncred-helper = [\"HOME/bin/cred-helper\", \"--bearer\"]\n\n[registry]\n\
          global-credential-providers = [\"cargo:token\", \"cred-helper\"]\n",
     ),
     (
@@ -99,12 +99,11 @@ pub(super) const GOLDEN: &[(&str, &str, &str, &str, &str)] = &[
         "kubectl",
         "--account work -- --id-token",
         ".kube/config",
-        "contexts:\n- context: {cluster: c, user: admin}\n  name: dev\ncurrent-context: dev\nusers:\n- name: admin # theirs\n  user: \
+        "clusters: [{name: c, cluster: {server: \"https://k8s.example:6443\"}}]\ncontexts:\n- context: {cluster: c, user: admin}\n  name: dev\ncurrent-context: dev\nusers:\n- name: admin # theirs\n  user: \
          {token: secret}",
-        "contexts:\n- context: {cluster: c, user: \"cred-helper-dev\"}\n  name: dev\ncurrent-context: dev\nusers:\n- name: admin # theirs\n  \
+        "clusters: [{name: c, cluster: {server: \"https://k8s.example:6443\"}}]\ncontexts:\n- context: {cluster: c, user: \"cred-helper-dev\"}\n  name: dev\ncurrent-context: dev\nusers:\n- name: admin # theirs\n  \
          user: {token: secret}\n- name: \"cred-helper-dev\"\n  user:\n    exec:\n      apiVersion: client.authentication.k8s.io/v1\n      \
-         command: \"HOME/bin/cred-helper\"\n      args:\n      - \"helper\"\n      - \"kubectl\"\n      - \"--account\"\n      - \
-         \"work\"\n      - \"--id-token\"\n      interactiveMode: Never\n      provideClusterInfo: true",
+         command: \"HOME/bin/cred-helper\"\n      args:\n      - \"helper\"\n      - \"kubectl\"\n      - \"--id-token\"\n      interactiveMode: Never\n      provideClusterInfo: true",
     ),
     (
         "pip",
