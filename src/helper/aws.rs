@@ -1,5 +1,7 @@
 //! AWS's `credential_process`: credentials of a role, which the agent gets for an account's ID token.
 
+mod sts;
+
 use super::shown::{joined, quoted};
 use super::words::Words;
 use super::{Call, DEADLINE, Failure};
@@ -11,7 +13,8 @@ In ~/.aws/config, of a profile: `credential_process = /usr/bin/cred-helper helpe
 arn:aws:iam::123456789012:role/ROLE`. The agent shows the account's ID token to AWS's Security Token Service \
 (AssumeRoleWithWebIdentity; the role's trust policy names the issuer and the ID token's audience) and keeps what it gets, in \
 memory, for every profile of that role. --region NAME asks that region's service (else AWS_REGION, AWS_DEFAULT_REGION, else \
-the global one), --endpoint-url URL another one (else AWS_ENDPOINT_URL_STS); --session-name NAME is what AWS's logs show, \
+the global one), --endpoint-url URL another one. AWS_ENDPOINT_URL_STS says so, too, but only of AWS's own hosts and of this \
+machine: a variable sends the ID token to nobody else. No account answers but the one that is named; --session-name NAME is what AWS's logs show, \
 --duration SECONDS how long the credentials last. AWS's programs ask again when they are about to end. What AWS refuses is not \
 asked for again within a minute.";
 
@@ -70,9 +73,19 @@ fn parse(call: &Call<'_>) -> Result<AssumeRole, Failure> {
     if assume.role_arn.is_empty() {
         return Err(Failure::Usage("no role is named: add --role-arn arn:aws:iam::123456789012:role/NAME"));
     }
+    if words.get.account.is_none() {
+        return Err(Failure::Usage("no account is named: add --account NAME to the profile's credential_process"));
+    }
     assume.account = words.get.account;
     let variable = |name| (call.variable)(name).filter(|value| !value.is_empty());
-    assume.endpoint = assume.endpoint.or_else(|| variable("AWS_ENDPOINT_URL_STS"));
+    if assume.endpoint.is_none() {
+        assume.endpoint = variable("AWS_ENDPOINT_URL_STS");
+        if assume.endpoint.as_deref().is_some_and(|url| !sts::is_own(url)) {
+            let message = "AWS_ENDPOINT_URL_STS names no host of AWS's: add --endpoint-url URL to the profile's credential_process if \
+                           it is the one";
+            return Err(Failure::Usage(message));
+        }
+    }
     assume.region = assume.region.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
     Ok(assume)
 }
@@ -101,7 +114,7 @@ mod tests {
         });
         assert_eq!(told, expected);
         let mut agent = Played { error: Some(ErrorKind::LoginRequired), ..Played::default() };
-        assert!(matches!(aws(&format!("--role-arn={ARN}"), &mut agent), Err(Failure::Agent(_))));
+        assert!(matches!(aws(&format!("--account forge --role-arn={ARN}"), &mut agent), Err(Failure::Agent(_))));
     }
 
     #[test]
@@ -121,9 +134,9 @@ mod tests {
                 vec![
                     ("AWS_REGION", ""),
                     ("AWS_DEFAULT_REGION", "us-east-1"),
-                    ("AWS_ENDPOINT_URL_STS", "https://t.example"),
+                    ("AWS_ENDPOINT_URL_STS", "http://127.0.0.1:4566"),
                 ],
-                r#","region":"us-east-1","endpoint":"https://t.example","deadline":30}"#,
+                r#","region":"us-east-1","endpoint":"http://127.0.0.1:4566","deadline":30}"#,
             ),
         ] {
             let variables = variables.into_iter().map(|(name, value)| (name, value.to_owned())).collect();
@@ -131,6 +144,22 @@ mod tests {
             aws(line, &mut agent).expect(line);
             assert_eq!(agent.heard, [format!(r#"{{"account":"forge/x","role_arn":"{ARN}"{heard}"#)]);
         }
+    }
+
+    #[test]
+    fn no_variable_sends_the_id_token_to_somebody_else_and_no_account_is_guessed() {
+        let variables = vec![("AWS_ENDPOINT_URL_STS", "https://evil.example".to_owned())];
+        let mut agent = Played { variables, ..Played::default() };
+        for (line, said) in [
+            (format!("--account forge --role-arn {ARN}"), "add --endpoint-url"),
+            (format!("--role-arn {ARN} --endpoint-url https://s.example"), "add --account"),
+        ] {
+            match aws(&line, &mut agent) {
+                Err(Failure::Usage(message)) => assert!(message.contains(said), "{message}"),
+                other => panic!("{line}: {other:?}"),
+            }
+        }
+        assert!(agent.heard.is_empty());
     }
 
     #[test]
