@@ -8,7 +8,7 @@
 //! that git's storing it again asks nobody.
 
 use super::address::escaped;
-use super::shown::one_line;
+use super::shown::{can_be_told, one_line};
 use super::{Call, DEADLINE, Failure};
 use crate::clock::Timestamp;
 use crate::ipc::message::ErrorKind;
@@ -30,7 +30,7 @@ With such a link in the PATH, `git config --global credential.helper cred-helper
 and newer is given the token as Bearer, unless the server asks for Basic alone or the rule has a `username`; older git, \
 and those, as a password. A token that the server refuses is renewed and sent once more without git's user noticing \
 (2.46 and newer), or reported when git erases it. Where no account answers, a password that was typed is kept in the \
-vault, answers from then on, and is forgotten when the server refuses it: no other helper is needed. `cred-helper password \
+vault (but for one with control characters), answers from then on, and is forgotten when the server refuses it: no other helper is needed. `cred-helper password \
 list` shows them without what they are; a rule of `false` keeps none.";
 const CAPABILITIES: &str = "version 0\ncapability authtype\ncapability state\n";
 
@@ -131,6 +131,7 @@ fn store(call: &mut Call<'_>, request: Request) -> Result<(), Failure> {
     let (Some(url), false) = (request.target(), request.passing || request.given) else { return Ok(()) };
     let (origin, expires_at) = (request.origin(), request.expires_at);
     let (Some(username), Some(password)) = (request.username, request.secret) else { return Ok(()) };
+    can_be_told(&password)?;
     let stored = call.agent.store_password(&StorePassword { url, username, password, expires_at, target: None })?;
     if stored.outcome == StoreOutcome::AccountAnswers {
         let account = stored.account.unwrap_or_default();

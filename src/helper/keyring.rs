@@ -5,7 +5,7 @@
 //! answered for whoever asks in the open as well.
 
 use super::address::with_user;
-use super::shown::{joined, one_line, quoted};
+use super::shown::{can_be_told, joined, one_line, quoted};
 use super::{Call, DEADLINE, Failure};
 use crate::ipc::message::ErrorKind;
 use crate::ipc::message::password::{RemovePassword, StoreOutcome, StorePassword};
@@ -21,7 +21,7 @@ authenticate = \"always\", ask only where they know a user: put one into the ind
 (https://__token__@pypi.example/simple). A host without a scheme is not answered. Where neither the client nor the rule names a \
 user it is `__token__`. New pip shows nothing of what is said here: `keyring get URL USER` does. A token that an index refuses \
 is not asked for again: `cred-helper refresh`. Where no account answers, a password does that `set` has put there for the URL, \
-read from standard input; `del` forgets it.";
+read from standard input, without control characters; `del` forgets it.";
 /// The user that indexes take tokens for, where nobody names one.
 const USERNAME: &str = "__token__";
 /// What poetry puts in the place of no user.
@@ -73,6 +73,7 @@ fn set(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<(), Failure> {
     let sent = call.read()?.expose().to_owned();
     let password = sent.strip_suffix('\n').map_or(sent.as_str(), |line| line.strip_suffix('\r').unwrap_or(line));
     let password = Secret::from(password.to_owned());
+    can_be_told(&password)?;
     let store = StorePassword { url, username, password, expires_at: None, target: None };
     let stored = call.agent.store_password(&store)?;
     let why = match stored.outcome {

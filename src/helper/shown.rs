@@ -14,6 +14,16 @@ pub(super) fn one_line(token: &Token) -> Result<&Secret, Failure> {
     Ok(&token.token)
 }
 
+/// Whether a password can be told again by a protocol of lines. Nothing of it is repeated.
+pub(super) fn can_be_told(password: &Secret) -> Result<(), Failure> {
+    match password.expose().contains(char::is_control) {
+        true => Err(Failure::Usage(
+            "a password with a line end or another control character is not kept: none could be told it",
+        )),
+        false => Ok(()),
+    }
+}
+
 /// Texts one after the other, in a buffer that is long enough not to leave copies behind as it grows.
 pub(super) fn joined(texts: &[&str]) -> Secret {
     let mut joined = String::with_capacity(texts.iter().map(|text| text.len()).sum());

@@ -226,6 +226,9 @@ fn where_an_account_answers_a_person_is_told_that_no_password_is_kept() {
     }
     let mut agent = Played { error: Some(ErrorKind::NoKeySlot), ..Played::default() };
     assert!(matches!(git(&["store"], &format!("{WEB}username=a\npassword=b\n"), &mut agent), Err(Failure::Agent(_))));
+    let mut agent = Played::default();
+    let failure = git(&["store"], &format!("{WEB}username=a\npassword=b\tc\n"), &mut agent);
+    assert!(matches!(failure, Err(Failure::Usage(_))) && agent.heard.is_empty(), "it could never be told");
 }
 
 #[test]

@@ -110,6 +110,12 @@ fn a_password_is_kept_and_forgotten_for_a_url_and_a_user() {
         assert_eq!(with(&format!("set {URL} ada"), input, &mut agent).expect("kept"), "");
         assert_eq!(agent.heard, [format!("store {URL} ada p w")]);
     }
+    for input in [&b"p\nw"[..], b"p\tw\n", b"p\x1b[2Jw"] {
+        let mut agent = Played::default();
+        let failure = with(&format!("set {URL} ada"), input, &mut agent);
+        assert!(matches!(failure, Err(Failure::Usage(said)) if said.contains("is not kept")), "none could be told it");
+        assert!(agent.heard.is_empty());
+    }
     let mut agent = Played { stored: Some(StoreOutcome::AccountAnswers), ..Played::default() };
     assert!(matches!(with(&format!("set {URL} ada"), b"pw", &mut agent), Err(Failure::Told)));
     assert_eq!(agent.heard[1], "tell the password is not kept: forge answers there");
