@@ -13,8 +13,8 @@ use serde_json::{Value, json};
 
 use crate::clocks::{Agent, FakeClock};
 use crate::home::{Ended, Home, ended, lasting_server};
-use crate::support::bearer_site::{Answer, Asked, BearerSite};
 use crate::support::programs::{say_and_skip, skip};
+use crate::support::site::{Judge, Request, Response, Shown, Site};
 
 /// Set where there is no way out.
 const INSIDE: &str = "CRED_HELPER_TESTS_INSIDE";
@@ -87,7 +87,7 @@ impl<'a> Stage<'a> {
 
     /// It heals: what the site saw begins with a refusal and ends well, and cost one refresh, which the log calls a guess.
     #[track_caller]
-    fn healed(&self, site: &BearerSite) {
+    fn healed(&self, site: &Site) {
         let seen = site.seen();
         assert_eq!(seen.iter().find(|shown| **shown != "nothing"), Some(&"refused"), "{seen:?}");
         assert_eq!(seen.last(), Some(&"live"), "{seen:?}");
@@ -109,7 +109,7 @@ fn for_claude() -> String {
     settings.to_string()
 }
 
-fn for_codex(site: &BearerSite) -> String {
+fn for_codex(site: &Site) -> String {
     format!(
         "model = \"stub\"\nmodel_provider = \"stub\"\n[model_providers.stub]\nname = \"stub\"\nbase_url = \"{}\"\n\
          wire_api = \"responses\"\n[model_providers.stub.auth]\ncommand = \"{}\"\n\
@@ -120,22 +120,22 @@ fn for_codex(site: &BearerSite) -> String {
 }
 
 /// Server-sent events, each with its name in its data.
-fn events(events: &[Value]) -> Answer {
+fn events(events: &[Value]) -> Response {
     let line = |event: &Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
-    (200, "text/event-stream", events.iter().map(line).collect())
+    Response::new(200, "text/event-stream", events.iter().map(line).collect::<String>())
 }
 
-fn body(asked: &Asked) -> Value {
-    serde_json::from_slice(&asked.body).unwrap_or_default()
+fn body(request: &Request) -> Value {
+    serde_json::from_slice(&request.body).unwrap_or_default()
 }
 
 /// Anthropic's messages.
-fn messages(asked: &Asked) -> Answer {
-    if !(asked.method == "POST" && asked.path.starts_with("/v1/messages")) {
-        return (404, "application/json", "{}".to_owned());
+fn messages(request: &Request) -> Response {
+    if !(request.method == "POST" && request.path.starts_with("/v1/messages")) {
+        return Response::json(404, &json!({}));
     }
-    if asked.path.contains("count_tokens") {
-        return (200, "application/json", json!({ "input_tokens": 1 }).to_string());
+    if request.path.contains("count_tokens") {
+        return Response::json(200, &json!({ "input_tokens": 1 }));
     }
     let usage = json!({ "input_tokens": 1, "output_tokens": 1 });
     let text = json!([{ "type": "text", "text": SAID }]);
@@ -143,8 +143,8 @@ fn messages(asked: &Asked) -> Answer {
         json!({ "id": "msg_1", "type": "message", "role": "assistant", "model": "stub", "content": content,
                 "stop_reason": stop, "stop_sequence": null, "usage": usage })
     };
-    if body(asked)["stream"] != true {
-        return (200, "application/json", message(&text, Some("end_turn")).to_string());
+    if body(request)["stream"] != true {
+        return Response::json(200, &message(&text, Some("end_turn")));
     }
     events(&[
         json!({ "type": "message_start", "message": message(&json!([]), None) }),
@@ -157,9 +157,9 @@ fn messages(asked: &Asked) -> Answer {
 }
 
 /// OpenAI's responses.
-fn responses(asked: &Asked) -> Answer {
-    if !(asked.method == "POST" && asked.path.ends_with("/responses")) {
-        return (404, "application/json", "{}".to_owned());
+fn responses(request: &Request) -> Response {
+    if !(request.method == "POST" && request.path.ends_with("/responses")) {
+        return Response::json(404, &json!({}));
     }
     let item = json!({ "type": "message", "role": "assistant", "id": "m1",
                        "content": [{ "type": "output_text", "text": SAID }] });
@@ -173,23 +173,22 @@ fn responses(asked: &Asked) -> Answer {
 }
 
 /// An MCP server without tools.
-fn mcp(asked: &Asked) -> Answer {
-    let request = body(asked);
-    let Some(id) = request.get("id").filter(|_| asked.method == "POST") else {
-        let status = if asked.method == "POST" { 202 } else { 405 };
-        return (status, "application/json", String::new());
+fn mcp(request: &Request) -> Response {
+    let asked = body(request);
+    let Some(id) = asked.get("id").filter(|_| request.method == "POST") else {
+        return Response::empty(if request.method == "POST" { 202 } else { 405 });
     };
-    let result = match request["method"].as_str() {
-        Some("initialize") => json!({ "protocolVersion": request["params"]["protocolVersion"], "capabilities": {},
+    let result = match asked["method"].as_str() {
+        Some("initialize") => json!({ "protocolVersion": asked["params"]["protocolVersion"], "capabilities": {},
                                       "serverInfo": { "name": "stub", "version": "1" } }),
         _ => json!({}),
     };
-    (200, "application/json", json!({ "jsonrpc": "2.0", "id": id, "result": result }).to_string())
+    Response::json(200, &json!({ "jsonrpc": "2.0", "id": id, "result": result }))
 }
 
-fn site(server: &Arc<Server>, serve: fn(&Asked) -> Answer) -> BearerSite {
+fn site(server: &Arc<Server>, serve: fn(&Request) -> Response) -> Site {
     let live = Arc::clone(server);
-    BearerSite::start(move |token| live.is_live(token), serve)
+    Site::start(Judge::of(Shown::Bearer, move |token| live.is_live(token)), serve)
 }
 
 #[test]

@@ -14,8 +14,8 @@ use crate::provider::log_in;
 use crate::support::jwks::Jwks;
 use crate::support::oidc_provider::OidcProvider;
 use crate::support::programs::{missing_oidc_provider, skip};
-use crate::support::protected::{Protected, Request, Response};
 use crate::support::python_index::clients;
+use crate::support::site::{Request, Response, Site};
 
 const ARN: &str = "arn:aws:iam::123456789012:role/reader";
 const KEY: &str = "ASIAOFTHEROLE";
@@ -33,15 +33,15 @@ struct Told {
 
 struct Stage {
     server: OidcProvider,
-    service: Protected,
+    service: Site,
     told: Arc<Told>,
     home: Home,
 }
 
 fn serve(request: &Request, jwks: &Jwks, told: &Told) -> Response {
-    let form: Vec<_> = url::form_urlencoded::parse(&request.body).into_owned().collect();
+    let form = request.form();
     let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    let xml = |status, body: String| (status, vec![("Content-Type", "text/xml".to_owned())], body.into_bytes());
+    let xml = |status, body: String| Response::new(status, "text/xml", body);
     if field("Action") == Some("GetCallerIdentity") {
         let signed = request.header("authorization").is_some_and(|text| text.contains(&format!("Credential={KEY}/")));
         assert!(signed && request.header("x-amz-security-token") == Some(SESSION));
@@ -51,7 +51,7 @@ fn serve(request: &Request, jwks: &Jwks, told: &Told) -> Response {
             "<GetCallerIdentityResponse xmlns=\"https://sts.amazonaws.com/doc/2011-06-15/\"><GetCallerIdentityResult>\
              {identity}</GetCallerIdentityResult></GetCallerIdentityResponse>"
         );
-        return xml("200 OK", body);
+        return xml(200, body);
     }
     assert_eq!((field("Action"), field("Version")), (Some("AssumeRoleWithWebIdentity"), Some("2011-06-15")));
     assert_eq!((field("RoleArn"), field("RoleSessionName")), (Some(ARN), Some("cred-helper")));
@@ -60,7 +60,7 @@ fn serve(request: &Request, jwks: &Jwks, told: &Told) -> Response {
     told.shown.lock().unwrap().push(claims.clone());
     if claims.is_none() || told.expired.load(Ordering::SeqCst) {
         let error = "<Type>Sender</Type><Code>ExpiredTokenException</Code><Message>Token expired</Message>";
-        return xml("400 Bad Request", format!("<ErrorResponse><Error>{error}</Error></ErrorResponse>"));
+        return xml(400, format!("<ErrorResponse><Error>{error}</Error></ErrorResponse>"));
     }
     let end = jiff::Timestamp::try_from(SystemTime::now() + Duration::from_secs(3600)).unwrap();
     let body = format!(
@@ -68,7 +68,7 @@ fn serve(request: &Request, jwks: &Jwks, told: &Told) -> Response {
          <SecretAccessKey>{SECRET}</SecretAccessKey><SessionToken>{SESSION}</SessionToken><Expiration>{end}</Expiration>\
          </Credentials></AssumeRoleWithWebIdentityResult></AssumeRoleWithWebIdentityResponse>"
     );
-    xml("200 OK", body)
+    xml(200, body)
 }
 
 /// Every file below a directory.
@@ -90,7 +90,7 @@ impl Stage {
         let server = OidcProvider::start(&json!({}));
         let (told, jwks) = (Arc::<Told>::default(), Jwks::fetch(server.metadata()["jwks_uri"].as_str().unwrap()));
         let heard = Arc::clone(&told);
-        let service = Protected::open(move |request| serve(request, &jwks, &heard));
+        let service = Site::open(move |request| serve(request, &jwks, &heard));
         let home = Home::with_vault();
         let scopes = "scopes = ['openid', 'offline_access', 'email']";
         home.configure(&format!("[providers.id]\nissuer = '{}'\nclient.id = 'native'\n{scopes}\n", server.issuer));

@@ -8,12 +8,12 @@ use sha2::{Digest, Sha256};
 
 use crate::forge::Forge;
 use crate::home::Ended;
-use crate::support::guarded::{Asked, Guarded, bearer};
 use crate::support::programs::newer;
+use crate::support::site::{Request, Response, Shown, Site};
 
 struct Stage {
     forge: Forge,
-    server: Guarded,
+    server: Site,
     bazel: Command,
 }
 
@@ -23,8 +23,8 @@ impl Stage {
         let bazel = newer("bazel")?;
         let forge = Forge::new();
         // Every file says where it is.
-        let file = |_: &str, asked: &Asked<'_>| (200, "text/plain", asked.path.into());
-        let server = Guarded::start("Bearer", bearer(forge.is_live()), file);
+        let file = |request: &Request| Response::new(200, "text/plain", request.path.as_str());
+        let server = Site::start(forge.judge(Shown::Bearer), file);
         forge.rules(&format!("'{}' = {rule}", server.url("")));
         forge.link("bazel-credential-cred-helper");
         let stage = Self { forge, server, bazel };

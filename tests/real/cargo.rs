@@ -5,11 +5,11 @@ use std::process::Command;
 use crate::forge::Forge;
 use crate::home::Ended;
 use crate::support::cargo_registry;
-use crate::support::guarded::{Guarded, Judge, bearer};
+use crate::support::site::{Judge, Shown, Site};
 
 struct Stage {
     forge: Forge,
-    registry: Guarded,
+    registry: Site,
 }
 
 impl Stage {
@@ -71,7 +71,7 @@ impl Stage {
 
 #[test]
 fn cargo_publishes_fetches_and_yanks_with_a_token_as_bearer() {
-    let stage = Stage::set(|forge| bearer(forge.is_live()), "'forge'", &[]);
+    let stage = Stage::set(|forge| forge.judge(Shown::Bearer), "'forge'", &[]);
     stage.works();
     // Once for each command, however much it asks the registry.
     let log = stage.forge.home.ok(&["log", "--json", "--program", "cargo"]);
@@ -82,27 +82,15 @@ fn cargo_publishes_fetches_and_yanks_with_a_token_as_bearer() {
 
 #[test]
 fn a_registry_may_take_the_token_as_it_is_or_as_a_password() {
-    let as_it_is = |forge: &Forge| -> Judge {
-        let is_live = forge.is_live();
-        Box::new(move |value| (!value.contains(' ')).then(|| is_live(value)))
-    };
-    Stage::set(as_it_is, "'forge'", &["--bare"]).works();
-    let as_password = |forge: &Forge| -> Judge {
-        use base64::Engine as _;
-        let is_live = forge.is_live();
-        Box::new(move |value| {
-            let bytes = base64::engine::general_purpose::STANDARD.decode(value.strip_prefix("Basic ")?).ok()?;
-            String::from_utf8(bytes).ok()?.strip_prefix("ada:").map(&is_live)
-        })
-    };
-    Stage::set(as_password, "{ account = 'forge', username = 'ada' }", &[]).works();
+    Stage::set(|forge| forge.judge(Shown::Bare), "'forge'", &["--bare"]).works();
+    Stage::set(|forge| forge.judge(Shown::Basic("ada")), "{ account = 'forge', username = 'ada' }", &[]).works();
     // No rule, and an account that the configuration of cargo names.
-    Stage::set(|forge| bearer(forge.is_live()), "false", &["--account", "forge"]).works();
+    Stage::set(|forge| forge.judge(Shown::Bearer), "false", &["--account", "forge"]).works();
 }
 
 #[test]
 fn a_refused_token_is_an_error_and_a_new_one_works() {
-    let stage = Stage::set(|forge| bearer(forge.is_live()), "'forge'", &[]);
+    let stage = Stage::set(|forge| forge.judge(Shown::Bearer), "'forge'", &[]);
     stage.works();
     stage.forge.server.expire_access_tokens();
     let refused = stage.run("published", &["yank", "published@0.1.0"]);
@@ -118,8 +106,7 @@ fn a_refused_token_is_an_error_and_a_new_one_works() {
 
 #[test]
 fn a_registry_that_nobody_named_is_left_to_the_next_provider() {
-    let judge = |_: &Forge| -> Judge { Box::new(|value| Some(value == "of-the-environment")) };
-    let stage = Stage::set(judge, "false", &[]);
+    let stage = Stage::set(|_| Judge::of(Shown::Bare, |value| value == "of-the-environment"), "false", &[]);
     let nobody = stage.run("using", &["fetch"]);
     assert_eq!(nobody.code, 101);
     assert!(nobody.stderr.contains("no token found for `stub`"), "{}", nobody.stderr);
@@ -132,7 +119,7 @@ fn a_registry_that_nobody_named_is_left_to_the_next_provider() {
 
 #[test]
 fn cargos_user_is_told_which_command_signs_in_and_out() {
-    let stage = Stage::set(|forge| bearer(forge.is_live()), "'forge'", &[]);
+    let stage = Stage::set(|forge| forge.judge(Shown::Bearer), "'forge'", &[]);
     for (word, command) in [("login", "cred-helper login forge"), ("logout", "cred-helper logout forge")] {
         let ended = stage.run("using", &[word]);
         assert_eq!(ended.code, 101, "{}", ended.stderr);
@@ -152,7 +139,7 @@ fn cargos_user_is_told_which_command_signs_in_and_out() {
 
 #[test]
 fn cargos_user_is_told_once_who_has_to_sign_in() {
-    let stage = Stage::set(|forge| bearer(forge.is_live()), "'forge'", &[]);
+    let stage = Stage::set(|forge| forge.judge(Shown::Bearer), "'forge'", &[]);
     stage.forge.home.ok(&["logout", "forge"]);
     let ended = stage.run("using", &["fetch"]);
     assert_eq!(ended.code, 101);

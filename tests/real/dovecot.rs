@@ -9,10 +9,11 @@ use std::process::{Child, Command, Stdio};
 use std::sync::Arc;
 
 use cred_helper::demo::server::Server;
+use serde_json::json;
 
 use crate::home::{Ended, Home, ended, lasting_server};
-use crate::support::bearer_site::BearerSite;
 use crate::support::programs::newer;
+use crate::support::site::{Judge, Response, Shown, Site};
 
 const USER: &str = "ada@example.com";
 /// Dovecot delivers as anybody but root.
@@ -21,7 +22,7 @@ const NOBODY: u32 = 65534;
 /// A dovecot with one letter in its inbox.
 struct Office {
     directory: tempfile::TempDir,
-    introspection: BearerSite,
+    introspection: Site,
     port: u16,
     process: Child,
 }
@@ -29,10 +30,8 @@ struct Office {
 impl Office {
     fn open(mut command: Command, server: &Arc<Server>) -> Self {
         let live = Arc::clone(server);
-        let introspection = BearerSite::start(
-            move |token| live.is_live(token),
-            |_| (200, "application/json", format!(r#"{{"active":true,"username":"{USER}"}}"#)),
-        );
+        let judge = Judge::of(Shown::Bearer, move |token| live.is_live(token));
+        let introspection = Site::start(judge, |_| Response::json(200, &json!({ "active": true, "username": USER })));
         let directory = tempfile::tempdir().unwrap();
         let root = directory.path();
         std::fs::set_permissions(root, std::fs::Permissions::from_mode(0o755)).unwrap();

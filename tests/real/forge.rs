@@ -7,6 +7,7 @@ use std::sync::Arc;
 use cred_helper::demo::server::Server;
 
 use crate::home::{Ended, Home, ended, lasting_server};
+use crate::support::site::{Judge, Shown};
 
 pub(crate) struct Forge {
     pub(crate) server: Arc<Server>,
@@ -35,6 +36,11 @@ impl Forge {
     pub(crate) fn is_live(&self) -> impl Fn(&str) -> bool + Send + Sync + 'static {
         let server = Arc::clone(&self.server);
         move |token| server.is_live(token)
+    }
+
+    /// Of who comes to a site: it lets in who shows a token that the authorization server stands by.
+    pub(crate) fn judge(&self, shown: Shown) -> Judge {
+        Judge::of(shown, self.is_live())
     }
 
     pub(crate) fn refreshes(&self) -> usize {

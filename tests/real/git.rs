@@ -7,13 +7,14 @@ use std::sync::Arc;
 use cred_helper::demo::server::Server;
 
 use crate::home::{Ended, Home, ended, lasting_server};
-use crate::support::git_server::{GitServer, Shown};
+use crate::support::git_server;
 use crate::support::programs::{missing, newer};
+use crate::support::site::{Judge, Shown, Site};
 
 /// An account at an authorization server, a git server that takes its tokens, and a git that asks us.
 struct Stage {
     server: Arc<Server>,
-    git: GitServer,
+    git: Site,
     home: Home,
     /// How git is started: this machine's own, unless a test wants another one.
     client: fn() -> Command,
@@ -24,7 +25,8 @@ impl Stage {
     fn set(shown: Shown, path: &str, rule: &str) -> Self {
         let (server, home) = (Arc::new(lasting_server()), Home::with_vault());
         let live = Arc::clone(&server);
-        let git = GitServer::start(&home.path().join("repositories"), shown, move |token| live.is_live(token));
+        let judge = Judge::of(shown, move |token| live.is_live(token));
+        let git = git_server::start(&home.path().join("repositories"), judge);
         home.configure(&format!(
             "[providers.forge]\nissuer = '{}'\nclient.id = '{}'\n[targets]\n'{}' = {rule}\n",
             server.issuer(),
@@ -188,7 +190,7 @@ fn a_server_that_refuses_every_token_is_told_of_once_and_costs_one_refresh() {
         return;
     }
     let stage = Stage::set(Shown::Bearer, "", "'forge'");
-    let refuses = GitServer::start(stage.home.path(), Shown::Bearer, |_| false);
+    let refuses = git_server::start(stage.home.path(), Judge::of(Shown::Bearer, |_| false));
     stage.home.configure(&format!(
         "[providers.forge]\nissuer = '{}'\nclient.id = '{}'\n[targets]\n'{}' = 'forge'\n",
         stage.server.issuer(),
@@ -210,7 +212,7 @@ fn a_host_that_nobody_named_gets_no_token() {
         return;
     }
     let stage = Stage::set(Shown::Bearer, "", "'forge'");
-    let stranger = GitServer::start(stage.home.path(), Shown::Bearer, |_| true);
+    let stranger = git_server::start(stage.home.path(), Judge::of(Shown::Bearer, |_| true));
     let ended = stage.run(&["ls-remote", &stranger.url("/team/x.git")]);
     assert_eq!(ended.code, 128, "{}", ended.stderr);
     assert!(!ended.stderr.contains("cred-helper"), "{}", ended.stderr);

@@ -6,11 +6,12 @@ use std::process::Command;
 use std::sync::{Arc, Mutex};
 
 use crate::home::{Ended, Home, ended};
-use crate::support::git_server::{GitServer, Shown};
+use crate::support::git_server;
 use crate::support::programs::{missing, newer};
+use crate::support::site::{Judge, Shown, Site};
 
 struct Stage {
-    server: GitServer,
+    server: Site,
     /// The password that the server takes.
     right: Arc<Mutex<String>>,
     home: Home,
@@ -22,8 +23,8 @@ impl Stage {
         let home = Home::with_vault();
         let right = Arc::new(Mutex::new("right".to_owned()));
         let taken = Arc::clone(&right);
-        let takes = move |password: &str| *taken.lock().unwrap() == password;
-        let server = GitServer::start(&home.path().join("repositories"), Shown::Basic("ada"), takes);
+        let judge = Judge::of(Shown::Basic("ada"), move |password| *taken.lock().unwrap() == password);
+        let server = git_server::start(&home.path().join("repositories"), judge);
         let bin = home.make_private("bin");
         symlink(env!("CARGO_BIN_EXE_cred-helper"), bin.join("git-credential-cred-helper")).unwrap();
         let person = "#!/bin/sh\necho \"$1\" >>asked\ncase $1 in User*) echo ada ;; *) cat typed ;; esac\n";

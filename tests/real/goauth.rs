@@ -2,36 +2,39 @@
 
 use std::process::Command;
 
+use serde_json::json;
+
 use crate::forge::Forge;
 use crate::home::Ended;
-use crate::support::guarded::{Answer, Asked, Guarded, bearer};
 use crate::support::programs::newer;
+use crate::support::site::{Request, Response, Shown, Site};
 use crate::tls::{Authority, Front};
 
 struct Stage {
     forge: Forge,
-    proxy: Guarded,
+    proxy: Site,
     front: Front,
     go: Command,
 }
 
 /// Every module has one version, and nothing in it.
-fn serve(_: &str, asked: &Asked<'_>) -> Answer {
-    let module = asked.path.trim_start_matches('/').split("/@v/").next().unwrap();
-    match asked.path.rsplit_once('.').map(|(_, ending)| ending) {
-        _ if asked.path.ends_with("/@v/list") => (200, "text/plain", b"v1.0.0\n".to_vec()),
-        Some("info") => (200, "application/json", br#"{"Version":"v1.0.0","Time":"2026-01-01T00:00:00Z"}"#.to_vec()),
-        Some("mod") => (200, "text/plain", format!("module {module}\n").into()),
-        _ => (404, "text/plain", Vec::new()),
+fn serve(request: &Request) -> Response {
+    let module = request.path.trim_start_matches('/').split("/@v/").next().unwrap();
+    match request.path.rsplit_once('.').map(|(_, ending)| ending) {
+        _ if request.path.ends_with("/@v/list") => Response::new(200, "text/plain", "v1.0.0\n"),
+        Some("info") => Response::json(200, &json!({ "Version": "v1.0.0", "Time": "2026-01-01T00:00:00Z" })),
+        Some("mod") => Response::new(200, "text/plain", format!("module {module}\n")),
+        _ => Response::empty(404),
     }
 }
 
 impl Stage {
     /// `rules` has the proxy's URL for URL. `None`, and said, where there is no go.
-    fn set(rules: &str, challenge: &'static str) -> Option<Self> {
+    fn set(rules: &str) -> Option<Self> {
         let go = newer("go")?;
         let forge = Forge::new();
-        let proxy = Guarded::start(challenge, bearer(forge.is_live()), serve);
+        // It doesn't say that a token was sent, and refused.
+        let proxy = Site::start(forge.judge(Shown::Bearer).challenging("Bearer"), serve);
         let authority = Authority::new("a proxy");
         let front = Front::of(&proxy.url(""), authority.issues("localhost", 2100));
         forge.rules(&rules.replace("URL", &front.url("")));
@@ -66,7 +69,7 @@ impl Stage {
 
 #[test]
 fn go_asks_once_for_a_host_and_at_once_for_the_one_that_is_named() {
-    let Some(stage) = Stage::set("'URL' = 'forge'", "Bearer") else { return };
+    let Some(stage) = Stage::set("'URL' = 'forge'") else { return };
     let seen = stage.works("", "example.com/a");
     assert_eq!((seen[0], seen.iter().filter(|shown| **shown == "nothing").count()), ("nothing", 1), "{seen:?}");
     assert!(seen.contains(&"live"), "{seen:?}");
@@ -77,7 +80,7 @@ fn go_asks_once_for_a_host_and_at_once_for_the_one_that_is_named() {
 
 #[test]
 fn a_refused_token_is_renewed_and_nobody_notices_where_the_server_is_named() {
-    let Some(stage) = Stage::set("'URL' = 'forge'", "Bearer") else { return };
+    let Some(stage) = Stage::set("'URL' = 'forge'") else { return };
     stage.works(&stage.named(), "example.com/a");
     stage.forge.server.expire_access_tokens();
     let seen = stage.works(&stage.named(), "example.com/b");
@@ -87,7 +90,7 @@ fn a_refused_token_is_renewed_and_nobody_notices_where_the_server_is_named() {
 
 #[test]
 fn a_refused_token_is_not_renewed_where_nobody_says_that_one_was_sent() {
-    let Some(stage) = Stage::set("'URL' = 'forge'", "Bearer") else { return };
+    let Some(stage) = Stage::set("'URL' = 'forge'") else { return };
     stage.works("", "example.com/a");
     stage.forge.server.expire_access_tokens();
     let refused = stage.list("", "example.com/b");
@@ -100,7 +103,7 @@ fn a_refused_token_is_not_renewed_where_nobody_says_that_one_was_sent() {
 #[test]
 fn rules_for_parts_of_a_host_are_kept() {
     let rules = "'URL/example.com/a' = 'forge'\n'URL/example.com/b' = false";
-    let Some(stage) = Stage::set(rules, "Bearer") else { return };
+    let Some(stage) = Stage::set(rules) else { return };
     let seen = stage.works("", "example.com/a");
     assert!(!seen.contains(&"refused"), "{seen:?}");
     let nobody = stage.list("", "example.com/b");

@@ -12,8 +12,8 @@ use crate::provider::log_in;
 use crate::support::jwks::Jwks;
 use crate::support::oidc_provider::OidcProvider;
 use crate::support::programs::missing_oidc_provider;
-use crate::support::protected::{Protected, Request, Response};
 use crate::support::python_index::clients;
+use crate::support::site::{Request, Response, Site};
 
 const AUDIENCE: &str = "//iam.googleapis.com/projects/1/locations/global/workloadIdentityPools/pool/providers/own";
 const SCRIPT: &str = "
@@ -25,7 +25,7 @@ print(credentials.token)
 
 /// Google's token service, as far as it goes.
 struct Service {
-    server: Protected,
+    server: Site,
     /// The subjects of the tokens that it was shown; none for one that nobody signed.
     shown: Arc<Mutex<Vec<Option<Value>>>>,
     refuses: Arc<AtomicBool>,
@@ -35,29 +35,24 @@ impl Service {
     fn start(jwks: Jwks) -> Self {
         let (shown, refuses) = (Arc::<Mutex<Vec<Option<Value>>>>::default(), Arc::new(AtomicBool::new(false)));
         let (kept, no) = (Arc::clone(&shown), Arc::clone(&refuses));
-        let server = Protected::open(move |request| exchange(request, &jwks, &kept, no.load(Ordering::SeqCst)));
+        let server = Site::open(move |request| exchange(request, &jwks, &kept, no.load(Ordering::SeqCst)));
         Self { server, shown, refuses }
     }
 }
 
 fn exchange(request: &Request, jwks: &Jwks, shown: &Mutex<Vec<Option<Value>>>, refuses: bool) -> Response {
-    let form: Vec<_> = url::form_urlencoded::parse(&request.body).into_owned().collect();
-    let field = |name: &str| form.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
-    assert_eq!(field("audience"), Some(AUDIENCE));
-    assert_eq!(field("subject_token_type"), Some("urn:ietf:params:oauth:token-type:id_token"));
-    let claims = jwks.claims(field("subject_token").unwrap_or_default());
+    assert_eq!(request.field("audience").as_deref(), Some(AUDIENCE));
+    let kind = "urn:ietf:params:oauth:token-type:id_token";
+    assert_eq!(request.field("subject_token_type").as_deref(), Some(kind));
+    let claims = jwks.claims(&request.field("subject_token").unwrap_or_default());
     shown.lock().unwrap().push(claims.clone());
-    let (status, body) = match claims {
-        Some(_) if !refuses => (
-            "200 OK",
-            json!({
-                "access_token": "of-google", "issued_token_type": "urn:ietf:params:oauth:token-type:access_token",
-                "token_type": "Bearer", "expires_in": 3600
-            }),
-        ),
-        _ => ("400 Bad Request", json!({ "error": "invalid_grant", "error_description": "not that one" })),
-    };
-    (status, vec![("Content-Type", "application/json".to_owned())], body.to_string().into_bytes())
+    if claims.is_none() || refuses {
+        return Response::json(400, &json!({ "error": "invalid_grant", "error_description": "not that one" }));
+    }
+    let kind = "urn:ietf:params:oauth:token-type:access_token";
+    let token =
+        json!({ "access_token": "of-google", "issued_token_type": kind, "token_type": "Bearer", "expires_in": 3600 });
+    Response::json(200, &token)
 }
 
 /// Runs the package in a home with this command for its executable.

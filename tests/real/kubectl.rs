@@ -6,21 +6,20 @@ use serde_json::json;
 
 use crate::forge::Forge;
 use crate::home::Ended;
-use crate::support::guarded::{Answer, Asked, Guarded, Judge, bearer};
 use crate::support::programs::{missing, newer};
+use crate::support::site::{Judge, Request, Response, Shown, Site};
 use crate::tls::{Authority, Front};
 
 struct Stage {
     forge: Forge,
-    api: Guarded,
+    api: Site,
     cluster: Front,
     client: Command,
 }
 
 /// As much of the API as `get pods` asks for.
-fn serve(_: &str, asked: &Asked<'_>) -> Answer {
-    let path = asked.path.split('?').next().unwrap();
-    let answer = match path {
+fn serve(request: &Request) -> Response {
+    let answer = match request.path.as_str() {
         "/version" => json!({ "major": "1", "minor": "32", "gitVersion": "v1.32.0" }),
         "/api" => json!({ "kind": "APIVersions", "versions": ["v1"] }),
         "/apis" => json!({ "kind": "APIGroupList", "apiVersion": "v1", "groups": [] }),
@@ -33,16 +32,16 @@ fn serve(_: &str, asked: &Asked<'_>) -> Answer {
                 { "kind": "Pod", "apiVersion": "v1", "metadata": { "name": "a-pod", "namespace": "default" } }
             ] })
         }
-        _ => return (404, "application/json", Vec::new()),
+        _ => return Response::empty(404),
     };
-    (200, "application/json", answer.to_string().into())
+    Response::json(200, &answer)
 }
 
 impl Stage {
     /// `version` is of the exec section, `words` what its arguments end with.
     fn set(version: &str, words: &[&str], judge: impl FnOnce(&Forge) -> Judge) -> Self {
         let forge = Forge::new();
-        let api = Guarded::start("Bearer", judge(&forge), serve);
+        let api = Site::start(judge(&forge), serve);
         let authority = Authority::new("a cluster");
         let cluster = Front::of(&api.url(""), authority.issues("localhost", 2100));
         forge.rules(&format!("'{}' = 'forge'", cluster.url("")));
@@ -80,9 +79,9 @@ fn kubectl_lists_pods_with_an_access_token_and_with_an_id_token() {
     if missing(&["kubectl"]) {
         return;
     }
-    Stage::set("v1beta1", &[], |forge| bearer(forge.is_live())).works();
+    Stage::set("v1beta1", &[], |forge| forge.judge(Shown::Bearer)).works();
     let a_jwt = |token: &str| token.split('.').count() == 3;
-    Stage::set("v1beta1", &["--id-token"], |_| bearer(a_jwt)).works();
+    Stage::set("v1beta1", &["--id-token"], |_| Judge::of(Shown::Bearer, a_jwt)).works();
 }
 
 #[test]
@@ -90,7 +89,7 @@ fn a_refused_token_is_an_error_and_a_new_one_works() {
     if missing(&["kubectl"]) {
         return;
     }
-    let stage = Stage::set("v1beta1", &[], |forge| bearer(forge.is_live()));
+    let stage = Stage::set("v1beta1", &[], |forge| forge.judge(Shown::Bearer));
     stage.works();
     stage.forge.server.expire_access_tokens();
     let refused = stage.run(&["get", "--raw", "/api/v1"]);
@@ -108,7 +107,7 @@ fn kubectls_user_is_told_what_to_do() {
     if missing(&["kubectl"]) {
         return;
     }
-    let stage = Stage::set("v1beta1", &[], |forge| bearer(forge.is_live()));
+    let stage = Stage::set("v1beta1", &[], |forge| forge.judge(Shown::Bearer));
     let ours = |ended: Ended| {
         assert_eq!(ended.code, 1, "{}", ended.stderr);
         let lines = ended.stderr.lines().filter(|line| line.starts_with("cred-helper: "));
@@ -127,7 +126,7 @@ fn kubectls_user_is_told_what_to_do() {
 #[test]
 fn a_newer_kubectl_asks_in_the_first_version() {
     let Some(client) = newer("kubectl") else { return };
-    let mut stage = Stage::set("v1", &[], |forge| bearer(forge.is_live()));
+    let mut stage = Stage::set("v1", &[], |forge| forge.judge(Shown::Bearer));
     stage.client = client;
     stage.works();
     stage.forge.server.expire_access_tokens();

@@ -8,14 +8,13 @@ use std::sync::Arc;
 use cred_helper::demo::server::Server;
 
 use crate::home::{Ended, Home, ended, lasting_server};
-use crate::support::git_server::Shown;
 use crate::support::programs::{missing, say_and_skip};
-use crate::support::protected::{Protected, Request, Response};
+use crate::support::site::{Judge, Request, Response, Shown, Site};
 
 /// An account, a registry that takes its tokens, and links named after registries.
 struct Stage {
     server: Arc<Server>,
-    registry: Protected,
+    registry: Site,
     home: Home,
 }
 
@@ -44,19 +43,18 @@ fn tarball(home: &Path) -> Vec<u8> {
 }
 
 fn serve(request: &Request, tarball: &[u8]) -> Response {
-    let typed = |kind: &str| vec![("Content-Type", kind.to_owned())];
     match request.path.as_str() {
         "/greeting" => {
-            let tarball = format!("http://{}/greeting/-/greeting-1.0.0.tgz", request.host);
+            let tarball = format!("{}/greeting/-/greeting-1.0.0.tgz", request.here());
             let version = serde_json::json!({ "name": "greeting", "version": "1.0.0", "dist": { "tarball": tarball } });
             let document = serde_json::json!({
                 "name": "greeting", "dist-tags": { "latest": "1.0.0" }, "versions": { "1.0.0": version },
                 "time": { "1.0.0": "2020-01-01T00:00:00.000Z", "modified": "2020-01-01T00:00:00.000Z" }
             });
-            ("200 OK", typed("application/json"), document.to_string().into_bytes())
+            Response::json(200, &document)
         }
-        "/greeting/-/greeting-1.0.0.tgz" => ("200 OK", typed("application/octet-stream"), tarball.to_vec()),
-        _ => ("404 Not Found", Vec::new(), Vec::new()),
+        "/greeting/-/greeting-1.0.0.tgz" => Response::new(200, "application/octet-stream", tarball),
+        _ => Response::empty(404),
     }
 }
 
@@ -64,8 +62,8 @@ impl Stage {
     fn set() -> Self {
         let (server, home) = (Arc::new(lasting_server()), Home::with_vault());
         let (live, tarball) = (Arc::clone(&server), tarball(home.path()));
-        let registry =
-            Protected::start(Shown::Bearer, move |token| live.is_live(token), move |request| serve(request, &tarball));
+        let judge = Judge::of(Shown::Bearer, move |token| live.is_live(token));
+        let registry = Site::start(judge, move |request| serve(request, &tarball));
         home.configure(&format!(
             "[providers.forge]\nissuer = '{}'\nclient.id = '{}'\n[targets]\n'{}' = 'forge'\n",
             server.issuer(),

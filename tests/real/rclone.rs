@@ -7,21 +7,19 @@ use cred_helper::demo::server::Server;
 
 use crate::clocks::FakeClock;
 use crate::home::{Ended, Home, ended, lasting_server};
-use crate::support::bearer_site::BearerSite;
 use crate::support::programs::missing;
+use crate::support::site::{Judge, Response, Shown, Site};
 
 /// A share with one file.
-pub(crate) fn share(server: &Arc<Server>) -> BearerSite {
+pub(crate) fn share(server: &Arc<Server>) -> Site {
     let live = Arc::clone(server);
-    BearerSite::start(
-        move |token| live.is_live(token),
-        |asked| match (asked.method.as_str(), asked.path.as_str()) {
-            ("PROPFIND", "/") => listing(&[DIRECTORY, FILE]),
-            ("PROPFIND", "/file.txt") => listing(&[FILE]),
-            ("GET", "/file.txt") => (200, "text/plain", "what is in the file".to_owned()),
-            _ => (404, "text/plain", String::new()),
-        },
-    )
+    let judge = Judge::of(Shown::Bearer, move |token| live.is_live(token));
+    Site::start(judge, |request| match (request.method.as_str(), request.path.as_str()) {
+        ("PROPFIND", "/") => listing(&[DIRECTORY, FILE]),
+        ("PROPFIND", "/file.txt") => listing(&[FILE]),
+        ("GET", "/file.txt") => Response::new(200, "text/plain", "what is in the file"),
+        _ => Response::empty(404),
+    })
 }
 
 const DIRECTORY: &str = "<D:response><D:href>/</D:href><D:propstat><D:status>HTTP/1.1 200 OK</D:status><D:prop>\
@@ -29,12 +27,12 @@ const DIRECTORY: &str = "<D:response><D:href>/</D:href><D:propstat><D:status>HTT
 const FILE: &str = "<D:response><D:href>/file.txt</D:href><D:propstat><D:status>HTTP/1.1 200 OK</D:status><D:prop>\
     <D:resourcetype/><D:getcontentlength>18</D:getcontentlength></D:prop></D:propstat></D:response>";
 
-fn listing(responses: &[&str]) -> (u16, &'static str, String) {
+fn listing(responses: &[&str]) -> Response {
     let xml = format!("<?xml version=\"1.0\"?><D:multistatus xmlns:D=\"DAV:\">{}</D:multistatus>", responses.concat());
-    (207, "application/xml", xml)
+    Response::new(207, "application/xml", xml)
 }
 
-fn rclone(home: &Home, share: &BearerSite, arguments: &[&str]) -> Ended {
+fn rclone(home: &Home, share: &Site, arguments: &[&str]) -> Ended {
     let asks = format!("{} get-token --asks-again-when-refused", env!("CARGO_BIN_EXE_cred-helper"));
     let mut command = Command::new("rclone");
     command.env_clear().current_dir(home.path());

@@ -5,12 +5,12 @@ use crate::forge::Forge;
 use crate::home::Ended;
 use crate::rclone::share;
 use crate::support::cargo_registry;
-use crate::support::git_server::{GitServer, Shown};
-use crate::support::guarded::bearer;
+use crate::support::git_server;
 use crate::support::programs::missing;
 use crate::support::python_index::{PythonIndex, WHEEL, clients, make_wheel};
 use crate::support::realm::Realm;
 use crate::support::registry::{Registry, image};
+use crate::support::site::Shown;
 
 /// A home where our program is in the PATH.
 fn forge() -> Forge {
@@ -36,7 +36,7 @@ fn git_fetches_after_setup_and_not_after_its_removal() {
         return;
     }
     let forge = forge();
-    let git = GitServer::start(&forge.home.path().join("repositories"), Shown::Bearer, forge.is_live());
+    let git = git_server::start(&forge.home.path().join("repositories"), forge.judge(Shown::Bearer));
     ok(&forge, "git", &["init", "--quiet", "--bare", "repositories/team/x.git"]);
     let config = text(&forge, ".config/cred-helper/config.toml");
     let url = git.url("/team/x.git");
@@ -59,7 +59,7 @@ fn git_fetches_after_setup_and_not_after_its_removal() {
 #[test]
 fn cargo_fetches_after_setup_from_the_registry_whose_index_is_named() {
     let forge = forge();
-    let registry = cargo_registry::start(bearer(forge.is_live()));
+    let registry = cargo_registry::start(forge.judge(Shown::Bearer));
     let config = format!("# mine\n[registries.stub]\nindex = 'sparse+{}' # ours\n", registry.url("/index/"));
     forge.write(".cargo/config.toml", &config);
     let manifest = "[package]\nname = 'x'\nversion = '0.1.0'\nedition = '2024'\nlicense = 'MIT'\ndescription = 'x'\n";

@@ -6,47 +6,45 @@ use std::sync::Mutex;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::guarded::{Answer, Asked, Guarded, Judge};
-
-const JSON: &str = "application/json";
+use super::site::{Judge, Request, Response, Site};
 
 /// What was published: the line of the index, and the package.
 type Crates = BTreeMap<String, (Value, Vec<u8>)>;
 
 /// A registry whose every answer wants a token, in the form that the judge knows.
-pub fn start(judge: Judge) -> Guarded {
+pub fn start(judge: Judge) -> Site {
     let crates = Mutex::new(Crates::new());
-    Guarded::start("Cargo login_url=\"http://127.0.0.1/me\"", judge, move |here, asked| {
-        serve(here, asked, &mut crates.lock().unwrap())
-    })
+    let judge = judge.challenging("Cargo login_url=\"http://127.0.0.1/me\"");
+    Site::start(judge, move |request| serve(request, &mut crates.lock().unwrap()))
 }
 
-fn serve(here: &str, asked: &Asked<'_>, crates: &mut Crates) -> Answer {
-    let segments: Vec<&str> = asked.path.trim_start_matches('/').split('/').collect();
-    match (asked.method, segments.as_slice()) {
+fn serve(request: &Request, crates: &mut Crates) -> Response {
+    let segments: Vec<&str> = request.path.trim_start_matches('/').split('/').collect();
+    match (request.method.as_str(), segments.as_slice()) {
         ("GET", ["index", "config.json"]) => {
+            let here = request.here();
             let config = json!({ "dl": format!("{here}/api/v1/crates"), "api": here, "auth-required": true });
-            (200, JSON, config.to_string().into())
+            Response::json(200, &config)
         }
         ("GET", ["index", .., name]) => match crates.get(*name) {
-            Some((line, _)) => (200, "text/plain", format!("{line}\n").into()),
-            None => (404, "text/plain", Vec::new()),
+            Some((line, _)) => Response::new(200, "text/plain", format!("{line}\n")),
+            None => Response::empty(404),
         },
         ("GET", ["api", "v1", "crates", name, _, "download"]) => match crates.get(*name) {
-            Some((_, package)) => (200, "application/gzip", package.clone()),
-            None => (404, "text/plain", Vec::new()),
+            Some((_, package)) => Response::new(200, "application/gzip", package.clone()),
+            None => Response::empty(404),
         },
         ("PUT", ["api", "v1", "crates", "new"]) => {
-            publish(asked.body, crates);
-            (200, JSON, json!({ "warnings": null }).to_string().into())
+            publish(&request.body, crates);
+            Response::json(200, &json!({ "warnings": null }))
         }
         ("DELETE", ["api", "v1", "crates", name, _, "yank"]) => {
             if let Some((line, _)) = crates.get_mut(*name) {
                 line["yanked"] = true.into();
             }
-            (200, JSON, json!({ "ok": true }).to_string().into())
+            Response::json(200, &json!({ "ok": true }))
         }
-        _ => (404, "text/plain", Vec::new()),
+        _ => Response::empty(404),
     }
 }
 

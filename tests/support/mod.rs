@@ -3,18 +3,15 @@
 #![allow(dead_code, reason = "every test is a crate of its own and uses a part of this")]
 #![allow(missing_docs, unreachable_pub, reason = "the same: there is no other crate to see or document it for")]
 
-pub mod bearer_site;
 pub mod browser;
 pub mod cargo_registry;
 pub mod chromium;
-pub mod git_lfs;
 pub mod git_server;
-pub mod guarded;
 pub mod http;
 pub mod jwks;
 pub mod oidc_provider;
 pub mod programs;
-pub mod protected;
 pub mod python_index;
 pub mod realm;
 pub mod registry;
+pub mod site;

@@ -4,9 +4,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
 
-use super::git_server::Shown;
 use super::programs::say_and_skip;
-use super::protected::{Protected, Request, Response};
+use super::site::{Judge, Request, Response, Shown, Site};
 
 /// The package's only file.
 pub const WHEEL: &str = "greeting-1.0-py3-none-any.whl";
@@ -23,7 +22,7 @@ with zipfile.ZipFile(sys.argv[1], 'w') as wheel:
 
 /// An index that demands Basic with a live token.
 pub struct PythonIndex {
-    pub server: Protected,
+    pub server: Site,
     uploads: Arc<Mutex<Vec<Vec<u8>>>>,
 }
 
@@ -33,7 +32,7 @@ impl PythonIndex {
         let (wheel, uploads) = (std::fs::read(wheel).unwrap(), Arc::<Mutex<Vec<Vec<u8>>>>::default());
         let kept = Arc::clone(&uploads);
         let serve = move |request: &Request| serve(request, &wheel, &kept);
-        Self { server: Protected::start(Shown::Basic(user), is_live, serve), uploads }
+        Self { server: Site::start(Judge::of(Shown::Basic(user), is_live), serve), uploads }
     }
 
     /// The index's URL, with that before the host.
@@ -47,21 +46,20 @@ impl PythonIndex {
 }
 
 fn serve(request: &Request, wheel: &[u8], uploads: &Mutex<Vec<Vec<u8>>>) -> Response {
-    let typed = |kind: &str| vec![("Content-Type", kind.to_owned())];
     match (request.method.as_str(), request.path.as_str()) {
         ("POST", "/upload/") => {
             uploads.lock().unwrap().push(request.body.clone());
-            ("200 OK", typed("text/plain"), b"OK".to_vec())
+            Response::new(200, "text/plain", "OK")
         }
         (_, "/simple/greeting/") => {
             let page =
                 format!("<!DOCTYPE html><html><body><a href=\"/simple/files/{WHEEL}\">{WHEEL}</a></body></html>");
-            ("200 OK", typed("text/html"), page.into_bytes())
+            Response::new(200, "text/html", page)
         }
         (_, path) if path.strip_prefix("/simple/files/") == Some(WHEEL) => {
-            ("200 OK", typed("application/octet-stream"), wheel.to_vec())
+            Response::new(200, "application/octet-stream", wheel)
         }
-        _ => ("404 Not Found", Vec::new(), Vec::new()),
+        _ => Response::empty(404),
     }
 }
 
