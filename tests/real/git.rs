@@ -8,7 +8,7 @@ use cred_helper::demo::server::Server;
 
 use crate::home::{Ended, Home, ended, lasting_server};
 use crate::support::git_server;
-use crate::support::programs::{missing, newer};
+use crate::support::programs::{missing, newer, skip};
 use crate::support::site::{Judge, Shown, Site};
 
 /// An account at an authorization server, a git server that takes its tokens, and a git that asks us.
@@ -102,6 +102,34 @@ impl Stage {
     }
 }
 
+/// Those that can be shown a token as Bearer, and are told to come back after a refusal.
+const BEARER: (u32, u32) = (2, 46);
+
+/// A git's version.
+fn version(program: &str) -> Option<(u32, u32)> {
+    let said = Command::new(program).arg("version").output().ok()?;
+    let text = String::from_utf8(said.stdout).ok()?;
+    let mut numbers = text.split_whitespace().nth(2)?.split('.').map(|number| number.parse().ok());
+    Some((numbers.next()??, numbers.next()??))
+}
+
+/// A git before that: the distribution's own may be another than the first in the PATH.
+fn older() -> Option<&'static str> {
+    ["/usr/bin/git", "git"].into_iter().find(|program| version(program).is_some_and(|version| version < BEARER))
+}
+
+/// Whether the git that is found first is too old, which is said.
+fn no_bearer() -> bool {
+    if missing(&["git"]) {
+        return true;
+    }
+    let old = version("git") < Some(BEARER);
+    if old {
+        skip("git before 2.46 shows no token as Bearer");
+    }
+    old
+}
+
 fn value<'a>(text: &'a str, name: &str) -> Option<&'a str> {
     text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix('='))
 }
@@ -121,7 +149,7 @@ fn works_both_ways(stage: &Stage) {
 
 #[test]
 fn git_clones_pushes_and_lists_with_a_token_as_bearer() {
-    if missing(&["git"]) {
+    if no_bearer() {
         return;
     }
     works_both_ways(&Stage::set(Shown::Bearer, "", "'forge'"));
@@ -168,7 +196,7 @@ fn git_lfs_stores_and_fetches_its_objects() {
 
 #[test]
 fn a_refused_token_is_renewed_and_nobody_notices() {
-    if missing(&["git"]) {
+    if no_bearer() {
         return;
     }
     for shown in [Shown::Bearer, Shown::Basic("oauth2")] {
@@ -185,8 +213,24 @@ fn a_refused_token_is_renewed_and_nobody_notices() {
 }
 
 #[test]
+fn an_older_git_shows_the_token_as_a_password_and_says_when_it_was_refused() {
+    if older().is_none() {
+        return skip("there is no git before 2.46");
+    }
+    let stage =
+        Stage { client: || Command::new(older().unwrap()), ..Stage::set(Shown::Basic("oauth2"), "", "'forge'") };
+    works_both_ways(&stage);
+    stage.server.expire_access_tokens();
+    let ended = stage.run(&["ls-remote", &stage.url()]);
+    assert_eq!((ended.code, stage.refreshes()), (128, 1), "{}", ended.stderr);
+    let told = "cred-helper: forge: the server refused its token, which has been renewed; try again";
+    assert!(ended.stderr.contains(told), "{}", ended.stderr);
+    stage.ok(&["ls-remote", &stage.url()]);
+}
+
+#[test]
 fn a_server_that_refuses_every_token_is_told_of_once_and_costs_one_refresh() {
-    if missing(&["git"]) {
+    if no_bearer() {
         return;
     }
     let stage = Stage::set(Shown::Bearer, "", "'forge'");
@@ -221,7 +265,7 @@ fn a_host_that_nobody_named_gets_no_token() {
 
 #[test]
 fn the_log_says_that_git_asked_and_for_which_host() {
-    if missing(&["git"]) {
+    if no_bearer() {
         return;
     }
     let stage = Stage::set(Shown::Bearer, "", "'forge'");
