@@ -56,8 +56,8 @@ class Keyring(KeyringBackend):
 def target(service: str, username: str | None) -> str | None:
     """What is asked for as a URL, with its user. What has no scheme says nothing of whether the way is encrypted.
 
-    Poetry names its repositories, and to publish it wants a token. What it installs from it asks for by name and then by
-    URL: the name is the project's, which may have any URL for it.
+    Poetry names its repositories, and to publish it wants a token. What it installs from it asks for by name and then
+    by URL: the name is the project's, which may have any URL for it.
     """
     if service.startswith(POETRY):
         return "poetry://" + service.removeprefix(POETRY) if username == USERNAME else None
