@@ -73,7 +73,7 @@ impl Stage {
         fn collect(directory: &Path, home: &Path, all: &mut BTreeMap<String, String>) {
             for entry in fs::read_dir(directory).expect("a directory").flatten() {
                 let path = entry.path();
-                let name = path.strip_prefix(home).expect("inside").display().to_string();
+                let name = path.strip_prefix(home).expect("inside").display().to_string().replace('\\', "/");
                 if path.is_dir() {
                     all.insert(format!("{name}/"), String::new());
                     collect(&path, home, all);
@@ -269,7 +269,10 @@ fn a_file_with_a_fault_or_with_anothers_setting_is_left_and_named_with_its_line(
         let untouched = stage.all();
         let failure = stage.add(tool, &wish(words)).expect_err(tool);
         let message = failure.message().unwrap_or_default();
-        assert!(message.contains(said) && message.contains(&file[file.rfind('/').unwrap_or(0)..]), "{message}");
+        assert!(
+            message.contains(said) && file.rsplit('/').next().is_some_and(|name| message.contains(name)),
+            "{message}"
+        );
         assert!(!message.contains("canary"), "{message}");
         assert_eq!(stage.all(), untouched, "{tool}");
     }
