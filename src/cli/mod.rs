@@ -95,7 +95,7 @@ fn dispatch(Cli { no_start, command }: Cli) -> Result<(), Failure> {
         Command::Exec(args) => exec::run(&connect, &args),
         Command::File(args) => file::run(&connect, &args),
         Command::Helper(args) => helper::run(&connect, &args),
-        Command::Setup(args) => setup::run(&connect, &args),
+        Command::Setup(args) => setup::run(&args),
         Command::Login(args) => login::run(&connect, &args),
         Command::Logout(args) => logout::run(&connect, &args),
         Command::ApiKey(command) => api_key::run(&connect, &command),

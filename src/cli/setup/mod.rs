@@ -39,7 +39,7 @@ use std::process::Command;
 use serde::Serialize;
 
 use super::args::SetupArgs;
-use super::connect::{self, Connect};
+use super::connect;
 use super::exit::Failure;
 use super::output::{self, Style, Tone};
 use super::{agent, vault};
@@ -104,7 +104,7 @@ pub fn help() -> String {
     TOOLS.iter().fold(INTRODUCTION.to_owned(), |text, tool| text + &one(tool))
 }
 
-pub(super) fn run(_connect: &Connect, args: &SetupArgs) -> Result<(), Failure> {
+pub(super) fn run(args: &SetupArgs) -> Result<(), Failure> {
     let variable = |name: &str| std::env::var_os(name);
     let machine = Machine::here(&connect::paths()?, &variable)?;
     if args.tool.is_some() {
