@@ -151,13 +151,13 @@ impl Account {
     }
 }
 
-/// Ends agents of one home, `times` of them, while `accounts` accounts are refreshed.
-pub(super) fn end_at_random(end: End, accounts: usize, times: usize, seed: u64) -> Tally {
+/// Ends agents of one home, one after the other, while `accounts` accounts are refreshed, until they were `refreshes` times.
+pub(super) fn end_at_random(end: End, accounts: usize, refreshes: usize, seed: u64) -> Tally {
     let home = Home::with_vault();
     let mut accounts: Vec<Account> = (0..accounts).map(|_| Account::new(&home)).collect();
     let mut tally = Tally::default();
     let (mut span, mut seed) = (usual_time(&home, &accounts), seed);
-    for _ in 0..times {
+    while tally.refreshes < refreshes {
         for account in &mut accounts {
             account.known = account.requests().len();
         }
@@ -171,8 +171,8 @@ pub(super) fn end_at_random(end: End, accounts: usize, times: usize, seed: u64) 
         let took = serve_again(&home, &accounts, ended, &kept, &mut tally);
         // As fast as the machine is now.
         span = (span * 3 + took.mul_f64(1.5)) / 4;
+        tally.refreshes = accounts.iter().map(|account| account.requests().len()).sum();
     }
-    tally.refreshes = accounts.iter().map(|account| account.requests().len()).sum();
     tally
 }
 
