@@ -243,10 +243,11 @@ impl Open {
         loop {
             match accepted {
                 // A crowd that comes and goes must not keep the next caller waiting until each of them was served.
-                Ok(Some(caller)) if caller.had_gone => {}
+                Ok(Some(caller)) if caller.had_gone => socket.saw(true),
                 Ok(Some(caller)) => {
                     self.failed = false;
-                    self.newcomers.join(caller);
+                    let may_come_in = self.newcomers.join(caller);
+                    socket.saw(!may_come_in);
                 }
                 Ok(None) => break,
                 Err(error) => return self.not_accepted(&error).await,

@@ -87,8 +87,8 @@ impl Newcomers {
         self.count >= self.limit
     }
 
-    /// Goes to the end of its line.
-    pub(super) fn join(&mut self, caller: Caller) {
+    /// Goes to the end of its line. Whether its program may still come in at once.
+    pub(super) fn join(&mut self, caller: Caller) -> bool {
         if self.lines.len() >= MANY {
             self.lines.retain(|_, line| !line.is_forgettable());
         }
@@ -98,6 +98,7 @@ impl Newcomers {
             self.order.push_back(program);
         }
         line.callers.push_back(caller);
+        let may_come_in = !line.pace.is_spent();
         self.count += 1;
         if line.callers.len() > LONG {
             self.count -= line.thin_out();
@@ -105,6 +106,7 @@ impl Newcomers {
         if self.is_full() {
             self.turn_away();
         }
+        may_come_in
     }
 
     /// When nobody else finds a place to wait: the longest line loses its first, if its program has had its share.
@@ -189,10 +191,10 @@ mod tests {
             held.clear();
         }
         for _ in 0..20 {
-            newcomers.join(caller(7, &mut held));
+            assert!(!newcomers.join(caller(7, &mut held)));
         }
         assert!(newcomers.next().is_none());
-        newcomers.join(caller(8, &mut held));
+        assert!(newcomers.join(caller(8, &mut held)));
         assert_eq!(newcomers.next().map(|(caller, _)| caller.program), Some(8), "others are not kept waiting by it");
         newcomers.ready().await;
         assert_eq!(std::iter::from_fn(|| newcomers.next()).count(), EACH_MILLISECOND as usize);

@@ -4,7 +4,7 @@
 
 #[cfg(feature = "agent")]
 mod backlog;
-#[cfg(feature = "agent")]
+#[cfg(all(feature = "agent", target_os = "linux"))]
 mod breath;
 #[cfg(feature = "agent")]
 mod listener;

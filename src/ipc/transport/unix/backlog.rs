@@ -1,110 +1,144 @@
 //! How many callers the system lets wait to be accepted.
 //!
-//! Many, as a rule: a build starts a thousand clients at once. But it keeps them in one line, and a program that connects and
-//! hangs up without end fills it: who comes then waits until all of those were accepted for nothing. So while most callers
-//! don't wait for an answer, the line is short. A client whose connect(2) blocks waits outside without noticing; one whose
-//! doesn't is told EAGAIN and asks again.
+//! Many, as a rule: a build starts a thousand clients at once. But it keeps them in one line, and a program that connects without
+//! end fills it: who comes then waits until all of those were accepted for nothing. So in a flood the line has one place, and
+//! after each caller accepted for nothing there is a pause. A client that finds the place taken waits in connect(2), and
+//! the system wakes one for each that is accepted, in the order they came. One at a time, that one finds the place free; of
+//! many at once the fastest take the places of those who are still waking up, and the fastest are those who flood. A client whose
+//! connect(2) doesn't wait is told EAGAIN and asks again.
+//!
+//! Linux alone: elsewhere a full line refuses those who come.
 
-use std::os::fd::OwnedFd;
-use std::time::Duration;
-
-use tokio::time::Instant;
-
-use super::breath::Breath;
+#[cfg(target_os = "linux")]
+pub(super) use linux::Backlog;
+#[cfg(not(target_os = "linux"))]
+pub(super) use other::Backlog;
 
 /// As a rule.
 pub(super) const LONG: i32 = 4096;
-/// During a flood: no more than are accepted in half a tenth of a millisecond.
-const SHORT: i32 = 8;
-/// So many who have hung up within [`WHILE`] are a flood.
-const FLOOD: u32 = 128;
-const WHILE: Duration = Duration::from_millis(100);
-/// A flood is over when nobody has hung up for so long.
-const CALM: Duration = Duration::from_secs(1);
 
-/// The line's length, and what tells it.
-#[derive(Debug)]
-pub(super) struct Backlog {
-    is_short: bool,
-    /// Who hung up since then, or since the last breath.
-    gone: u32,
-    since: Instant,
-    /// During a flood, after a line's length of hang-ups: what leaves the processor to others. Those who flood stand still
-    /// meanwhile, because the line is full.
-    breath: Breath,
-}
+#[cfg(target_os = "linux")]
+mod linux {
+    use std::os::fd::OwnedFd;
+    use std::time::Duration;
 
-impl Default for Backlog {
-    fn default() -> Self {
-        Self { is_short: false, gone: 0, since: Instant::now(), breath: Breath::default() }
+    use tokio::time::Instant;
+
+    use super::super::breath::Breath;
+    use super::LONG;
+
+    /// In a flood: one place, because Linux counts those beyond the first.
+    const SHORT: i32 = 0;
+    /// So many accepted for nothing within [`WHILE`] are a flood.
+    pub(super) const FLOOD: u32 = 128;
+    pub(super) const WHILE: Duration = Duration::from_millis(100);
+    /// A flood is over when nobody was accepted for nothing for so long.
+    pub(super) const CALM: Duration = Duration::from_secs(1);
+
+    /// Whether there is a flood, and what tells it.
+    #[derive(Debug)]
+    pub(in super::super) struct Backlog {
+        is_flooded: bool,
+        /// Accepted for nothing since then.
+        for_nothing: u32,
+        since: Instant,
+        breath: Breath,
+    }
+
+    impl Default for Backlog {
+        fn default() -> Self {
+            Self { is_flooded: false, for_nothing: 0, since: Instant::now(), breath: Breath::default() }
+        }
+    }
+
+    impl Backlog {
+        /// Whether callers are to be taken out of the line one at a time.
+        pub(in super::super) fn is_flooded(&self) -> bool {
+            self.is_flooded
+        }
+
+        /// A caller was accepted; for nothing, if it had gone already or has to wait for its program's pace.
+        pub(in super::super) fn saw(&mut self, listener: &OwnedFd, for_nothing: bool) {
+            if self.turns(for_nothing) {
+                // Called again, it changes the length alone.
+                let _ = rustix::net::listen(listener, if self.is_flooded { SHORT } else { LONG });
+            }
+            if self.is_flooded && for_nothing {
+                self.breath.begin();
+            }
+        }
+
+        /// Whether a flood has begun or ended by this.
+        pub(super) fn turns(&mut self, for_nothing: bool) -> bool {
+            let now = Instant::now();
+            let past = now.saturating_duration_since(self.since);
+            let is_flooded = match (self.is_flooded, for_nothing) {
+                (is_flooded, false) => is_flooded && past <= CALM,
+                (true, true) => {
+                    self.since = now;
+                    true
+                }
+                (false, true) => {
+                    if past > WHILE {
+                        (self.for_nothing, self.since) = (0, now);
+                    }
+                    self.for_nothing += 1;
+                    self.for_nothing >= FLOOD
+                }
+            };
+            std::mem::replace(&mut self.is_flooded, is_flooded) != is_flooded
+        }
+
+        /// Takes its time over a flood.
+        pub(in super::super) async fn breathe(&mut self) {
+            self.breath.end().await;
+        }
     }
 }
 
-impl Backlog {
-    /// A caller was accepted, gone or not.
-    pub(super) fn saw(&mut self, listener: &OwnedFd, had_gone: bool) {
-        let length = self.length_after(had_gone);
-        if let Some(length) = length {
-            // Called again, it changes the length alone.
-            let _ = rustix::net::listen(listener, length);
-        }
-    }
+#[cfg(not(target_os = "linux"))]
+mod other {
+    use std::os::fd::OwnedFd;
 
-    /// The new length, if it changes.
-    fn length_after(&mut self, had_gone: bool) -> Option<i32> {
-        let now = Instant::now();
-        let past = now.saturating_duration_since(self.since);
-        if !had_gone {
-            let is_over = self.is_short && past > CALM;
-            self.is_short &= !is_over;
-            return is_over.then_some(LONG);
-        }
-        if self.is_short {
-            (self.gone, self.since) = (self.gone + 1, now);
-            return None;
-        }
-        if past > WHILE {
-            (self.gone, self.since) = (0, now);
-        }
-        self.gone += 1;
-        self.is_short = self.gone >= FLOOD;
-        self.is_short.then_some(SHORT)
-    }
+    /// The line stays as it is.
+    #[derive(Debug, Default)]
+    pub(in super::super) struct Backlog;
 
-    /// Takes its time over a flood.
-    pub(super) async fn breathe(&mut self) {
-        if self.is_short && self.gone >= SHORT.unsigned_abs() {
-            self.gone = 0;
-            self.breath.begin();
+    impl Backlog {
+        pub(in super::super) fn is_flooded(&self) -> bool {
+            false
         }
-        self.breath.end().await;
+
+        pub(in super::super) fn saw(&mut self, _listener: &OwnedFd, _for_nothing: bool) {}
+
+        pub(in super::super) async fn breathe(&mut self) {}
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, target_os = "linux"))]
 mod tests {
+    use super::linux::{CALM, FLOOD, WHILE};
     use super::*;
 
     #[tokio::test(start_paused = true)]
-    async fn a_flood_shortens_the_line_until_a_calm_second_has_passed() {
+    async fn a_flood_lasts_until_a_calm_second_has_passed() {
         let mut backlog = Backlog::default();
         for _ in 1..FLOOD {
-            assert_eq!(backlog.length_after(true), None);
+            assert!(!backlog.turns(true));
         }
-        assert_eq!(backlog.length_after(true), Some(SHORT));
-        assert_eq!((backlog.length_after(true), backlog.length_after(false)), (None, None));
+        assert!(backlog.turns(true) && backlog.is_flooded());
         tokio::time::advance(CALM).await;
-        assert_eq!((backlog.length_after(true), backlog.length_after(false)), (None, None), "it is still going on");
+        assert!(!backlog.turns(true) && !backlog.turns(false) && backlog.is_flooded(), "it is still going on");
         tokio::time::advance(CALM + WHILE).await;
-        assert_eq!(backlog.length_after(false), Some(LONG));
-        assert_eq!(backlog.length_after(false), None);
+        assert!(backlog.turns(false) && !backlog.is_flooded());
+        assert!(!backlog.turns(false));
     }
 
     #[tokio::test(start_paused = true)]
-    async fn who_hangs_up_now_and_then_is_no_flood() {
+    async fn a_caller_for_nothing_now_and_then_is_no_flood() {
         let mut backlog = Backlog::default();
         for _ in 0..10 * FLOOD {
-            assert_eq!(backlog.length_after(true), None);
+            assert!(!backlog.turns(true));
             tokio::time::advance(WHILE / 100).await;
         }
     }

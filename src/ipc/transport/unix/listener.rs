@@ -79,21 +79,23 @@ impl Socket {
     /// The next caller.
     pub(crate) async fn accept(&mut self) -> io::Result<Caller> {
         self.backlog.breathe().await;
-        let caller = self.listener.async_io(Interest::READABLE, Caller::accept).await?;
-        self.backlog.saw(self.listener.get_ref(), caller.had_gone);
-        Ok(caller)
+        self.listener.async_io(Interest::READABLE, Caller::accept).await
     }
 
-    /// The next caller, if one is waiting.
+    /// The next caller, if one is waiting. In a flood none is: they are accepted one by one.
     pub(crate) fn accept_now(&mut self) -> io::Result<Option<Caller>> {
+        if self.backlog.is_flooded() {
+            return Ok(None);
+        }
         match self.listener.try_io(Interest::READABLE, Caller::accept) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
-            Ok(caller) => {
-                self.backlog.saw(self.listener.get_ref(), caller.had_gone);
-                Ok(Some(caller))
-            }
+            result => result.map(Some),
         }
+    }
+
+    /// Says of everybody who was accepted whether that was for nothing, or for nothing yet.
+    pub(crate) fn saw(&mut self, for_nothing: bool) {
+        self.backlog.saw(self.listener.get_ref(), for_nothing);
     }
 }
 
