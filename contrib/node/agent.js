@@ -36,7 +36,7 @@ const unreachable = (message) => new CredHelperError(message, { kind: "agent_unr
  * @returns {Promise<any>}
  */
 export async function ask(method, params, { timeout, program }) {
-  const socket = (await connect()) ?? (await startAndConnect(program));
+  const socket = (await connect(timeout)) ?? (await startAndConnect(timeout, program));
   socket.setTimeout(timeout);
   try {
     socket.write(JSON.stringify({ jsonrpc: "2.0", id: 1, method, params }) + "\n");
@@ -91,11 +91,14 @@ function result(answer) {
   throw new CredHelperError(String(answer.error.message), { kind, account, retryAt });
 }
 
-/** @returns {Promise<net.Socket | undefined>} */
-async function connect() {
+/**
+ * @param {number} timeout
+ * @returns {Promise<net.Socket | undefined>}
+ */
+async function connect(timeout) {
   for (const place of await sockets()) {
     if (process.platform !== "win32" && !(await isOurs(place))) continue;
-    const socket = await open(place);
+    const socket = await open(place, Date.now() + timeout);
     if (socket) return socket;
   }
   return undefined;
@@ -103,16 +106,22 @@ async function connect() {
 
 /**
  * @param {string} place
+ * @param {number} end
  * @returns {Promise<net.Socket | undefined>}
  */
-function open(place) {
-  return new Promise((resolve) => {
+function open(place, end) {
+  return new Promise((resolve, reject) => {
     const socket = net.connect(place);
     socket.once("connect", () => {
       socket.removeAllListeners("error");
       resolve(socket);
     });
-    socket.once("error", () => resolve(undefined));
+    socket.once("error", (/** @type {NodeJS.ErrnoException} */ { code }) => {
+      // Node doesn't wait in connect(2), and while others flood the agent few find a place.
+      if (code !== "EAGAIN") resolve(undefined);
+      else if (Date.now() < end) setTimeout(() => resolve(open(place, end)), 5);
+      else reject(unreachable("the agent did not answer in time"));
+    });
   });
 }
 
@@ -155,10 +164,11 @@ async function sockets() {
 }
 
 /**
+ * @param {number} timeout
  * @param {string} program
  * @returns {Promise<net.Socket>}
  */
-async function startAndConnect(program) {
+async function startAndConnect(timeout, program) {
   await new Promise((resolve, reject) => {
     execFile(program, ["agent", "start"], { timeout: START_TIMEOUT, windowsHide: true }, (error, _, stderr) => {
       if (!error) return resolve(undefined);
@@ -168,7 +178,7 @@ async function startAndConnect(program) {
       reject(unreachable(stderr.trim() || `\`${program} agent start\` failed`));
     });
   });
-  const socket = await connect();
+  const socket = await connect(timeout);
   if (!socket) throw unreachable("an agent was started, but none answers");
   return socket;
 }

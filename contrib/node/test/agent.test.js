@@ -1,6 +1,8 @@
 // What goes over the socket, and what is made of what comes back.
 
 import assert from "node:assert/strict";
+import { spawn } from "node:child_process";
+import { once } from "node:events";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import net from "node:net";
 import os from "node:os";
@@ -55,6 +57,34 @@ test("a token, and what an API wants beside it", async () => {
   assert.deepEqual(seen[0].params, { account: "p/work", scope: ["r"], min_validity: 1, deadline: 7 });
   assert.deepEqual(token.headers, { "x-beta": "1", Authorization: "Bearer t-1" });
   assert.equal(token.expiresAt, 1790000000);
+});
+
+// An agent with two places in its line that does nothing until its standard input ends.
+const BUSY = `
+  const server = require("net").createServer((socket) => {
+    socket.on("error", () => {});
+    socket.once("data", (data) => {
+      socket.end(JSON.stringify({ jsonrpc: "2.0", id: JSON.parse(data).id, result: ${JSON.stringify(TOKEN)} }) + "\\n");
+      server.close();
+    });
+  });
+  server.listen({ path: process.env.CRED_HELPER_SOCK, backlog: 1 }, () => {
+    require("fs").writeSync(1, "ready");
+    require("fs").readSync(0, Buffer.alloc(1));
+  });`;
+
+test("where others are in the way it asks again", { skip: process.platform !== "linux" }, async (t) => {
+  const busy = spawn(process.execPath, ["-e", BUSY], { stdio: ["pipe", "pipe", "inherit"] });
+  await once(busy.stdout, "data");
+  const place = String(process.env.CRED_HELPER_SOCK);
+  const others = [net.connect(place), net.connect(place)];
+  t.after(() => busy.kill());
+  t.after(() => others.forEach((other) => other.destroy()));
+  await Promise.all(others.map((other) => once(other, "connect")));
+  await assert.rejects(new Client({ timeout: 0.02 }).getToken(), /did not answer in time/);
+  const asked = new Client({ timeout: 30 }).getToken();
+  busy.stdin.end();
+  assert.equal((await asked).token, "t-1");
 });
 
 test("a key goes where its API wants it", async () => {

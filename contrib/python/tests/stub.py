@@ -15,12 +15,19 @@ Answer = Callable[[dict[str, Any]], bytes | dict[str, Any]]
 class Stub:
     """Answers each request by ``answer``; keeps what it was sent."""
 
-    def __init__(self, path: Path, answer: Answer) -> None:
+    def __init__(self, path: Path, answer: Answer, *, place: int | None = None) -> None:
+        """With ``place`` that many may wait, and it answers nobody before ``begin``."""
         self.seen: list[dict[str, Any]] = []
         self._answer = answer
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.bind(str(path))
-        self._socket.listen()
+        if place is None:
+            self._socket.listen()
+            self.begin()
+        else:
+            self._socket.listen(place)
+
+    def begin(self) -> None:
         threading.Thread(target=self._serve, daemon=True).start()
 
     def _serve(self) -> None:

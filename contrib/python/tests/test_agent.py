@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -61,6 +62,20 @@ def test_notifications_before_the_answer_are_none(agent: Callable[[Answer], Stub
     agent(lambda _: news + b'{"jsonrpc":"2.0","id":1,"result":{"outcome":"refreshed","account":"p"}}\n')
     rejection = Client().reject("t-1", account="p")
     assert rejection.try_again and rejection.account == "p"
+
+
+def test_where_others_are_in_the_way_it_waits_for_its_turn(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "s"
+    monkeypatch.setenv("CRED_HELPER_SOCK", str(path))
+    stub = Stub(path, lambda _: {"result": TOKEN}, place=0)
+    other = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    other.connect(str(path))
+    with pytest.raises(AgentUnreachable, match="did not answer within"):
+        _agent.ask("token.get", {}, timeout=0.01, program="no-such-program")
+    stub.begin()
+    other.close()
+    assert Client(timeout=10).get_token().secret == "t-1"
+    stub.close()
 
 
 def test_an_error_says_what_to_do(agent: Callable[[Answer], Stub]) -> None:

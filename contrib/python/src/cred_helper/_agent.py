@@ -10,6 +10,7 @@ import os
 import shutil
 import socket
 import stat
+import struct
 import subprocess
 import sys
 from pathlib import Path
@@ -78,12 +79,19 @@ def _result(answer: dict[str, Any]) -> dict[str, Any]:
 def _connect(timeout: float) -> socket.socket | None:
     for path in _sockets():
         connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        connection.settimeout(timeout)
+        # Not settimeout yet: while others flood the agent, who waits comes in in turn and who doesn't is told EAGAIN.
+        seconds, part = divmod(timeout, 1)
+        limit = struct.pack("ll", int(seconds), int(part * 1e6))
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, limit)
         try:
             connection.connect(str(path))
+        except BlockingIOError:
+            connection.close()
+            raise AgentUnreachable(f"the agent did not answer within {timeout:g} s") from None
         except OSError:
             connection.close()
             continue
+        connection.settimeout(timeout)
         try:
             _check_peer(connection, path)
         except BaseException:
