@@ -32,8 +32,8 @@ fn root() -> PathBuf {
 fn files(directory: &Path, found: &mut Vec<(String, String)>) {
     for entry in fs::read_dir(directory).expect("a directory").map(|entry| entry.expect("an entry").path()) {
         let name = entry.file_name().expect("a name").to_string_lossy().into_owned();
-        // `.git` is a file in a second work tree.
-        if ["target", "node_modules", ".git"].contains(&name.as_str()) {
+        // `.git` is a file in a second work tree; Python's tools leave caches.
+        if ["target", "node_modules", ".git"].contains(&name.as_str()) || name.ends_with("_cache") {
             continue;
         }
         if entry.is_dir() {
