@@ -94,8 +94,7 @@ fn get(call: &mut Call<'_>) -> Result<Secret, Failure> {
 }
 
 fn list(call: &mut Call<'_>) -> Result<Secret, Failure> {
-    // What stands on standard input says nothing.
-    call.read()?;
+    // What stands on standard input says nothing, and a person who calls this sends nothing.
     let kept = call.agent.passwords()?.passwords;
     let ours = kept.into_iter().filter_map(|kept| {
         let server = kept.url.strip_prefix(SCHEME)?;

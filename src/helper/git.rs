@@ -63,20 +63,20 @@ pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
     };
     match operation.as_str() {
         "get" => {
-            let request = Request::parse(call.read()?.expose().as_ref())?;
+            let request = Request::parse(call.read_lines()?.expose().as_ref())?;
             get(call, &request)
         }
         "erase" => {
-            let request = Request::parse(call.read()?.expose().as_ref())?;
+            let request = Request::parse(call.read_lines()?.expose().as_ref())?;
             erase(call, request)
         }
         "capability" => Ok(call.output.write_all(CAPABILITIES.as_bytes())?),
         "store" => {
-            let request = Request::parse(call.read()?.expose().as_ref())?;
+            let request = Request::parse(call.read_lines()?.expose().as_ref())?;
             store(call, request)
         }
         // Of operations yet to come helpers say nothing.
-        _ => call.read().map(drop),
+        _ => call.read_lines().map(drop),
     }
 }
 

@@ -73,6 +73,7 @@ const FLAGS: &[(&str, &str)] = &[(cargo::FLAG, "cargo")];
 const DEADLINE: u64 = 30;
 /// More than any client sends.
 const LONGEST_INPUT: u64 = 1024 * 1024;
+const TOO_LONG: Failure = Failure::Usage("the request on standard input cannot be read, or is too long");
 
 /// What a protocol asks the agent.
 pub trait Agent {
@@ -138,18 +139,22 @@ impl Call<'_> {
     fn read_line(&mut self) -> Result<Option<Secret>, Failure> {
         const LINE: Failure = Failure::Usage("a line on standard input cannot be read, or is too long");
         let mut bytes = Vec::new();
+        if !self.append_line(&mut bytes).map_err(|_| LINE)? {
+            return Ok(None);
+        }
+        bytes.pop_if(|last| *last == b'\n');
+        String::from_utf8(bytes).map(|text| Some(Secret::from(text))).map_err(|_| LINE)
+    }
+
+    /// What the client sends up to an empty line, or to its end: who has said all may keep the stream open for the answer.
+    fn read_lines(&mut self) -> Result<Secret, Failure> {
+        let mut bytes = Vec::new();
         loop {
-            let mut byte = [0];
-            match self.input.read(&mut byte) {
-                Ok(0) if bytes.is_empty() => return Ok(None),
-                Ok(_) if byte == *b"\n" => break,
-                Ok(0) => break,
-                Ok(_) if bytes.len() < LONGEST_INPUT as usize => bytes.push(byte[0]),
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                _ => return Err(LINE),
+            let start = bytes.len();
+            if !self.append_line(&mut bytes)? || matches!(bytes.get(start..), Some(b"\n" | b"\r\n")) {
+                return Ok(lossy(bytes));
             }
         }
-        String::from_utf8(bytes).map(|text| Some(Secret::from(text))).map_err(|_| LINE)
     }
 
     /// All that the client sends. What is no UTF-8 in it matches nothing.
@@ -157,17 +162,34 @@ impl Call<'_> {
         let mut bytes = Vec::new();
         let read = (&mut *self.input).take(LONGEST_INPUT + 1).read_to_end(&mut bytes);
         let whole = read.is_ok() && bytes.len() as u64 <= LONGEST_INPUT;
-        let text = match String::from_utf8(bytes) {
-            Ok(text) => text,
-            Err(odd) => String::from_utf8_lossy(odd.as_bytes()).into_owned(),
-        };
-        let text = Secret::from(text);
-        if whole {
-            Ok(text)
-        } else {
-            Err(Failure::Usage("the request on standard input cannot be read, or is too long"))
+        let text = lossy(bytes);
+        if whole { Ok(text) } else { Err(TOO_LONG) }
+    }
+
+    /// Appends a line with its end; whether there was anything.
+    fn append_line(&mut self, bytes: &mut Vec<u8>) -> Result<bool, Failure> {
+        let start = bytes.len();
+        loop {
+            let mut byte = [0];
+            match self.input.read(&mut byte) {
+                Ok(0) => return Ok(bytes.len() > start),
+                Ok(_) if bytes.len() >= LONGEST_INPUT as usize => return Err(TOO_LONG),
+                Ok(_) => bytes.push(byte[0]),
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                Err(_) => return Err(TOO_LONG),
+            }
+            if byte == *b"\n" {
+                return Ok(true);
+            }
         }
     }
+}
+
+fn lossy(bytes: Vec<u8>) -> Secret {
+    Secret::from(match String::from_utf8(bytes) {
+        Ok(text) => text,
+        Err(odd) => String::from_utf8_lossy(odd.as_bytes()).into_owned(),
+    })
 }
 
 /// The protocol whose client starts us with these words after the program's name.

@@ -68,6 +68,7 @@ mod stops;
 mod storage;
 #[cfg(target_os = "linux")]
 mod strangers;
+mod streams;
 #[cfg(target_os = "linux")]
 mod successors;
 #[cfg(unix)]
