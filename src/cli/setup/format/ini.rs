@@ -111,26 +111,34 @@ impl Ini {
             let range = at..at + line.len();
             at = range.end;
             let line = line.trim();
-            let goes_on = std::mem::replace(&mut continued, line.ends_with('\\'));
+            let comment = line.starts_with(['#', ';']);
+            // In git's files a value goes on in the next line; in others a backslash is one, at the end of a path.
+            let goes_on = std::mem::replace(&mut continued, !comment && self.is_gits() && line.ends_with('\\'));
             let header = !goes_on && line.starts_with('[');
             if header {
                 let name = line.strip_prefix('[').and_then(|rest| rest.rsplit_once(']')).map(|(name, _)| name.trim());
                 inside = name.is_some_and(|name| self.is_section(name));
             }
-            if inside && !line.is_empty() && !line.starts_with(['#', ';']) {
+            if inside && !line.is_empty() && !comment {
                 lines.push(Written { range, header, text: line });
             }
         }
         lines
     }
 
-    /// Of git's names with a second part in quotes, the first is read without regard to case.
+    /// Only git has several values of a key.
+    fn is_gits(&self) -> bool {
+        self.order != Order::Alone
+    }
+
+    /// Git alone reads a name without regard to case, but for a second part in quotes. To others [dav] and [Dav] are two, and what
+    /// stands in one is not for the other's server.
     fn is_section(&self, name: &str) -> bool {
         let split =
             |name: &str| name.split_once('"').map(|(first, rest)| (first.trim().to_lowercase(), rest.to_owned()));
         match (split(name), split(&self.section)) {
             (Some(a), Some(b)) => a == b,
-            _ => name.eq_ignore_ascii_case(&self.section),
+            _ => name == self.section || self.is_gits() && name.eq_ignore_ascii_case(&self.section),
         }
     }
 }
@@ -173,6 +181,31 @@ mod tests {
         assert_eq!(after, "[cred \"https://A\"]\na = 1\n\thelper = x\n  HELPER = y\nhelper = z\n");
         assert_eq!(entry(Order::Alone, &["x"]).look(text), Ok(Look::Other(3)));
         assert_eq!(entry(Order::Alone, &["y"]).look(text), Ok(Look::There));
+    }
+
+    #[test]
+    fn a_section_ends_where_the_tool_ends_it_and_is_nobody_elses() {
+        let alone = Entry::Ini(Ini {
+            section: "dav".to_owned(),
+            key: "token_command",
+            values: vec!["x".to_owned()],
+            order: Order::Alone,
+            indent: "",
+        });
+        for (before, after) in [
+            ("[dav]\na = 1\n[Dav]\nb = 1\n", "[dav]\na = 1\nLINE[Dav]\nb = 1\n"),
+            ("[DAV]\nb = 1\n", "[DAV]\nb = 1\n[dav]\nLINE"),
+            ("[dav]\na = C:\\x\\\n[other]\nb = 1\n", "[dav]\na = C:\\x\\\nLINE[other]\nb = 1\n"),
+        ] {
+            assert_eq!(put_in(&alone, before), after.replace("LINE", "token_command = x\n"));
+        }
+        let git = entry(Order::First, &["x"]);
+        for (before, after) in [
+            ("[cred \"https://A\"]\n# C:\\\n[user]\na = 1\n", "[cred \"https://A\"]\nLINE# C:\\\n[user]\na = 1\n"),
+            ("[cred \"https://A\"]\na = \\\n[b]\nc = 1\n", "[cred \"https://A\"]\na = \\\n[b]\nc = 1\nLINE"),
+        ] {
+            assert_eq!(put_in(&git, before), after.replace("LINE", "\thelper = x\n"));
+        }
     }
 
     #[test]
