@@ -10,7 +10,7 @@ use super::words::Words;
 use super::{Call, Failure, authorization};
 use crate::expiry;
 use crate::ipc::message::ErrorKind;
-use crate::ipc::message::token::Token;
+use crate::ipc::message::token::{GetToken, Token};
 use crate::secret::Secret;
 
 /// How it is used.
@@ -22,6 +22,9 @@ it serves downloads, remote caches and remote execution. The token is shown as B
 the headers until the token ends; what a server refuses it doesn't say: `cred-helper refresh` has a token renewed, and \
 `bazel shutdown` makes bazel forget the old one. Bazel passes no words of its own; a script that runs \
 `cred-helper helper bazel --id-token get` is a helper, too, and no account can be named there: it would answer for every host.";
+
+/// Bazel gives a helper ten seconds, and then says nothing of why. Seconds.
+const DEADLINE: u64 = 8;
 
 /// What bazel asks.
 #[derive(Debug, Deserialize)]
@@ -50,6 +53,7 @@ pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
         return Err(Failure::Usage("a credential helper of bazel's takes `get` and nothing else"));
     }
     let get = words.asking_only(uri(&call.read()?.expose())?)?;
+    let get = GetToken { deadline: Some(DEADLINE), ..get };
     let token = match call.agent.token(&get) {
         Err(error) if error.kind() == ErrorKind::UnknownTarget => None,
         answer => Some(answer?),
@@ -105,6 +109,7 @@ mod tests {
             let mut agent = Played { answer: Some(answer), ..Played::default() };
             assert_eq!(told("--id-token get", URI, &mut agent).expect("an answer"), expected);
             assert_eq!(agent.heard, ["get https://cache.example/ac/00 as id token"]);
+            assert!(agent.deadlines[0] < 10, "bazel waits no longer");
         }
     }
 

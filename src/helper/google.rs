@@ -27,6 +27,8 @@ const TOKEN_TYPE: &str = "GOOGLE_EXTERNAL_ACCOUNT_TOKEN_TYPE";
 /// What is known of subject tokens, without their common prefix.
 const ID_TOKENS: &[&str] = &["id_token", "jwt"];
 const PREFIX: &str = "urn:ietf:params:oauth:token-type:";
+/// The client gives an executable 30 seconds where nobody says otherwise, and then knows nothing of why. Seconds.
+const DEADLINE: u64 = 25;
 
 /// Answers one call.
 pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
@@ -54,7 +56,7 @@ fn subject_token(call: &mut Call<'_>) -> Result<Secret, Failure> {
     if get.account.is_none() && get.target.is_none() {
         return Err(misconfigured("no account is named: add --account NAME to the command"));
     }
-    get.token_type = TokenKind::Id;
+    (get.token_type, get.deadline) = (TokenKind::Id, Some(DEADLINE));
     let token = call.agent.token(&get)?;
     let subject = one_line(&token)?;
     let mut answer = json!({ "version": 1, "success": true, "token_type": kind });
@@ -113,6 +115,7 @@ mod tests {
             });
             assert_eq!(google(arguments, &mut agent), expected);
             assert_eq!(agent.heard, [format!("{heard} as id token")]);
+            assert!(agent.deadlines[0] < 30, "the client waits no longer");
         }
     }
 

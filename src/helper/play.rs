@@ -25,6 +25,8 @@ pub(super) struct Played {
     pub(super) kept: Vec<(&'static str, &'static str)>,
     /// What it was asked, and what was told to a person.
     pub(super) heard: Vec<String>,
+    /// How long it was given for each token. Seconds.
+    pub(super) deadlines: Vec<u64>,
     /// What a call that failed wrote all the same.
     pub(super) wrote: String,
     /// The environment.
@@ -40,7 +42,8 @@ impl Played {
 
 impl Agent for Played {
     fn token(&mut self, get: &GetToken) -> Result<Token, Box<Error>> {
-        assert!(get.project.is_none() && get.deadline.is_some());
+        assert!(get.project.is_none());
+        self.deadlines.push(get.deadline.expect("a deadline"));
         let account = get.account.as_ref().map(|account| format!("account {account}"));
         let target = get.target.clone().or(account).unwrap_or("nothing".to_owned());
         let kind = if get.token_type == TokenKind::Id { " as id token" } else { "" };
