@@ -100,7 +100,7 @@ impl Agent {
         };
         let (flight, deadline) = (self.renew(incarnation, variant.clone()), Instant::now() + PATIENCE);
         let renewed = match valid {
-            None => self.wait_for(incarnation, flight, deadline).await,
+            None => self.wait_for(incarnation, flight, deadline, None).await,
             Some(left) => single_flight::first_attempt(flight, deadline.min(Instant::now() + left / 2)).await,
         };
         match renewed {

@@ -31,6 +31,8 @@ const REFUSED: Duration = Duration::from_secs(60);
 const TROUBLED: Duration = Duration::from_secs(2);
 /// The longest that a caller waits.
 const LONGEST: Duration = Duration::from_secs(600);
+/// How long a refresh that fails is tried again for it, as without a network. Seconds.
+const RETRY_FOR: u64 = 5;
 /// More roles than anybody uses with one account: the names are the callers'.
 const MOST: usize = 64;
 const SESSION: &str = "cred-helper";
@@ -150,7 +152,7 @@ impl Agent {
         if matches!(&result, Err(refused) if refused.stale) && may_renew() {
             // The service may know that it was withdrawn, or have another clock: one newer token is tried.
             let renewed = self.renew(incarnation, Variant::default());
-            if self.wait_for(incarnation, renewed, deadline).await.is_ok() {
+            if self.wait_for(incarnation, renewed, deadline, None).await.is_ok() {
                 result = self.show_id_token(incarnation, role, asking, deadline).await?;
             }
         }
@@ -188,7 +190,7 @@ impl Agent {
         asking: &Asking,
         deadline: Instant,
     ) -> Result<Result<(), NotAssumed>, Error> {
-        let get = GetToken { token_type: TokenKind::Id, ..GetToken::default() };
+        let get = GetToken { token_type: TokenKind::Id, retry_for: Some(RETRY_FOR), ..GetToken::default() };
         let token = self.login_token(incarnation, &get, asking, deadline).await?;
         let Role { endpoint, arn, session, lifetime } = role;
         let asked = WebIdentity { endpoint, role_arn: arn, session_name: session, lifetime: *lifetime };

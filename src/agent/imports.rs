@@ -186,11 +186,11 @@ impl Agent {
             return Ok(());
         }
         let flight = self.renew(incarnation, Variant::default());
-        let error = match self.gate.unless_locked(self.wait_for(incarnation, flight, Instant::now() + DEADLINE)).await?
-        {
-            Ok(()) => return Ok(()),
-            Err(error) => error,
-        };
+        let error =
+            match self.gate.unless_locked(self.wait_for(incarnation, flight, Instant::now() + DEADLINE, None)).await? {
+                Ok(()) => return Ok(()),
+                Err(error) => error,
+            };
         let from = source.shown();
         let refused = matches!(error.kind(), ErrorKind::LoginRequired | ErrorKind::Denied | ErrorKind::Misconfigured);
         if !refused {

@@ -65,7 +65,9 @@ impl Agent {
                 asking.outcome(Outcome::Refreshed);
                 let usual = variant.is_usual();
                 let flight = self.renew(login, variant);
-                let ended = self.gate.unless_locked(self.wait_for(login, flight, Instant::now() + DEADLINE)).await?;
+                // Whoever asks for a token next has it tried again.
+                let now = Instant::now();
+                let ended = self.gate.unless_locked(self.wait_for(login, flight, now + DEADLINE, Some(now))).await?;
                 match ended {
                     // The refresh is refused, too; a network that fails says nothing of the login.
                     Err(error) if usual && refuses(&error) => {

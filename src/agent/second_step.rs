@@ -58,7 +58,7 @@ impl Agent {
             _ => {}
         }
         let flight = self.renew(incarnation, plain);
-        self.wait_for(incarnation, flight, Instant::now() + DEADLINE).await.map_err(|error| match error.kind() {
+        self.wait_for(incarnation, flight, Instant::now() + DEADLINE, None).await.map_err(|error| match error.kind() {
             ErrorKind::TemporarilyUnavailable => Stop::Again(error, PAUSE),
             _ => Stop::Final(error),
         })

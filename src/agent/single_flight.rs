@@ -119,18 +119,13 @@ impl Drop for Landing {
     }
 }
 
-/// Waits for a flight's end, until `deadline`.
-pub(super) async fn wait(flight: watch::Receiver<Stage>, deadline: Instant) -> Result<(), Error> {
-    until(flight, deadline, deadline).await
-}
-
-/// As [`wait`], but not for another attempt after one that failed.
+/// As [`wait`], but for no other attempt after one that failed.
 pub(super) async fn first_attempt(flight: watch::Receiver<Stage>, deadline: Instant) -> Result<(), Error> {
-    until(flight, deadline, Instant::now()).await
+    wait(flight, deadline, Instant::now()).await
 }
 
-/// Waits until `deadline`, and for attempts that begin until `begun`.
-async fn until(mut flight: watch::Receiver<Stage>, deadline: Instant, begun: Instant) -> Result<(), Error> {
+/// Waits for a flight's end until `deadline`, and for attempts that begin until `begun`.
+pub(super) async fn wait(mut flight: watch::Receiver<Stage>, deadline: Instant, begun: Instant) -> Result<(), Error> {
     let mut last = None;
     loop {
         match &*flight.borrow_and_update() {
@@ -179,7 +174,7 @@ mod tests {
         assert_eq!(started.load(Ordering::Relaxed), 1);
         landing.unwrap().land(Ok(()));
         for caller in callers {
-            assert_eq!(wait(caller, soon()).await, Ok(()));
+            assert_eq!(wait(caller, soon(), soon()).await, Ok(()));
         }
         flights.join(key(), |_| {
             started.fetch_add(1, Ordering::Relaxed);
@@ -198,7 +193,7 @@ mod tests {
             let error = error.clone();
             async move { landing.pause(error, Duration::from_secs(600)).await }
         });
-        assert_eq!(wait(caller, soon()).await, Err(error));
+        assert_eq!(wait(caller, soon(), soon()).await, Err(error));
         assert!(!pause.await.unwrap(), "the last caller has left, so the flight need not go on");
     }
 
@@ -219,6 +214,6 @@ mod tests {
     async fn a_flight_that_dies_is_an_error_for_its_callers() {
         let flights = Flights::default();
         let caller = flights.join(key(), drop);
-        assert_eq!(wait(caller, soon()).await.unwrap_err().kind(), ErrorKind::Internal);
+        assert_eq!(wait(caller, soon(), soon()).await.unwrap_err().kind(), ErrorKind::Internal);
     }
 }

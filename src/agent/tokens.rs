@@ -84,6 +84,7 @@ impl Agent {
         asking: &Asking,
         deadline: Instant,
     ) -> Result<Token, Error> {
+        let begun = get.retry_for.map(|seconds| Instant::now() + Duration::from_secs(seconds).min(MAX_DEADLINE));
         self.reread(incarnation).await;
         let (variant, found) = self.find(incarnation, get)?;
         asking.outcome(Outcome::Cached);
@@ -98,7 +99,7 @@ impl Agent {
         let flight = self.renew(incarnation, variant.clone());
         let renewed = async {
             match valid {
-                None => self.wait_for(incarnation, flight, deadline).await,
+                None => self.wait_for(incarnation, flight, deadline, begun).await,
                 // While there is a valid one, nobody waits for a second attempt, nor until it has ended.
                 Some(left) => single_flight::first_attempt(flight, deadline.min(Instant::now() + left / 2)).await,
             }
@@ -113,14 +114,15 @@ impl Agent {
         }
     }
 
-    /// Waits for a flight; what it says names the account.
+    /// Waits for a flight, and for no attempt that begins after `begun`; what it says names the account.
     pub(super) async fn wait_for(
         &self,
         incarnation: u64,
         flight: watch::Receiver<single_flight::Stage>,
         deadline: Instant,
+        begun: Option<Instant>,
     ) -> Result<(), Error> {
-        let ended = single_flight::wait(flight, deadline).await;
+        let ended = single_flight::wait(flight, deadline, begun.unwrap_or(deadline)).await;
         ended.map_err(|error| match self.table().get(incarnation) {
             Some(account) if error.data.account.is_none() => {
                 let name = &account.record.account;
@@ -197,7 +199,7 @@ impl Agent {
         asking.outcome(Outcome::Refreshed);
         self.forgive(incarnation);
         let flight = self.renew(incarnation, usual);
-        self.gate.unless_locked(self.wait_for(incarnation, flight, Instant::now() + DEADLINE)).await??;
+        self.gate.unless_locked(self.wait_for(incarnation, flight, Instant::now() + DEADLINE, None)).await??;
         let table = self.table();
         let account = table.get(incarnation).ok_or_else(|| self.gone())?;
         Ok(Refreshed {

@@ -79,6 +79,7 @@ fn request(args: &GetTokenArgs) -> Result<GetToken, Failure> {
         scope: scopes(&args.scope),
         min_validity: args.min_validity.map(|duration| duration.as_secs()),
         deadline: None,
+        retry_for: None,
         asks_again_when_refused: args.asks_again_when_refused,
     })
 }

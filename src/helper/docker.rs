@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Call, DEADLINE, Failure};
+use super::{Call, Failure, asking};
 use crate::ipc::message::password::{RemovePassword, StoreOutcome, StorePassword};
 use crate::ipc::message::token::GetToken;
 use crate::ipc::message::{Error, ErrorKind};
@@ -87,7 +87,7 @@ fn get(call: &mut Call<'_>) -> Result<Secret, Failure> {
     let asked = call.read()?.expose().trim().to_owned();
     let registry = Registry::parse(&asked)?.ok_or(Failure::Usage(NOT_FOUND))?;
     let (target, or_password_for) = (Some(registry.target()), Some(registry.place()));
-    let get = GetToken { target, or_password_for, deadline: Some(DEADLINE), ..GetToken::default() };
+    let get = GetToken { target, or_password_for, ..asking() };
     let token = call.agent.token(&get)?;
     let username = token.for_target.and_then(|said| said.username).unwrap_or_else(|| USERNAME.to_owned());
     json(&Credentials { server: asked, username, secret: token.token })

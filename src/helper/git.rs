@@ -9,7 +9,7 @@
 
 use super::address::escaped;
 use super::shown::{can_be_told, one_line};
-use super::{Call, DEADLINE, Failure};
+use super::{Call, Failure, asking};
 use crate::clock::Timestamp;
 use crate::ipc::message::ErrorKind;
 use crate::ipc::message::password::{RemovePassword, StoreOutcome, StorePassword};
@@ -84,10 +84,14 @@ fn get(call: &mut Call<'_>, request: &Request) -> Result<(), Failure> {
     let Some(target) = request.target() else { return Ok(()) };
     if let Some(fingerprint) = &request.refused {
         let reject = RejectToken { fingerprint: Some(fingerprint.clone()), ..RejectToken::default() };
-        call.agent.reject(&reject)?;
+        match call.agent.reject(&reject) {
+            // It is tried again for what is asked next.
+            Err(error) if error.kind() == ErrorKind::TemporarilyUnavailable => {}
+            answer => drop(answer?),
+        }
     }
     let or_password_for = Some(target.clone());
-    let get = GetToken { target: Some(target), or_password_for, deadline: Some(DEADLINE), ..GetToken::default() };
+    let get = GetToken { target: Some(target), or_password_for, ..asking() };
     let token = match call.agent.token(&get) {
         Err(error) if error.kind() == ErrorKind::UnknownTarget => return Ok(()),
         answer => answer?,

@@ -62,7 +62,11 @@ fn renewed(call: &mut Call<'_>, token: Token, get: &GetToken) -> Result<Token, F
     let said = token.for_target.as_ref().filter(|said| said.cached && token.method == AuthMethod::Oauth);
     let Some(said) = said else { return Ok(token) };
     let reject = RejectToken { fingerprint: Some(said.fingerprint.clone()), ..RejectToken::default() };
-    call.agent.reject(&reject)?;
+    match call.agent.reject(&reject) {
+        // It is tried again for what is asked next.
+        Err(error) if error.kind() == ErrorKind::TemporarilyUnavailable => {}
+        answer => drop(answer?),
+    }
     Ok(call.agent.token(get)?)
 }
 

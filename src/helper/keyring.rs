@@ -6,7 +6,7 @@
 
 use super::address::with_user;
 use super::shown::{can_be_told, joined, one_line, quoted};
-use super::{Call, DEADLINE, Failure};
+use super::{Call, Failure, asking};
 use crate::ipc::message::ErrorKind;
 use crate::ipc::message::password::{RemovePassword, StoreOutcome, StorePassword};
 use crate::ipc::message::token::{GetToken, Token};
@@ -57,7 +57,7 @@ pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
 fn get(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<(), Failure> {
     let Some(target) = asked.service.and_then(|service| target(service, asked.user)) else { return Err(Failure::Told) };
     let or_password_for = Some(target.clone());
-    let get = GetToken { target: Some(target), or_password_for, deadline: Some(DEADLINE), ..GetToken::default() };
+    let get = GetToken { target: Some(target), or_password_for, ..asking() };
     let token = match call.agent.token(&get) {
         Err(error) if error.kind() == ErrorKind::UnknownTarget => return Err(Failure::Told),
         answer => answer?,

@@ -71,6 +71,8 @@ const FLAGS: &[(&str, &str)] = &[(cargo::FLAG, "cargo")];
 
 /// How long the agent may take: no tool is kept waiting longer because something fails here. Seconds.
 const DEADLINE: u64 = 30;
+/// How long a refresh that fails, as without a network, is tried again meanwhile. Seconds.
+const RETRY_FOR: u64 = 5;
 /// More than any client sends.
 const LONGEST_INPUT: u64 = 1024 * 1024;
 const TOO_LONG: Failure = Failure::Usage("the request on standard input cannot be read, or is too long");
@@ -132,6 +134,11 @@ impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         Failure::Output(error)
     }
+}
+
+/// What every protocol asks for a token with.
+fn asking() -> GetToken {
+    GetToken { deadline: Some(DEADLINE), retry_for: Some(RETRY_FOR), ..GetToken::default() }
 }
 
 impl Call<'_> {

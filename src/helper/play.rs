@@ -43,6 +43,7 @@ impl Played {
 impl Agent for Played {
     fn token(&mut self, get: &GetToken) -> Result<Token, Box<Error>> {
         assert!(get.project.is_none());
+        assert_eq!(get.retry_for, Some(super::RETRY_FOR));
         self.deadlines.push(get.deadline.expect("a deadline"));
         let account = get.account.as_ref().map(|account| format!("account {account}"));
         let target = get.target.clone().or(account).unwrap_or("nothing".to_owned());

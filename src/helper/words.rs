@@ -1,7 +1,7 @@
 //! The words that a client's configuration puts before the client's own: which account is asked, where the client names no
 //! target or another account is wanted than its target's.
 
-use super::{DEADLINE, Failure};
+use super::{Failure, asking};
 use crate::ipc::message::token::GetToken;
 use crate::token::TokenKind;
 
@@ -17,7 +17,7 @@ pub(super) struct Words<'a> {
 impl<'a> Words<'a> {
     /// Reads `--account NAME`, `--audience URI`, `--id-token` and `--url URL` up to the first word that is none of them.
     pub(super) fn read(arguments: &'a [String]) -> Result<Self, Failure> {
-        let mut get = GetToken { deadline: Some(DEADLINE), ..GetToken::default() };
+        let mut get = asking();
         let mut rest = arguments;
         while let Some((word, after)) = rest.split_first() {
             let (name, written) = match word.split_once('=') {

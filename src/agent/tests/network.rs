@@ -5,6 +5,7 @@ use tokio::net::TcpSocket;
 use super::*;
 use crate::agent::alarm::Wake;
 use crate::demo::server::Behaviour;
+use crate::ipc::message::token::RejectToken;
 
 /// The way to an account's server, cut: connections are refused.
 struct Cut {
@@ -61,6 +62,24 @@ async fn without_a_network_attempts_are_few_and_the_first_request_once_it_is_bac
     }
     network.mend(&world).await;
     world.get("one").await.unwrap();
+    assert_eq!((world.refreshes(), world.none_lost()), (1, true));
+}
+
+#[tokio::test]
+async fn who_waits_long_for_a_person_or_a_slow_server_need_not_wait_for_the_network() {
+    let world = World::signed_in().await;
+    let network = Cut::network_of(&world, "one").await;
+    let token = world.get("one").await.unwrap().token;
+    let soon = Duration::from_secs(60);
+    let report = || RejectToken { token: Some(token.duplicate()), ..RejectToken::default() };
+    let asking = Asking::nobodys();
+    let told = tokio::time::timeout(soon, world.agent.reject(report(), &asking)).await.expect("at once");
+    assert_eq!(told.unwrap_err().kind(), ErrorKind::TemporarilyUnavailable);
+    let unavailable = world.ask("one", |get| (get.deadline, get.retry_for) = (Some(600), Some(0)));
+    let told = tokio::time::timeout(soon, unavailable).await.expect("at once");
+    assert_eq!(told.unwrap_err().kind(), ErrorKind::TemporarilyUnavailable);
+    network.mend(&world).await;
+    world.ask("one", |get| get.retry_for = Some(5)).await.unwrap();
     assert_eq!((world.refreshes(), world.none_lost()), (1, true));
 }
 

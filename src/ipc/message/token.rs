@@ -40,6 +40,9 @@ pub struct GetToken {
     /// Seconds the caller waits; the agent answers by then.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub deadline: Option<u64>,
+    /// Seconds in which another attempt is made where one fails, as without a network; until `deadline` if it is not said.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry_for: Option<u64>,
     /// The program behind the caller asks again only where a server refused its token: then that may be renewed.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub asks_again_when_refused: bool,
