@@ -287,7 +287,9 @@ impl Agent {
             None => asked,
         };
         asking.detail(shown(&asked));
-        self.ensure_open().await?;
+        if let Err(error) = self.ensure_open().await {
+            return if self.vault.keeps_passwords() { Err(error) } else { Ok(Passwords::default()) };
+        }
         let ids = self.table().passwords.ids(|kept| kept.target.is_at(&asked));
         Ok(Passwords { passwords: self.forget_passwords(ids).await? })
     }
