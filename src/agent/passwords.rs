@@ -173,6 +173,7 @@ impl Agent {
                 // Of a password that a person chose, even that says too much.
                 fingerprint: String::new(),
                 cached: true,
+                exact: kept.target.is_at(&asked),
             }),
         })
     }

@@ -72,7 +72,7 @@ impl Agent {
         asking.about(&found.account);
         let mut token = self.answer_account(&found, get, asking, deadline).await?;
         let fingerprint = hex(&fingerprint(&token.token));
-        token.for_target = Some(ForTarget { username, origin, fingerprint, cached: asking.is_cached() });
+        token.for_target = Some(ForTarget { username, origin, fingerprint, cached: asking.is_cached(), exact: false });
         Ok(token)
     }
 

@@ -3,6 +3,8 @@
 
 use std::fs;
 
+use cred_helper::Client;
+use cred_helper::ipc::message::token::GetToken;
 use serde_json::Value;
 
 use super::home::{Home, lasting_server};
@@ -78,6 +80,23 @@ fn a_password_answers_for_its_place_and_user_and_survives_a_restart() {
     home.ok(&["agent", "stop"]);
     assert_eq!(kept(&home).len(), 2);
     assert_eq!(home.run(&["password", "remove", "https://git.example", "--username", "bob%40"]).code, 1);
+}
+
+#[test]
+fn the_answer_says_whether_it_is_kept_for_the_very_url() {
+    let home = Home::with_vault();
+    store(&home, "git.example", "path=team\nusername=ada\npassword=p-ada\n");
+    let mut client = Client::connect(&home.path().join("run/cred-helper/agent.sock")).unwrap();
+    for (url, exact) in [
+        ("https://git.example/team", true),
+        ("https://ada@git.example/team/", true),
+        ("https://git.example/team/x.git", false),
+        ("https://git.example/team//", false),
+    ] {
+        let (target, or_password_for) = (Some(url.to_owned()), Some(url.to_owned()));
+        let answer = client.call(&GetToken { target, or_password_for, ..GetToken::default() }).unwrap();
+        assert_eq!(answer.for_target.unwrap().exact, exact, "{url}");
+    }
 }
 
 #[test]

@@ -137,8 +137,8 @@ fn the_answer_says_how_the_token_is_shown_and_known_again() {
     let target = Some("https://forge.example".to_owned());
     let get = GetToken { target: target.clone(), ..GetToken::default() };
     let first = client.call(&get).unwrap();
-    let ForTarget { username, origin, fingerprint, cached } = first.for_target.unwrap();
-    assert_eq!((username.as_deref(), cached), (Some("of-the-forge"), true));
+    let ForTarget { username, origin, fingerprint, cached, exact } = first.for_target.unwrap();
+    assert_eq!((username.as_deref(), cached, exact), (Some("of-the-forge"), true, false));
     // Another rule is for a part of this host; all of the other one is its provider's own.
     assert_eq!(origin, None);
     let whole = GetToken { target: Some("https://code.example:443/x".to_owned()), ..GetToken::default() };

@@ -139,6 +139,9 @@ pub struct ForTarget {
     /// Whether it was there already, so that a server may have refused it since.
     #[serde(default)]
     pub cached: bool,
+    /// Of a password: whether it is kept for the very URL, and not for a shorter one.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub exact: bool,
 }
 
 /// How a credential was obtained.
