@@ -15,7 +15,7 @@ use super::state::Times;
 use super::tokens::DEADLINE;
 use crate::grant::{self, NotAssumed, WebIdentity};
 use crate::ipc::message::audit::Outcome;
-use crate::ipc::message::aws::{AssumeRole, RoleCredentials};
+use crate::ipc::message::aws::{AssumeRole, RoleCredentials, endings};
 use crate::ipc::message::token::GetToken;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::oauth::sts::Assumed;
@@ -258,8 +258,8 @@ impl Role {
                 return Err(wrong("a region is a name such as eu-central-1"));
             }
             (None, Some(region)) => {
-                let china = if region.starts_with("cn-") { ".cn" } else { "" };
-                format!("https://sts.{region}.amazonaws.com{china}/")
+                let [ending, _] = endings(region);
+                format!("https://sts.{region}.{ending}/")
             }
             (None, None) => "https://sts.amazonaws.com/".to_owned(),
         };
@@ -287,7 +287,11 @@ mod tests {
         for (region, url, expected) in [
             (None, None, Some("https://sts.amazonaws.com/")),
             (Some("eu-central-1"), None, Some("https://sts.eu-central-1.amazonaws.com/")),
+            (Some("us-gov-west-1"), None, Some("https://sts.us-gov-west-1.amazonaws.com/")),
             (Some("cn-north-1"), None, Some("https://sts.cn-north-1.amazonaws.com.cn/")),
+            (Some("eusc-de-east-1"), None, Some("https://sts.eusc-de-east-1.amazonaws.eu/")),
+            (Some("us-iso-east-1"), None, Some("https://sts.us-iso-east-1.c2s.ic.gov/")),
+            (Some("us-isob-east-1"), None, Some("https://sts.us-isob-east-1.sc2s.sgov.gov/")),
             (Some("eu-central-1"), Some("https://minio.example"), Some("https://minio.example")),
             (None, Some("http://127.0.0.1:9000"), Some("http://127.0.0.1:9000")),
             (None, Some("http://minio.example"), None),

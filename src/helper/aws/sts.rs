@@ -1,19 +1,13 @@
 //! Which URLs are AWS's Security Token Service: an ID token goes to no other one because of a variable, which a project's
 //! file may set. A host below `amazonaws.com` may be anybody's (a bucket, a virtual machine), so that the whole name counts:
-//! `sts` or `sts-fips`, a region, and the end of a partition's names; or an endpoint of it in a private network
+//! `sts` or `sts-fips`, a region, and how the names of that region's services end; or an endpoint of it in a private network
 //! (docs.aws.amazon.com, "AWS Security Token Service endpoints and quotas").
 
-/// How the names of a partition's services end, over IPv4 and over both.
-const ENDS: &[&str] = &[
-    "amazonaws.com",
-    "amazonaws.com.cn",
-    "amazonaws.eu",
-    "api.aws",
-    "api.amazonwebservices.com.cn",
-    "api.amazonwebservices.eu",
-];
-/// Services of a private network.
+use crate::ipc::message::aws::endings;
+
+/// What a private network's names have before the end, and what its endpoints begin with.
 const PRIVATE: &str = "vpce.";
+const ENDPOINT: &str = "vpce-";
 const NAMES: &[&str] = &["sts", "sts-fips"];
 
 /// Whether a URL is the service's, or one on this machine.
@@ -39,20 +33,15 @@ fn is_service(host: &str) -> bool {
     if host == "sts.amazonaws.com" {
         return true;
     }
-    let Some(rest) = ENDS.iter().find_map(|end| host.strip_suffix(end)?.strip_suffix('.')) else { return false };
-    let (rest, is_private) = match rest.strip_suffix(PRIVATE.trim_end_matches('.')).and_then(|it| it.strip_suffix('.'))
-    {
-        Some(rest) => (rest, true),
-        None => (rest, false),
+    // An endpoint service of anybody's begins so, too, but has no `sts`.
+    let (private, rest) = match host.split_once('.') {
+        Some((endpoint, rest)) if endpoint.starts_with(ENDPOINT) => (PRIVATE, rest),
+        _ => ("", host),
     };
-    match rest.split('.').collect::<Vec<_>>().as_slice() {
-        [name, region] => !is_private && NAMES.contains(name) && is_region(region),
-        // An endpoint service of anybody's begins otherwise, and has no `sts`.
-        [endpoint, name, region] => {
-            is_private && endpoint.starts_with("vpce-") && NAMES.contains(name) && is_region(region)
-        }
-        _ => false,
-    }
+    let mut labels = rest.splitn(3, '.');
+    let (Some(name), Some(region), Some(end)) = (labels.next(), labels.next(), labels.next()) else { return false };
+    let Some(end) = end.strip_prefix(private) else { return false };
+    NAMES.contains(&name) && is_region(region) && endings(region).contains(&end)
 }
 
 /// `eu-central-1`, `us-gov-west-1`, `eusc-de-east-1`. The names of S3 and EC2 in the same place are none.
@@ -70,6 +59,33 @@ fn is_region(label: &str) -> bool {
 mod tests {
     use super::*;
 
+    /// Every name that botocore (awscli 1.46.3) makes of the service's own rules, sts/2011-06-15/endpoint-rule-set-1.json, for
+    /// a region of each partition in partitions.json; endpoints.json names no other one.
+    #[test]
+    fn every_name_that_aws_gives_it_is_the_services() {
+        for (region, dns_suffix, dual_stack_dns_suffix) in [
+            ("eu-central-1", "amazonaws.com", "api.aws"),
+            ("ap-southeast-7", "amazonaws.com", "api.aws"),
+            ("mx-central-1", "amazonaws.com", "api.aws"),
+            ("us-gov-west-1", "amazonaws.com", "api.aws"),
+            ("cn-northwest-1", "amazonaws.com.cn", "api.amazonwebservices.com.cn"),
+            ("eusc-de-east-1", "amazonaws.eu", "api.amazonwebservices.eu"),
+            ("us-iso-west-1", "c2s.ic.gov", "api.aws.ic.gov"),
+            ("us-isob-east-1", "sc2s.sgov.gov", "api.aws.scloud"),
+            ("eu-isoe-west-1", "cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"),
+            ("us-isof-south-1", "csp.hci.ic.gov", "api.aws.hci.ic.gov"),
+        ] {
+            for name in ["sts", "sts-fips"] {
+                for end in [dns_suffix, dual_stack_dns_suffix] {
+                    let host = format!("{name}.{region}.{end}");
+                    assert!(is_own(&format!("https://{host}")) && !is_own(&format!("https://x.{host}")), "{host}");
+                }
+            }
+            let other = if region.starts_with("cn-") { "amazonaws.com" } else { "amazonaws.com.cn" };
+            assert!(!is_own(&format!("https://sts.{region}.{other}")), "{region}: another partition's");
+        }
+    }
+
     #[test]
     fn the_service_and_this_machine_are_meant_and_nobody_elses_host() {
         for url in [
@@ -78,11 +94,9 @@ mod tests {
             "https://sts.us-gov-west-1.amazonaws.com:443/x",
             "https://sts-fips.us-east-1.amazonaws.com",
             "https://sts.cn-north-1.amazonaws.com.cn",
-            "https://sts.eusc-de-east-1.amazonaws.eu",
-            "https://sts.eu-west-1.api.aws",
-            "https://sts.cn-north-1.api.amazonwebservices.com.cn",
             "https://vpce-0a1b-c2d3.sts.us-east-1.vpce.amazonaws.com",
             "https://vpce-0a1b-c2d3-us-east-1a.sts.us-east-1.vpce.amazonaws.com",
+            "https://vpce-0a1b-c2d3.sts.cn-north-1.vpce.amazonaws.com.cn",
             "http://127.0.0.1:4566/",
             "http://localhost:9000",
             "https://[::1]:9000",
@@ -105,6 +119,9 @@ mod tests {
             "https://vpce-1.vpce-svc-1.us-east-1.vpce.amazonaws.com",
             "https://evil.sts.us-east-1.vpce.amazonaws.com",
             "https://sts.us-east-1.vpce.amazonaws.com",
+            "https://vpce-1.sts.us-east-1.amazonaws.com",
+            "https://vpce-1.sts.us-east-1.evil.vpce.amazonaws.com",
+            "https://sts.us-east-1.evil.example",
             "https://sts.amazonaws.com@evil.example/",
             "https://evil.example\\.sts.amazonaws.com",
             "https://evil.example#.amazonaws.com",

@@ -6,6 +6,24 @@ use super::{Method, Repeated};
 use crate::clock::Timestamp;
 use crate::secret::{self, Secret};
 
+/// How the names of AWS's services end where a region's begins so: over IPv4 alone, and over both. One line for each partition of
+/// botocore's `partitions.json` (awscli 1.46.3), but the
+/// commercial one and the US government's.
+const PARTITIONS: &[(&str, [&str; 2])] = &[
+    ("cn-", ["amazonaws.com.cn", "api.amazonwebservices.com.cn"]),
+    ("eusc-", ["amazonaws.eu", "api.amazonwebservices.eu"]),
+    ("us-iso-", ["c2s.ic.gov", "api.aws.ic.gov"]),
+    ("us-isob-", ["sc2s.sgov.gov", "api.aws.scloud"]),
+    ("eu-isoe-", ["cloud.adc-e.uk", "api.cloud-aws.adc-e.uk"]),
+    ("us-isof-", ["csp.hci.ic.gov", "api.aws.hci.ic.gov"]),
+];
+
+/// How the names of a region's services end: over IPv4 alone, and over both.
+pub fn endings(region: &str) -> [&'static str; 2] {
+    let partition = PARTITIONS.iter().find(|(begins, _)| region.starts_with(begins));
+    partition.map_or(["amazonaws.com", "api.aws"], |(_, endings)| *endings)
+}
+
 /// `aws.assume_role`: STS's AssumeRoleWithWebIdentity, asked once for everybody for as long as its answer lasts.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct AssumeRole {
