@@ -5,11 +5,16 @@
 /// nothing of whether the way there is encrypted, and nobody's token is sent along it.
 pub(super) fn with_user(url: &str, user: Option<&str>) -> Option<String> {
     let (scheme, rest) = url.split_once("://")?;
-    let authority = rest.split(['/', '\\', '?', '#']).next().unwrap_or(rest);
-    match user.filter(|user| !user.is_empty() && !authority.contains('@')) {
+    match user.filter(|user| !user.is_empty() && !has_user(url)) {
         Some(user) => Some(format!("{scheme}://{}@{rest}", escaped(user, "/@:[]"))),
         None => Some(url.to_owned()),
     }
+}
+
+/// Whether a URL brings a user itself.
+pub(super) fn has_user(url: &str) -> bool {
+    let rest = url.split_once("://").map_or("", |(_, rest)| rest);
+    rest.split(['/', '\\', '?', '#']).next().is_some_and(|authority| authority.contains('@'))
 }
 
 /// A part of a URL in which nothing ends the part. What else a URL can't have, whoever reads it escapes.

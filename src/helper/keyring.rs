@@ -4,7 +4,7 @@
 //! and uv ask for shorter names of the same place, and go on without. What has no scheme is a miss, too: it would be
 //! answered for whoever asks in the open as well.
 
-use super::address::with_user;
+use super::address::{has_user, with_user};
 use super::shown::{can_be_told, joined, one_line, quoted};
 use super::{Call, Failure, asking};
 use crate::ipc::message::ErrorKind;
@@ -21,7 +21,8 @@ authenticate = \"always\", ask only where they know a user: put one into the ind
 (https://__token__@pypi.example/simple). A host without a scheme is not answered. Where neither the client nor the rule names a \
 user it is `__token__`. New pip shows nothing of what is said here: `keyring get URL USER` does. A token that an index refuses \
 is not asked for again: `cred-helper refresh`. Where no account answers, a password does that `set` has put there for the URL, \
-read from standard input, without control characters; `del` forgets it.";
+read from standard input, without control characters; `del` forgets it. Poetry's `poetry-repository-NAME` has one for the user \
+`__token__` alone.";
 /// The user that indexes take tokens for, where nobody names one.
 const USERNAME: &str = "__token__";
 /// What poetry puts in the place of no user.
@@ -77,7 +78,8 @@ fn set(call: &mut Call<'_>, asked: &Asked<'_>) -> Result<(), Failure> {
     let store = StorePassword { url, username, password, expires_at: None, target: None };
     let stored = call.agent.store_password(&store)?;
     let why = match stored.outcome {
-        StoreOutcome::Kept | StoreOutcome::OwnToken => return Ok(()),
+        StoreOutcome::Kept => return Ok(()),
+        StoreOutcome::OwnToken => "it is an account's token, which ends: name the account under [targets]".to_owned(),
         StoreOutcome::AccountAnswers => format!("{} answers there", stored.account.unwrap_or_default()),
         _ => "nothing answers there, as the configuration says".to_owned(),
     };
@@ -143,8 +145,12 @@ impl<'a> Asked<'a> {
         let (Some(service), Some(user)) = (self.service, self.user.filter(|user| !user.is_empty())) else {
             return Err(Failure::Usage("keyring set and del require a service and a user"));
         };
-        let Some(url) = target(service, None) else {
-            call.agent.tell("passwords are kept for URLs with a scheme, such as https://pypi.example/simple");
+        // With another user in it, it would be asked for as that one's.
+        let named = Some(user).filter(|_| service.starts_with(POETRY));
+        let Some(url) = target(service, named).filter(|url| !has_user(url)) else {
+            call.agent.tell(
+                "passwords are kept for URLs with a scheme and without a user, such as https://pypi.example/simple",
+            );
             return Err(Failure::Told);
         };
         Ok((url, user.to_owned()))

@@ -119,16 +119,30 @@ fn a_password_is_kept_and_forgotten_for_a_url_and_a_user() {
     let mut agent = Played { stored: Some(StoreOutcome::AccountAnswers), ..Played::default() };
     assert!(matches!(with(&format!("set {URL} ada"), b"pw", &mut agent), Err(Failure::Told)));
     assert_eq!(agent.heard[1], "tell the password is not kept: forge answers there");
+    let mut agent = Played { stored: Some(StoreOutcome::OwnToken), ..Played::default() };
+    assert!(
+        matches!(with(&format!("set {URL} ada"), b"pw", &mut agent), Err(Failure::Told)),
+        "it would not be told again"
+    );
+    assert!(agent.heard[1].starts_with("tell the password is not kept: it is an account's token"), "{:?}", agent.heard);
     let mut agent = Played::default();
     assert!(matches!(with(&format!("del {URL} ada"), b"", &mut agent), Err(Failure::Told)), "there is none");
     assert_eq!(agent.heard, [format!("remove {URL} ada"), "tell no password is kept for that URL and user".to_owned()]);
+    for line in [
+        "set pypi.example ada",
+        "set https://bob@pypi.example/simple ada",
+        "set poetry-repository-internal ada",
+        "set poetry-repository-a@b __token__",
+        "del pypi.example ada",
+    ] {
+        let mut agent = Played::default();
+        assert!(matches!(with(line, b"pw", &mut agent), Err(Failure::Told)), "{line}");
+        let [told] = &agent.heard[..] else { panic!("{line}: {:?}", agent.heard) };
+        assert!(told.starts_with("tell passwords are kept for URLs"), "{line}: {told}");
+    }
     let mut agent = Played::default();
-    assert!(matches!(with("set pypi.example ada", b"pw", &mut agent), Err(Failure::Told)));
-    assert!(
-        agent.heard.len() == 1 && agent.heard[0].starts_with("tell passwords are kept for URLs"),
-        "{:?}",
-        agent.heard
-    );
+    assert_eq!(with("set poetry-repository-internal __token__", b"pw", &mut agent).expect("kept"), "");
+    assert_eq!(agent.heard, ["store poetry://internal __token__ pw"]);
 }
 
 #[test]
