@@ -68,9 +68,13 @@ impl Stage {
     }
 
     fn pip(&self, bin: &Path, index: &str) -> Ended {
+        self.pip_with(bin, index, &[])
+    }
+
+    fn pip_with(&self, bin: &Path, index: &str, variables: &[(&str, &str)]) -> Ended {
         let arguments =
             ["-m", "pip", "install", "--no-deps", "--retries=0", "--target=there", "--index-url", index, "greeting"];
-        self.run(&bin.join("python"), &arguments, &[])
+        self.run(&bin.join("python"), &arguments, variables)
     }
 
     fn uv(&self, index: &str, variables: &[(&str, &str)]) -> Ended {
@@ -91,9 +95,8 @@ impl Stage {
         there
     }
 
-    fn twine(&self, packages: &str) -> Ended {
-        let url = self.index.server.url("/upload/");
-        let arguments = ["-m", "twine", "upload", "--non-interactive", "--repository-url", &url, WHEEL];
+    fn twine(&self, packages: &str, url: &str) -> Ended {
+        let arguments = ["-m", "twine", "upload", "--non-interactive", "--repository-url", url, WHEEL];
         self.run(&self.clients.join("python"), &arguments, &[("PYTHONPATH", packages)])
     }
 
@@ -106,6 +109,26 @@ impl Stage {
         std::fs::remove_dir_all(there).unwrap();
         let seen = self.index.server.seen();
         assert!(seen.contains(&"live") && !seen.contains(&"refused") && !seen.contains(&"odd"), "{seen:?}");
+    }
+
+    /// What `poetry config` is given: a token of a name's is kept, what it would ask for by name to install is not.
+    fn poetry_keeps(&self, poetry: &Path, variables: &[(&str, &str)]) {
+        let config = |words: &[&str]| self.run(poetry, &[&["config", "--no-interaction"], words].concat(), variables);
+        let ended = config(&["pypi-token.other", "typed once"]);
+        assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+        assert!(self.home.ok(&["password", "list"]).contains("poetry://other"));
+        let (other, token) = (self.home.path().join(WHEEL), "typed once");
+        let other = PythonIndex::start(&other, "__token__", move |password| password == token);
+        let url = other.server.url("/upload/");
+        let named = [variables, &[("POETRY_REPOSITORIES_OTHER_URL", url.as_str())]].concat();
+        let ended = self.run(poetry, &["publish", "--repository=other", "--no-interaction"], &named);
+        assert_eq!((ended.code, other.uploads()), (0, 1), "{}{}", ended.stdout, ended.stderr);
+        let ended = config(&["http-basic.other", "ada", "typed once"]);
+        let said = [ended.stdout, ended.stderr].concat();
+        assert!(ended.code != 0 && said.contains("Unable to store the password"), "{said}");
+        let ended = config(&["--unset", "pypi-token.other"]);
+        assert_eq!(ended.code, 0, "{}{}", ended.stdout, ended.stderr);
+        assert!(!self.home.ok(&["password", "list"]).contains("poetry://"));
     }
 
     fn refreshes(&self) -> usize {
@@ -156,7 +179,7 @@ fn uv_and_twine_publish() {
     let ended = stage.run(&stage.clients.join("uv"), &arguments, &[]);
     assert_eq!((ended.code, stage.index.uploads()), (0, 1), "{}", ended.stderr);
     let packages = stage.install_contrib();
-    let ended = stage.twine(&packages);
+    let ended = stage.twine(&packages, &stage.index.server.url("/upload/"));
     assert_eq!((ended.code, stage.index.uploads()), (0, 2), "{}{}", ended.stdout, ended.stderr);
     assert!(!ended.stderr.contains("cred-helper: "), "{}", ended.stderr);
 }
@@ -192,6 +215,7 @@ fn poetry_locks_and_publishes() {
     let ended =
         stage.run(&poetry.join("poetry"), &["publish", "--repository=internal", "--no-interaction"], &variables);
     assert_eq!((ended.code, stage.index.uploads()), (0, 1), "{}{}", ended.stdout, ended.stderr);
+    stage.poetry_keeps(&poetry.join("poetry"), &variables);
 }
 
 #[test]
@@ -204,7 +228,7 @@ fn a_refused_token_is_an_error_of_the_tools_and_nobody_tries_it_again_for_long()
         let ended = match name {
             "pip" => stage.pip(&stage.clients, &stage.index.simple("")),
             "uv" => stage.uv(&stage.index.simple("__token__@"), &[]),
-            _ => stage.twine(&packages),
+            _ => stage.twine(&packages, &stage.index.server.url("/upload/")),
         };
         let seen = stage.index.server.seen();
         assert_ne!(ended.code, 0, "{name}");
@@ -230,6 +254,43 @@ fn a_password_that_was_set_is_what_an_index_without_an_account_is_shown() {
     assert_eq!(stage.home.run(&["helper", "keyring", "get", &url, "ada"]).code, 1);
 }
 
+/// `set` of Python's keyring, with our backend before those that the machine has: twine and pip are told what was typed.
+#[test]
+fn a_password_that_pythons_keyring_was_given_is_told_to_twine_and_pip_alike() {
+    let Some(stage) = Stage::set("__token__", "'forge'") else { return };
+    let other = PythonIndex::start(&stage.home.path().join(WHEEL), "ada", |password| password == "typed once");
+    let (upload, simple) = (other.server.url("/upload/"), other.server.url("/simple/"));
+    let packages = stage.install_contrib();
+    let python = stage.clients.join("python");
+    let keyring = |words: &[&str], typed: &str| {
+        let script = format!("import io, sys, keyring.cli; sys.stdin = io.StringIO({typed:?}); keyring.cli.main()");
+        let words: Vec<&str> = ["-c", &script].into_iter().chain(words.iter().copied()).collect();
+        stage.run(&python, &words, &[("PYTHONPATH", &packages)])
+    };
+    for url in [&upload, &simple] {
+        let ended = keyring(&["set", url, "ada"], "typed once\n");
+        assert_eq!((ended.code, ended.stderr.as_str()), (0, ""), "{url}");
+    }
+    assert_eq!(keyring(&["get", &upload, "ada"], "").stdout, "typed once\n");
+    let ended = keyring(&["set", "a program's own", "ada"], "typed once\n");
+    assert!(ended.code != 0 && ended.stderr.contains("cred-helper does for the URLs of indexes"), "{}", ended.stderr);
+    let ended = stage.twine(&packages, &upload);
+    assert_eq!((ended.code, other.uploads()), (0, 1), "{}{}", ended.stdout, ended.stderr);
+    for provider in ["import", "subprocess"] {
+        let variables = [("PIP_KEYRING_PROVIDER", provider), ("PYTHONPATH", packages.as_str())];
+        let ended = stage.pip_with(&stage.clients, &other.simple(""), &variables);
+        assert_eq!(ended.code, 0, "{provider}: {}{}", ended.stdout, ended.stderr);
+        std::fs::remove_dir_all(stage.home.path().join("there")).unwrap();
+    }
+    assert!(!other.server.seen().contains(&"refused"));
+    for url in [&upload, &simple] {
+        assert_eq!(keyring(&["del", url, "ada"], "").code, 0, "{url}");
+    }
+    assert_eq!(stage.home.ok(&["password", "list", "--json"]).matches("url").count(), 0);
+    let ended = keyring(&["del", &upload, "ada"], "");
+    assert!(ended.code != 0 && ended.stderr.contains("PasswordDeleteError"), "{}", ended.stderr);
+}
+
 #[test]
 fn an_index_that_nobody_named_gets_no_token_and_a_missing_login_is_said() {
     let Some(stage) = Stage::set("__token__", "'forge'") else { return };
@@ -243,7 +304,10 @@ fn an_index_that_nobody_named_gets_no_token_and_a_missing_login_is_said() {
         assert!(stranger.server.seen().iter().all(|seen| *seen == "nothing" || *seen == "odd"), "{name}");
     }
     stage.home.ok(&["logout", "--all"]);
-    for (name, ended) in [("uv", stage.uv(&stage.index.simple("__token__@"), &[])), ("twine", stage.twine(&packages))] {
+    for (name, ended) in [
+        ("uv", stage.uv(&stage.index.simple("__token__@"), &[])),
+        ("twine", stage.twine(&packages, &stage.index.server.url("/upload/"))),
+    ] {
         assert_ne!(ended.code, 0, "{name}");
         assert!(ended.stderr.contains("cred-helper login forge"), "{name}: {}{}", ended.stdout, ended.stderr);
         // uv asks for the index and then for its host.

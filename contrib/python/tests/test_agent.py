@@ -52,6 +52,28 @@ def test_a_token_and_what_an_api_wants_beside_it(agent: Callable[[Answer], Stub]
     assert "t-1" not in repr(token)
 
 
+def test_a_password_is_kept_told_and_forgotten(agent: Callable[[Answer], Stub]) -> None:
+    url, said = "https://h.example/x", {"username": "ada", "fingerprint": "", "exact": True}
+    answers: dict[str, dict[str, object]] = {
+        "password.store": {"outcome": "account_answers", "account": "p/work"},
+        "password.remove": {"passwords": [{"url": url, "username": "ada"}]},
+        "token.get": {**TOKEN, "method": "password", "for_target": said},
+    }
+    stub = agent(lambda request: {"result": answers[request["method"]]})
+    stored = Client().store_password(url, "ada", "p-1")
+    assert (stored.outcome, stored.account) == ("account_answers", "p/work")
+    token = Client().get_token(target=url, or_password_for=url)
+    assert (token.method, token.username, token.exact) == ("password", "ada", True)
+    assert Client().remove_password(url, "ada")
+    answers["password.remove"] = {"passwords": []}
+    assert not Client().remove_password(url, "ada")
+    assert [sorted(request["params"]) for request in stub.seen[:3]] == [
+        ["password", "url", "username"],
+        ["deadline", "or_password_for", "target"],
+        ["url", "username"],
+    ]
+
+
 def test_a_key_goes_where_its_api_wants_it(agent: Callable[[Answer], Stub]) -> None:
     agent(lambda _: {"result": {**TOKEN, "method": "api_key", "key_header": "x-api-key"}})
     assert Client().get_token().headers() == {"x-beta": "1", "x-api-key": "t-1"}
@@ -137,6 +159,9 @@ esac
     client = Client(program=str(program))
     assert client.get_token("p", scope=["a"]).headers() == {"Authorization": "Bearer t-1"}
     assert client.reject("t-2").outcome == "refreshed"
+    with pytest.raises(CredHelperError, match="Unix sockets") as raised:
+        client.store_password("https://h.example/x", "ada", "p-1")
+    assert raised.value.kind == "method_not_found"
     words = asked.read_text().splitlines()
     assert words[0].startswith("get-token --format json --timeout 32s --scope a -- p")
     assert words[1:] == ["reject --json", "t-2"]

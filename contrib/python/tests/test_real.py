@@ -19,6 +19,7 @@ from ask import anthropic_client, openai_client
 from api import KEY, Api
 from cred_helper import Client, CredHelperError
 from cred_helper.httpx import Auth
+from cred_helper.keyring import Keyring, NotKept, Wider
 
 # What tells live tokens, at a server whose tokens last for an hour and at one where they last for two seconds.
 LASTING = os.environ.get("CRED_HELPER_TEST_LASTING", "")
@@ -108,3 +109,21 @@ def test_a_stored_key_stands_in_for_a_login_that_is_refused_for_good(api: Api) -
     token = Client().get_token("lasting/py-key")
     assert token.method == "api_key" and token.fallback_since and token.fallback_reason
     subprocess.run(["cred-helper", "api-key", "remove", "lasting/py-key"], check=True, capture_output=True)
+
+
+def test_a_password_of_keyrings_is_kept_by_the_agent_and_what_other_tools_keep_is_wider() -> None:
+    url, ring = "https://pypi.example/simple/", Keyring()
+    ring.set_password(url, "ada", "typed")
+    kept = subprocess.run(["cred-helper", "password", "list"], text=True, capture_output=True, check=True).stdout
+    assert "https://pypi.example/simple" in kept and "ada" in kept
+    assert ring.get_password(url, "ada") == "typed" and ring.get_password(url + "x/", "ada") is None
+    assert Wider().get_password(url + "x/", "ada") == "typed"
+    with pytest.raises(NotKept, match="account's token"):
+        ring.set_password(url, "ada", Client().get_token("lasting/py-sync").secret)
+    assert ring.get_password(url, "ada") is None, "not what was there before"
+    ring.set_password(url, "ada", "typed")
+    ring.delete_password(url, "ada")
+    assert Wider().get_password(url, "ada") is None
+    # Without an authority no URL is anybody's.
+    with pytest.raises(NotKept):
+        ring.set_password("https:///pypi.example/simple/", "ada", "typed")

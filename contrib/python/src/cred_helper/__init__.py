@@ -11,7 +11,7 @@ Ask for every request: the agent answers from memory, refreshes ahead, and alone
 
 from ._client import Client
 from ._errors import AgentUnreachable, CredHelperError
-from ._token import Rejection, Token
+from ._token import Rejection, Stored, Token
 
-__all__ = ["AgentUnreachable", "Client", "CredHelperError", "Rejection", "Token"]
+__all__ = ["AgentUnreachable", "Client", "CredHelperError", "Rejection", "Stored", "Token"]
 __version__ = "0.1.0"

@@ -1,4 +1,4 @@
-"""The client: asks for tokens, and reports those that a server refused."""
+"""The client: asks for tokens, reports those that a server refused, and has passwords kept."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from collections.abc import Sequence
 from typing import Any
 
 from . import _agent, _command
-from ._errors import AgentUnreachable
-from ._token import Rejection, Token
+from ._errors import AgentUnreachable, CredHelperError
+from ._token import Rejection, Stored, Token
 
 
 class Client:
@@ -31,10 +31,12 @@ class Client:
         scope: Sequence[str] = (),
         min_validity: float | None = None,
         target: str | None = None,
+        or_password_for: str | None = None,
     ) -> Token:
         """A token that is fresh: of ``account`` (``provider`` or ``provider/label``), else of the default one.
 
         With a ``target`` in its place: of the account that answers for that URL ([targets] in cred-helper.toml(5)).
+        Where none does, and ``or_password_for`` is given (mostly the same URL): a password that is kept for that.
         ``token_type`` is ``access`` or ``id``; ``min_validity`` says for how many seconds it has to be good.
         Raises :class:`CredHelperError` with what to do.
         """
@@ -43,6 +45,8 @@ class Client:
             params["account"] = account
         if target is not None:
             params["target"] = target
+        if or_password_for is not None:
+            params["or_password_for"] = or_password_for
         if token_type is not None:
             params["token_type"] = token_type
         if audience is not None:
@@ -68,10 +72,24 @@ class Client:
         answer = self._ask("token.reject", params)
         return Rejection(outcome=str(answer["outcome"]), account=answer.get("account"))
 
+    def store_password(self, url: str, username: str, password: str) -> Stored:
+        """Has the agent keep a password for ``url`` and what is below, in the place of the one before.
+
+        Where an account answers, or the configuration says that nothing shall, it keeps none: see ``outcome``.
+        """
+        answer = self._ask("password.store", {"url": url, "username": username, "password": password})
+        return Stored(outcome=str(answer["outcome"]), account=answer.get("account"))
+
+    def remove_password(self, url: str, username: str) -> bool:
+        """Has the agent forget the password that it keeps for this very ``url`` and user. Whether there was one."""
+        return bool(self._ask("password.remove", {"url": url, "username": username})["passwords"])
+
     def _ask(self, method: str, params: dict[str, Any]) -> dict[str, Any]:
         # The agent keeps the time and says why there is no token yet: so long it has for that.
         timeout = self._timeout + 2
         if hasattr(socket, "AF_UNIX"):
             return _agent.ask(method, params, timeout=timeout, program=self._program)
-        by_command = _command.get_token if method == "token.get" else _command.reject
+        by_command = {"token.get": _command.get_token, "token.reject": _command.reject}.get(method)
+        if by_command is None:
+            raise CredHelperError("passwords take Unix sockets, which this Python has not", kind="method_not_found")
         return by_command(params, timeout=timeout, program=self._program)

@@ -17,7 +17,7 @@ class Token:
     """The token itself. It is in no ``repr``."""
     token_type: str = "Bearer"
     method: str = "oauth"
-    """``oauth`` for a login, ``api_key`` for a stored key."""
+    """``oauth`` for a login, ``api_key`` for a stored key, ``password`` for one that is kept for a URL."""
     source: str = "login"
     """Where it came from, for people."""
     expires_at: float | None = None
@@ -32,7 +32,9 @@ class Token:
     identity: str | None = None
     """Who signed in, for people."""
     username: str | None = None
-    """The user name beside which the target takes it for a password, where one is configured."""
+    """The user name beside which the target takes it for a password, where one is configured; whose password it is."""
+    exact: bool = False
+    """Of a password: whether it is kept for the very URL, and not for a shorter one."""
     fallback_since: float | None = None
     """Since when an API key stands in for the login, if it does."""
     fallback_reason: str | None = None
@@ -64,6 +66,7 @@ class Token:
             api_base=answer.get("api_base"),
             identity=answer.get("identity"),
             username=(answer.get("for_target") or {}).get("username"),
+            exact=(answer.get("for_target") or {}).get("exact") is True,
             fallback_since=answer.get("fallback_since"),
             fallback_reason=answer.get("fallback_reason"),
             warning=answer.get("warning"),
@@ -82,3 +85,13 @@ class Rejection:
     def try_again(self) -> bool:
         """Whether another token is there."""
         return self.outcome != "unknown_token"
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What came of a password that the agent was asked to keep."""
+
+    outcome: str
+    """``kept``, or why not: ``own_token`` (an account's), ``account_answers``, ``nothing_answers``, or another one."""
+    account: str | None = None
+    """The account that answers there."""
