@@ -138,13 +138,15 @@ impl Work {
 
     /// What a person is shown of it.
     pub(super) fn shown(&self, machine: &Machine<'_>) -> Vec<(String, Vec<String>)> {
+        let whole = |sign: char, text: &str| text.lines().map(|line| format!("{sign} {line}")).collect();
         let one = |text: &Text| {
-            let what = match (text.original.text.is_none(), text.absent) {
-                (true, _) => " (new)",
-                (false, true) => " (removed)",
-                (false, false) => "",
+            // A file that comes or goes is all ours.
+            let (what, lines) = match (&text.original.text, text.absent) {
+                (None, _) => (" (new)", whole('+', &text.now)),
+                (Some(before), true) => (" (removed)", whole('-', before)),
+                (Some(_), false) => ("", text.shown.clone()),
             };
-            (format!("{}{what}", machine.shown(&text.path)), text.shown.clone())
+            (format!("{}{what}", machine.shown(&text.path)), lines)
         };
         self.changed().map(one).collect()
     }
@@ -191,4 +193,35 @@ impl Text {
 fn broken(machine: &Machine<'_>, path: &Path, wrong: &Wrong) -> Failure {
     let line = wrong.line.map(|line| format!(", line {line}")).unwrap_or_default();
     Failure::System(format!("{}{line}: {}; nothing was changed", machine.shown(path), wrong.what))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::format::Json;
+    use super::*;
+    use crate::paths::Paths;
+
+    #[test]
+    fn a_file_that_comes_or_goes_is_shown_whole() {
+        let home = tempfile::tempdir().expect("a directory");
+        let paths = Paths::from_variables(|_| None, Some(home.path().to_owned())).expect("paths");
+        let machine = Machine::new(&paths, home.path().join("cred-helper"), &|_| None);
+        let entry = |path: &[&str]| {
+            Entry::Json(Json { path: path.iter().map(|name| (*name).to_owned()).collect(), value: "x".into() })
+        };
+        let (file, entries) = (home.path().join("s.json"), [entry(&["a", "b"]), entry(&["c"])]);
+        let mut work = Work::default();
+        work.put(&machine, &file, &entries).expect("put in");
+        let lines = ["{", "  \"c\": \"x\",", "  \"a\": {", "    \"b\": \"x\"", "  }", "}"];
+        let signed = |sign: char| lines.map(|line| format!("{sign} {line}")).to_vec();
+        let [(name, shown)] = &work.shown(&machine)[..] else { panic!("{:?}", work.shown(&machine)) };
+        assert!(name.ends_with("s.json (new)"), "{name}");
+        assert_eq!(*shown, signed('+'));
+        work.write(&file).expect("written");
+        let mut back = Work::default();
+        back.undo(&machine, &work.touched()[0], &entries).expect("taken back");
+        let [(name, shown)] = &back.shown(&machine)[..] else { panic!("{:?}", back.shown(&machine)) };
+        assert!(name.ends_with("s.json (removed)"), "{name}");
+        assert_eq!(*shown, signed('-'));
+    }
 }
