@@ -4,20 +4,23 @@
 //! It is a guess, so it is fenced in: the same process, which is known; the same token, which is a minute old at least and not
 //! near its end; a minute since it was handed out, or the third question, because two parts of a program may start together;
 //! one refresh for each login and minute. Who goes on asking does so for a reason of its own, such as a cache that ends, and
-//! is believed ever more seldom. A guess ends in a refresh or in nothing: no API key answers because of one. Nothing is kept:
-//! after a restart it takes another question or two.
+//! is believed ever more seldom. A guess ends in a refresh or in nothing: no API key answers because of one. While a program
+//! waits for that refresh, its other parts do, too: they were refused the same token. Nothing is kept: after a restart it takes
+//! another question or two.
 
 use std::collections::HashMap;
 use std::sync::{Arc, PoisonError};
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::accounts::{Fingerprint, Variant};
 use super::audit::Asking;
+use super::single_flight::{self, Stage};
 use super::state::{self, Verdict};
 use super::tokens::{times, variant};
-use super::{Agent, fingerprint, single_flight};
+use super::{Agent, fingerprint};
 use crate::clock::Moment;
 use crate::ipc::message::audit::Outcome;
 use crate::ipc::message::token::{GetToken, Token};
@@ -107,6 +110,8 @@ pub(super) struct Guesses {
     handed: HashMap<Key, Handed>,
     /// The last guess about each login.
     last: HashMap<u64, Moment>,
+    /// The refreshes that programs wait for because of a guess, and the token that each replaces.
+    under_way: HashMap<Key, (Fingerprint, watch::Receiver<Stage>)>,
 }
 
 impl Guesses {
@@ -143,6 +148,18 @@ impl Guesses {
     }
 }
 
+/// A refresh that a program waits for, as long as this lives: kept longer, it would keep the refresh trying for nobody.
+struct Awaited<'a> {
+    agent: &'a Agent,
+    key: &'a Key,
+}
+
+impl Drop for Awaited<'_> {
+    fn drop(&mut self) {
+        self.agent.guesses().under_way.remove(self.key);
+    }
+}
+
 /// How a token stands that may have been refused.
 struct Standing {
     variant: Variant,
@@ -167,25 +184,42 @@ impl Agent {
         let Some(standing) = self.standing(incarnation, get) else { return Ok(token) };
         let key = (incarnation, standing.variant, asker);
         let print = fingerprint(&token.token);
-        let refused = asking.is_cached() && standing.is_settled_by_refresh;
-        if !(refused && self.guesses().guess(&key, print, self.clock.moment())) {
-            self.guesses().hand(key, print, self.clock.moment());
-            return Ok(token);
-        }
+        let may_be_refused = asking.is_cached() && standing.is_settled_by_refresh;
+        let Some((flight, _awaited)) = self.replaces(&key, print, may_be_refused) else { return Ok(token) };
         asking.add_detail(DETAIL);
-        let flight = self.renew(incarnation, key.1.clone());
         let renewed = single_flight::first_attempt(flight, deadline.min(Instant::now() + PATIENCE));
         match self.gate.unless_locked(renewed).await? {
             Ok(()) => {
                 asking.outcome(Outcome::Refreshed);
                 let renewed = self.after_renewal(incarnation, &key.1, get)?;
-                self.guesses().hand(key, fingerprint(&renewed.token), self.clock.moment());
+                self.guesses().hand(key.clone(), fingerprint(&renewed.token), self.clock.moment());
                 Ok(renewed)
             }
             // The server's own word: the program would only be refused once more.
             Err(error) if error.kind() == ErrorKind::LoginRequired => Err(error),
             Err(_) => Ok(token),
         }
+    }
+
+    /// The refresh that replaces a token which a program asks for, if it is taken to be refused; else it is handed that one.
+    fn replaces<'a>(
+        self: &'a Arc<Self>,
+        key: &'a Key,
+        token: Fingerprint,
+        may_be_refused: bool,
+    ) -> Option<(watch::Receiver<Stage>, Option<Awaited<'a>>)> {
+        let mut guesses = self.guesses();
+        if let Some((_, flight)) = guesses.under_way.get(key).filter(|(replaced, _)| *replaced == token) {
+            return Some((flight.clone(), None));
+        }
+        let now = self.clock.moment();
+        if may_be_refused && guesses.guess(key, token, now) {
+            let flight = self.renew(key.0, key.1.clone());
+            guesses.under_way.insert(key.clone(), (token, flight.clone()));
+            return Some((flight, Some(Awaited { agent: self, key })));
+        }
+        guesses.hand(key.clone(), token, now);
+        None
     }
 
     /// `None` if it is near its end: then whoever asks has a reason.

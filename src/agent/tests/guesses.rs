@@ -98,6 +98,30 @@ async fn one_that_has_just_begun_is_believed_at_its_third_question() {
 }
 
 #[tokio::test]
+async fn parts_of_a_program_that_ask_while_its_guess_is_answered_have_the_new_token_too() {
+    let world = World::signed_in().await;
+    let (program, other) = (Program::start(), Program::start());
+    let first = world.is_live(world.asked_by(&program).await);
+    world.is_live(world.asked_by(&other).await);
+    world.clock.pass(2 * MINUTE);
+    world.server.expire_access_tokens();
+    world.server.set_behaviour(Behaviour::DelayAnswer(Duration::from_secs(1)), 1);
+    let parts = async { tokio::join!(world.asked_by(&program), world.asked_by(&program), world.asked_by(&program)) };
+    let ((one, two, three), others) = tokio::join!(parts, world.asked_by(&other));
+    assert_eq!(*others.unwrap().token.expose(), first, "another program is not held up");
+    let second = world.is_live(one);
+    assert_eq!([world.is_live(two), world.is_live(three)], [second.clone(), second.clone()]);
+    assert_eq!(world.refreshes(), 1);
+    // Nothing is left of it for the next ones to wait for.
+    assert_eq!(world.is_live(world.asked_by(&program).await), second);
+    world.clock.pass(2 * MINUTE);
+    world.server.set_behaviour(Behaviour::Status(503, Some("60".into())), 1);
+    let (one, two) = tokio::join!(world.asked_by(&program), world.asked_by(&program));
+    assert_eq!([world.is_live(one), world.is_live(two)], [second.clone(), second], "it came to nothing for both");
+    world.landed().await;
+}
+
+#[tokio::test]
 async fn one_that_ends_and_begins_anew_is_another_program_and_so_is_an_unknown_one() {
     let world = World::signed_in().await;
     let program = Program::start();
