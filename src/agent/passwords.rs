@@ -56,13 +56,8 @@ impl Kept {
         self.record.tokens.expires_at.is_some_and(|end| end <= now)
     }
 
-    /// Which was stored later than which.
-    fn turn(&self) -> Option<u64> {
-        self.record.default_since
-    }
-
     fn told(&self) -> KeptPassword {
-        let Place { url, username } = self.place.clone();
+        let Place { url, username, turn: _ } = self.place.clone();
         let tokens = &self.record.tokens;
         KeptPassword { url, username, stored_at: tokens.obtained_at, expires_at: tokens.expires_at }
     }
@@ -85,7 +80,7 @@ impl Kepts {
     pub(super) fn insert(&mut self, kept: Kept) {
         let here = self.0.entry(kept.target.of_anybody()).or_default();
         match here.iter_mut().find(|other| other.target == kept.target) {
-            Some(other) if other.turn() > kept.turn() => {}
+            Some(other) if other.place.turn > kept.place.turn => {}
             Some(other) => *other = kept,
             None => here.push(kept),
         }
@@ -95,7 +90,7 @@ impl Kepts {
     fn answering(&self, asked: &Target, now: Timestamp) -> Option<&Kept> {
         asked.closest(|place| {
             let here = self.0.get(place)?.iter().filter(|kept| !kept.is_over(now) && kept.target.is_meant_by(asked));
-            here.max_by_key(|kept| kept.turn())
+            here.max_by_key(|kept| kept.place.turn)
         })
     }
 
@@ -212,8 +207,7 @@ impl Agent {
             Err(error) if error.kind() == ErrorKind::UnknownTarget => {}
             Err(error) => return Err(error),
         }
-        let place = (Place { url: place.url(), username }, place);
-        self.keep_password(place, password, expires_at).await?;
+        self.keep_password(place, username, password, expires_at).await?;
         not(StoreOutcome::Kept, None)
     }
 
@@ -228,13 +222,14 @@ impl Agent {
 
     async fn keep_password(
         self: &Arc<Self>,
-        (place, target): (Place, Target),
+        target: Target,
+        username: String,
         password: Secret,
         expires_at: Option<Timestamp>,
     ) -> Result<(), Error> {
         self.ensure_ready(false).await?;
         let _turn = self.keeping.lock().await;
-        let (before, full, last) = {
+        let (before, full, turn) = {
             let table = self.table();
             let kept = table.passwords.at(&target);
             let same =
@@ -243,13 +238,14 @@ impl Agent {
                 return Ok(());
             }
             let all = || table.passwords.all();
-            (kept.map(|kept| kept.stored.clone()), all().count() >= MOST, all().filter_map(Kept::turn).max())
+            let last = all().map(|kept| kept.place.turn).max().unwrap_or(0);
+            (kept.map(|kept| kept.stored.clone()), all().count() >= MOST, last.saturating_add(1))
         };
         if before.is_none() && full {
             return Err(invalid("so many passwords are kept that no more are; see `cred-helper password list`"));
         }
+        let place = Place { url: target.url(), username, turn };
         let record = Record::password(place, random(), password, expires_at, self.clock.moment());
-        let record = Record { default_since: Some(last.unwrap_or(0) + 1), ..record };
         let writing = record.duplicate();
         let stored = match before {
             None => {

@@ -32,6 +32,9 @@ pub struct Place {
     pub url: String,
     /// The user whose it is.
     pub username: String,
+    /// Which was stored after which: one more than the last of them all. Of a place's several users the latest answers.
+    #[serde(default)]
+    pub turn: u64,
 }
 
 /// A login. The three counters are never confused: `incarnation` counts logins, `rotation` refresh tokens, and the
@@ -103,7 +106,7 @@ pub struct Record {
     /// Where it was imported from, where no login here made it.
     #[serde(default)]
     pub imported: Option<ImportedFrom>,
-    /// Set when it is made the default account, and when a password is stored; the latest wins.
+    /// Set when it is made the default account; the latest wins.
     #[serde(default)]
     pub default_since: Option<u64>,
     /// Of a password: what it is for.

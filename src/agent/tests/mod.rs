@@ -11,6 +11,7 @@ mod keys;
 mod locks;
 mod logins;
 mod network;
+mod passwords;
 mod roles;
 
 use std::io::{Read, Write};
