@@ -4,6 +4,8 @@
 //! change replaces a record as a whole. A task that comes back from waiting finds its account by its incarnation, and
 //! finds none if the account was logged out or logged in anew meanwhile.
 
+mod known_tokens;
+
 use std::collections::{BTreeMap, HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
@@ -22,15 +24,13 @@ use crate::provider::Provider;
 use crate::secret::Secret;
 use crate::vault::record::{Fallback, Record};
 use crate::vault::{Barred, RecordId};
+use known_tokens::KnownTokens;
 
 /// A token's fingerprint (SHA-256): enough to know it again, nothing to use it with.
 pub(super) type Fingerprint = [u8; 32];
 
 /// An account is in use if a program asked for it within this time.
 const IN_USE: Duration = Duration::from_secs(24 * 3600);
-
-/// How many replaced access tokens an account knows again.
-const REMEMBERED: usize = 8;
 
 /// Which of a login's tokens is meant, where it is not the one the login was made for.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
@@ -88,7 +88,7 @@ pub(super) struct Account {
     /// Why the disk does not keep it, and since when.
     pub(super) unwritten: Option<Problem>,
     /// Tokens for other scopes and audiences.
-    pub(super) narrowed: HashMap<Variant, Arc<Narrowed>>,
+    narrowed: HashMap<Variant, Arc<Narrowed>>,
     /// Credentials that its ID token was shown for.
     pub(super) roles: Roles,
     /// What is wrong, if anything is, and how often in a row.
@@ -129,7 +129,7 @@ pub(super) struct Account {
     /// Subscribers were told that it ends within so many days.
     pub(super) warned: Option<u16>,
     /// Access tokens that were replaced lately.
-    pub(super) replaced: VecDeque<Fingerprint>,
+    replaced: VecDeque<Fingerprint>,
     /// Held during an exchange: one at a time for each grant.
     pub(super) exchange: Arc<tokio::sync::Mutex<()>>,
     /// Held during a write: one at a time for each record.
@@ -214,12 +214,6 @@ impl Account {
         self.on_trial = self.fallback.take().is_some();
         self.trials = if self.on_trial { self.trials + 1 } else { 0 };
     }
-
-    /// Remembers an access token that has been replaced.
-    pub(super) fn remember_replaced(&mut self, fingerprint: Fingerprint) {
-        self.replaced.truncate(REMEMBERED - 1);
-        self.replaced.push_front(fingerprint);
-    }
 }
 
 /// Every login and every API key, by incarnation, and their names.
@@ -236,6 +230,8 @@ pub(super) struct Table {
     pub(super) default: Option<u64>,
     /// Who has an account at whose own host.
     pub(super) own: OwnHosts,
+    /// Whose a token is.
+    known: KnownTokens,
     /// The passwords that belong to no account.
     pub(super) passwords: Kepts,
     /// Whether what is in the vault is here.
@@ -286,17 +282,26 @@ impl Table {
         let names = self.names_of_kind(account.record.is_api_key());
         let before = names.insert(name.clone(), incarnation);
         let before = before.filter(|old| *old != incarnation).and_then(|old| self.accounts.remove(&old));
-        self.accounts.insert(incarnation, account);
+        let is_choice = |account: &Account| account.record.default_since.is_some();
+        let mut chosen = is_choice(&account) || before.as_ref().is_some_and(is_choice);
+        chosen |= self.accounts.insert(incarnation, account).as_ref().is_some_and(is_choice);
+        before.iter().for_each(|before| self.find_tokens(before.record.incarnation));
+        self.find_tokens(incarnation);
         self.find_hosts(&name);
-        self.find_default();
+        if chosen {
+            self.find_default();
+        }
         before
     }
 
     pub(super) fn remove(&mut self, incarnation: u64) -> Option<Account> {
         let account = self.accounts.remove(&incarnation)?;
         self.names_of_kind(account.record.is_api_key()).remove(&account.record.account);
+        self.find_tokens(incarnation);
         self.find_hosts(&account.record.account);
-        self.find_default();
+        if account.record.default_since.is_some() {
+            self.find_default();
+        }
         Some(account)
     }
 
@@ -314,8 +319,12 @@ impl Table {
         }
         let Some(account) = self.accounts.get_mut(&incarnation) else { return };
         account.fingerprint = fingerprint(&record.tokens.access);
+        let is_choice = account.record.default_since != record.default_since;
         account.record = record;
-        self.find_default();
+        self.find_tokens(incarnation);
+        if is_choice {
+            self.find_default();
+        }
     }
 
     pub(super) fn clear(&mut self) {

@@ -196,7 +196,8 @@ impl Agent {
             return not(StoreOutcome::Ended, None);
         }
         self.ensure_open().await?;
-        if self.handed_out(&password) {
+        // It is a token of an account's, now or a while ago.
+        if self.table().known_to(&fingerprint(&password)).next().is_some() {
             return not(StoreOutcome::OwnToken, None);
         }
         if let Some(Rule::Account(rule)) = self.config.targets.rule(&target) {
@@ -209,15 +210,6 @@ impl Agent {
         }
         self.keep_password(place, username, password, expires_at).await?;
         not(StoreOutcome::Kept, None)
-    }
-
-    /// Whether it is a token of an account's, now or a while ago.
-    fn handed_out(&self, secret: &Secret) -> bool {
-        let print = fingerprint(secret);
-        self.table().all().any(|account| {
-            let narrowed = || account.narrowed.values().any(|token| token.fingerprint == print);
-            account.fingerprint == print || account.replaced.contains(&print) || narrowed()
-        })
     }
 
     async fn keep_password(

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::{Mutex, OwnedMutexGuard, watch};
 use tracing::info;
 
-use super::accounts::{Account, Narrowed, Variant};
+use super::accounts::{Account, Variant};
 use super::apart::Apart;
 use super::arrival::{Redeemed, apply};
 use super::ends::{self, Ending};
@@ -250,21 +250,19 @@ impl Agent {
         if job.variant == account.usual() {
             account.try_login_again();
         }
-        let replaced = match narrowed {
-            Some(token) => account.narrowed.insert(job.variant.clone(), Arc::new(token)).map(|old| old.fingerprint),
+        let (name, expires_at) = (account.record.account.clone(), account.record.tokens.expires_at);
+        let incarnation = job.record.incarnation;
+        match narrowed {
+            Some(token) => table.narrow(incarnation, job.variant, token),
             None => {
                 account.id_not_renewed = !id_came;
-                Some(fingerprint(&job.record.tokens.access))
+                table.remember_replaced(incarnation, fingerprint(&job.record.tokens.access));
             }
-        };
-        if let Some(replaced) = replaced {
-            account.remember_replaced(replaced);
         }
-        let assumed = account.provider.refresh.assumed_lifetime;
-        let lasts = |token: &Narrowed| now.since(token.obtained).least() < token.lifetime.unwrap_or(assumed);
-        account.narrowed.retain(|_, token| lasts(token));
-        self.plan(account, now);
-        let (name, expires_at) = (account.record.account.clone(), account.record.tokens.expires_at);
+        table.forget_ended(incarnation, now);
+        if let Some(account) = table.get(incarnation) {
+            self.plan(account, now);
+        }
         info!(account = %name, rotated, "refreshed");
         drop(table);
         self.announce(Change::Refreshed { account: name.to_string(), expires_at });

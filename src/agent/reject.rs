@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::accounts::{Account, Fingerprint, Variant};
+use super::accounts::{Account, Variant};
 use super::audit::Asking;
 use super::resolve::login_hint;
 use super::targets::unhex;
@@ -122,18 +122,12 @@ impl Agent {
         };
         let mut table = self.table();
         let named = reject.account.as_deref().map(|name| table.find(Some(name))).transpose()?;
-        let mut candidates: Box<dyn Iterator<Item = &Account>> = match &named {
-            Some(found) => Box::new([found.login, found.key].into_iter().flatten().filter_map(|it| table.get(it))),
-            None => Box::new(table.all()),
+        let is_meant = |account: &&Account| {
+            let incarnation = Some(account.record.incarnation);
+            named.as_ref().is_none_or(|named| [named.login, named.key].contains(&incarnation))
         };
-        let Some((incarnation, variant)) = candidates.find_map(|account| {
-            let replaced = account.replaced.contains(&print).then_some(None);
-            let current = current_variant(account, &print).map(Some);
-            Some((account.record.incarnation, current.or(replaced)?))
-        }) else {
-            return Ok(Refused::Nobodys);
-        };
-        drop(candidates);
+        let Some(account) = table.known_to(&print).find(is_meant) else { return Ok(Refused::Nobodys) };
+        let (incarnation, variant) = (account.record.incarnation, account.variant_of(&print));
         let account = table.get_mut(incarnation).ok_or_else(gone)?;
         let name = account.record.account.to_string();
         let Some(variant) = variant else { return Ok(Refused::Replaced(name)) };
@@ -172,12 +166,4 @@ fn no_matter_of_refreshing(account: &str, why: &str) -> Error {
 /// Whether it is the server's word on the login, not a matter of the network or of this machine.
 fn refuses(error: &Error) -> bool {
     matches!(error.kind(), ErrorKind::LoginRequired | ErrorKind::Denied | ErrorKind::Misconfigured)
-}
-
-fn current_variant(account: &Account, print: &Fingerprint) -> Option<Variant> {
-    if account.fingerprint == *print {
-        return Some(Variant::default());
-    }
-    let narrowed = account.narrowed.iter().find(|(_, token)| token.fingerprint == *print);
-    narrowed.map(|(variant, _)| variant.clone())
 }

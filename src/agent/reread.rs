@@ -72,8 +72,8 @@ impl Agent {
         account.problem = None;
         account.not_before = None;
         account.granted = now;
-        account.remember_replaced(fingerprint(&before.tokens.access));
         let (name, expires_at) = (account.record.account.to_string(), account.record.tokens.expires_at);
+        table.remember_replaced(incarnation, fingerprint(&before.tokens.access));
         drop(table);
         info!(account = name, "read anew");
         self.announce(Change::Refreshed { account: name, expires_at });

@@ -123,11 +123,11 @@ impl Agent {
             scope: Vec::new(),
             api_base,
         };
-        if let Some(old) = account.narrowed.insert(variant.clone(), Arc::new(token)) {
-            account.remember_replaced(old.fingerprint);
-        }
-        self.plan(account, obtained);
         let name = account.record.account.clone();
+        table.narrow(incarnation, variant.clone(), token);
+        if let Some(account) = table.get(incarnation) {
+            self.plan(account, obtained);
+        }
         drop(table);
         info!(account = %name, "took the second step");
         let expires_at = lifetime.map(|life| obtained.wall + life);

@@ -262,7 +262,7 @@ impl Agent {
                 (&tokens.access, &tokens.token_type, tokens.expires_at.is_some(), &tokens.scope)
             }
             TokenKind::Access => {
-                let token = account.narrowed.get(variant).ok_or_else(missing)?;
+                let token = account.narrowed(variant).ok_or_else(missing)?;
                 (&token.access, &token.token_type, token.lifetime.is_some(), &token.scope)
             }
         };
@@ -291,7 +291,7 @@ impl Agent {
             key_header: None,
             headers: account.provider.api.headers.clone(),
             api_host: account.provider.api.host.clone(),
-            api_base: account.narrowed.get(variant).and_then(|token| token.api_base.clone()),
+            api_base: account.narrowed(variant).and_then(|token| token.api_base.clone()),
             identity: account.record.identity.display().map(str::to_owned),
             min_validity_met: met,
             persisted: account.persisted,
@@ -345,14 +345,14 @@ pub(super) fn times(account: &Account, variant: &Variant, kind: TokenKind) -> Op
             Some(made(tokens.obtained(), Some(UNENDING)))
         }
         TokenKind::Access if variant.is_plain() => Some(until(tokens.expires_at)),
-        TokenKind::Access => account.narrowed.get(variant).map(|token| made(token.obtained, token.lifetime)),
+        TokenKind::Access => account.narrowed(variant).map(|token| made(token.obtained, token.lifetime)),
     }
 }
 
 /// When the token ends that programs usually get, by the wall clock as it is now; `None` if nobody knows.
 pub(super) fn ends_at(account: &Account, now: Moment) -> Option<Timestamp> {
     let usual = account.usual();
-    match account.narrowed.get(&usual) {
+    match account.narrowed(&usual) {
         Some(second) => drop(second.lifetime?),
         None => drop(account.record.tokens.expires_at?),
     }
