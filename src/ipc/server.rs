@@ -207,7 +207,7 @@ pub async fn serve(listener: Listener, service: Arc<dyn Service>, stop: impl Fut
         tokio::select! {
             _ = &mut stop => break,
             accepted = socket.accept(), if !open.newcomers.is_full() => open.meet(accepted, &mut socket).await,
-            () = open.newcomers.ready(), if !open.newcomers.is_empty() => open.let_in().await,
+            () = open.newcomers.ready(), if !open.newcomers.is_empty() => if open.let_in().await { open.guests.look().await },
             Some(asked) = asked.recv() => if open.pause(&mut socket, &mut settled, asked).await { break },
             // One that took its time over a move that was called off.
             Some(settled) = settled.recv() => if let Some(moved) = settled { open.serve(moved, Fines::default()) },
@@ -258,29 +258,33 @@ impl Open {
             }
             accepted = socket.accept_now();
         }
-        self.let_in().await;
+        let are_due = self.let_in().await;
         // While the system's line is never empty, nothing else would have those who are in take a turn.
-        if met == MET_AT_ONCE {
+        if are_due || met == MET_AT_ONCE {
             self.guests.look().await;
         }
     }
 
-    /// Lets in those who may come, until those who are in are to take a turn.
-    async fn let_in(&mut self) {
+    /// Lets in those who may come, until those who are in are to take a turn; whether they are.
+    async fn let_in(&mut self) -> bool {
         while let Some((caller, fines)) = self.newcomers.next() {
             if !self.guests.has_place().await {
                 door::turn_away(&caller);
             } else {
                 match caller.let_in() {
                     Ok(stream) => self.serve(Moved::new(stream), fines),
-                    Err(error) => return self.not_accepted(&error).await,
+                    Err(error) => {
+                        self.not_accepted(&error).await;
+                        return false;
+                    }
                 }
             }
             self.let_in += 1;
             if self.let_in.is_multiple_of(AT_ONCE) {
-                return self.guests.look().await;
+                return true;
             }
         }
+        false
     }
 
     async fn not_accepted(&mut self, error: &io::Error) {
