@@ -23,7 +23,7 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     let profile = wish.name.as_deref().unwrap_or("cred-helper");
     let section = if profile == "default" { profile.to_owned() } else { format!("profile {profile}") };
     let values = vec![machine.command(&wish.helper_words(&["helper", "aws"]))];
-    let entry = Ini { section, key: "credential_process", values, order: Order::Alone, indent: "" };
+    let entry = Ini { section, key: "credential_process".into(), values, order: Order::Alone, indent: "" };
     let file = machine.path("AWS_CONFIG_FILE").unwrap_or_else(|| machine.home.join(".aws").join("config"));
     Ok(Plan::of(file, vec![Entry::Ini(entry)])
         .with_note(format!("Use it with `aws --profile {profile}` or AWS_PROFILE={profile}")))

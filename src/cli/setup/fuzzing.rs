@@ -8,7 +8,7 @@ pub(crate) fn settings_ini(input: &[u8]) {
     for (order, values) in [(Order::Last, &["", "x"][..]), (Order::First, &["x"]), (Order::Alone, &["x"])] {
         let values = values.iter().map(|value| (*value).to_owned()).collect();
         let section = "credential \"https://a\"".to_owned();
-        settings(&Entry::Ini(Ini { section, key: "helper", values, order, indent: "\t" }), input);
+        settings(&Entry::Ini(Ini { section, key: "helper".into(), values, order, indent: "\t" }), input);
     }
 }
 

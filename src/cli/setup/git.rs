@@ -37,7 +37,7 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
         None => ("credential".to_owned(), vec![helper], Order::First),
     };
     let (section, values, order) = ini;
-    let ini = Ini { section, key: "helper", values, order, indent: "\t" };
+    let ini = Ini { section, key: "helper".into(), values, order, indent: "\t" };
     let mut plan = Plan::of(file(machine), vec![Entry::Ini(ini)]);
     if by_name {
         plan = plan.with_link(link);

@@ -43,11 +43,10 @@ use super::connect;
 use super::exit::Failure;
 use super::output::{self, Style, Tone};
 use super::{agent, vault};
-use format::Entry;
 use link::Link;
 use machine::Machine;
 use plan::{Plan, Tool, Wish};
-use record::{Linked, Record, Records};
+use record::{Linked, Needs, Record, Records};
 use work::Work;
 
 pub(super) use check::checks;
@@ -112,7 +111,7 @@ pub(super) fn run(args: &SetupArgs) -> Result<(), Failure> {
     }
     let mut records = Records::read(&machine.state_dir)?;
     let Some(name) = &args.tool else { return list::show(&machine, &records, args.json) };
-    let tool = TOOLS.iter().find(|tool| tool.name == name);
+    let tool = self::tool(name);
     let tool = tool.ok_or_else(|| Failure::Usage("there is no tool of that name".to_owned()))?;
     let account = connect::account(args.account.as_deref())?;
     let wish = Wish {
@@ -162,6 +161,7 @@ fn add<'a>(
             records.tools.push(Record {
                 tool: tool.name.to_owned(),
                 wish: wish.clone(),
+                needs: Needs::of(&plan),
                 files: Vec::new(),
                 links: Vec::new(),
             });
@@ -174,7 +174,7 @@ fn add<'a>(
     let before = records.tools.iter().position(|record| record.tool == tool.name && record.wish.same_place(wish));
     let before = before.map(|at| records.tools.remove(at));
     if let Some(before) = &before {
-        undo(machine, &mut work, tool, before)?;
+        undo(machine, &mut work, before)?;
     }
     put(machine, &mut work, &plan)?;
     show(machine, &work, &links, &[]);
@@ -185,7 +185,8 @@ fn add<'a>(
     }
     let paths: Vec<PathBuf> = links.iter().map(|link| link.path.clone()).collect();
     let all = before.into_iter().flat_map(|before| before.links).chain(made.clone()).collect();
-    records.tools.push(Record { tool: tool.name.to_owned(), wish: wish.clone(), files: work.touched(), links: all });
+    let (name, needs) = (tool.name.to_owned(), Needs::of(&plan));
+    records.tools.push(Record { tool: name, wish: wish.clone(), needs, files: work.touched(), links: all });
     if let Err(failure) = records.write(&machine.state_dir) {
         unlink(machine, made);
         return Err(failure);
@@ -220,8 +221,8 @@ fn remove<'a>(
         }
     }
     for mut record in going.into_iter().rev() {
-        hand_over(machine, records, &mut record);
-        undo(machine, &mut work, tool, &record)?;
+        hand_over(records, &mut record);
+        undo(machine, &mut work, &record)?;
         links.extend(record.links);
     }
     if !known && work.is_idle() {
@@ -247,18 +248,10 @@ fn unlink(machine: &Machine<'_>, links: Vec<Linked>) {
 }
 
 /// What another setup needs, too, is its own from now on.
-fn hand_over(machine: &Machine<'_>, records: &mut Records, going: &mut Record) {
-    let plan_of = |record: &Record| tool(&record.tool).and_then(|tool| (tool.plan)(machine, &record.wish).ok());
-    let Some(own) = plan_of(going) else { return };
-    for other in &mut records.tools {
-        let Some(plan) = plan_of(other) else { continue };
-        let needed = |path: &Path| plan.links.iter().any(|link| link.path == path);
-        other.links.extend(going.links.extract_if(.., |link| needed(&link.path)));
-        let needed = |path: &Path| {
-            let entries = own.entries(path);
-            !entries.is_empty() && entries.iter().all(|entry| plan.entries(path).contains(entry))
-        };
-        other.files.extend(going.files.extract_if(.., |file| needed(&file.path)));
+fn hand_over(records: &mut Records, going: &mut Record) {
+    for Record { needs, files, links, .. } in &mut records.tools {
+        links.extend(going.links.extract_if(.., |link| needs.links.contains(&link.path)));
+        files.extend(going.files.extract_if(.., |file| needs.all_of(file)));
     }
 }
 
@@ -277,13 +270,8 @@ fn put(machine: &Machine<'_>, work: &mut Work, plan: &Plan) -> Result<(), Failur
 }
 
 /// Takes back what was done for an earlier wish.
-fn undo(machine: &Machine<'_>, work: &mut Work, tool: &Tool, record: &Record) -> Result<(), Failure> {
-    let plan = (tool.plan)(machine, &record.wish).unwrap_or_default();
-    for done in record.files.iter().rev() {
-        let entries: Vec<Entry> = plan.entries(&done.path).into_iter().cloned().collect();
-        work.undo(machine, done, &entries)?;
-    }
-    Ok(())
+fn undo(machine: &Machine<'_>, work: &mut Work, record: &Record) -> Result<(), Failure> {
+    record.files.iter().rev().try_for_each(|done| work.undo(machine, done))
 }
 
 fn show(machine: &Machine<'_>, work: &Work, links: &[&Link], going: &[Linked]) {

@@ -28,7 +28,8 @@ pub(super) const UV: Tool = Tool {
 
 fn pip(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     let values = vec!["subprocess".to_owned()];
-    let entry = Ini { section: "global".to_owned(), key: "keyring-provider", values, order: Order::Alone, indent: "" };
+    let entry =
+        Ini { section: "global".to_owned(), key: "keyring-provider".into(), values, order: Order::Alone, indent: "" };
     with_keyring(machine, wish, Plan::of(pip_file(machine), vec![Entry::Ini(entry)]))
 }
 

@@ -1,6 +1,6 @@
 //! What a person wants, and what a tool needs for it: entries in files, links, and words about the rest.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use serde::{Deserialize, Serialize};
 
@@ -183,11 +183,6 @@ impl Plan {
     /// One file.
     pub(super) fn of(path: PathBuf, entries: Vec<Entry>) -> Self {
         Self { files: vec![(path, entries)], ..Self::default() }
-    }
-
-    /// What has to stand in a file.
-    pub(super) fn entries(&self, path: &Path) -> Vec<&Entry> {
-        self.files.iter().filter(|(file, _)| file == path).flat_map(|(_, entries)| entries).collect()
     }
 
     pub(super) fn with_link(mut self, link: Link) -> Self {

@@ -29,6 +29,6 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     let mut words = vec!["get-token", ASKS_AGAIN, account];
     words.extend(wish.words.iter().map(String::as_str));
     let values = vec![machine.bare_command("rclone", &words)?];
-    let entry = Ini { section, key: "bearer_token_command", values, order: Order::Alone, indent: "" };
+    let entry = Ini { section, key: "bearer_token_command".into(), values, order: Order::Alone, indent: "" };
     Ok(Plan::of(file, vec![Entry::Ini(entry)]))
 }

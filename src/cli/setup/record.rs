@@ -1,5 +1,6 @@
-//! What was set up: which changes of which files, so that they can be taken back exactly. Nothing that stood in a file is
-//! remembered, save what a change replaced: a user's name in a kubeconfig, or an older setting of ours.
+//! What was set up: which changes of which files, so that they can be taken back exactly, whatever a tool's plan would be by
+//! then: variables, other files and our own place may have changed. Nothing that stood in a file is remembered, save what a
+//! change replaced: a user's name in a kubeconfig, or an older setting of ours.
 
 use std::path::{Path, PathBuf};
 
@@ -8,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::super::exit::Failure;
 use super::Wish;
 use super::file::Original;
+use super::format::Entry;
+use super::plan::Plan;
 use super::splice::Splice;
 
 const FILE: &str = "setup.json";
@@ -30,12 +33,26 @@ pub(super) struct Record {
     /// What was wanted.
     #[serde(flatten)]
     pub(super) wish: Wish,
+    /// What it can't do without.
+    #[serde(default)]
+    pub(super) needs: Needs,
     /// What was changed for it.
     #[serde(default)]
     pub(super) files: Vec<Touched>,
     /// The links that were made for it.
     #[serde(default)]
     pub(super) links: Vec<Linked>,
+}
+
+/// What stands for a setup, whoever put it there: as long as there is one that needs it, it stays.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(super) struct Needs {
+    /// In files.
+    #[serde(default)]
+    files: Vec<(PathBuf, Vec<Entry>)>,
+    /// Links.
+    #[serde(default)]
+    pub(super) links: Vec<PathBuf>,
 }
 
 /// A file that was changed.
@@ -48,7 +65,10 @@ pub(super) struct Touched {
     /// The directories that were made for it, outermost first.
     #[serde(default)]
     pub(super) directories: Vec<PathBuf>,
-    /// The changes, in order.
+    /// What was put in, in order.
+    #[serde(default)]
+    pub(super) entries: Vec<Entry>,
+    /// The changes that did it.
     pub(super) splices: Vec<Splice>,
     /// What the text was known by afterwards.
     pub(super) after: Print,
@@ -75,6 +95,19 @@ impl Print {
     pub(super) fn of(text: &str) -> Self {
         let step = |hash: u64, byte: u8| (hash ^ u64::from(byte)).wrapping_mul(0x100_0000_01b3);
         Self { length: text.len(), fnv1a: text.bytes().fold(0xcbf2_9ce4_8422_2325, step) }
+    }
+}
+
+impl Needs {
+    pub(super) fn of(plan: &Plan) -> Self {
+        Self { files: plan.files.clone(), links: plan.links.iter().map(|link| link.path.clone()).collect() }
+    }
+
+    /// Whether all that was put into a file is needed there.
+    pub(super) fn all_of(&self, touched: &Touched) -> bool {
+        let of_file = self.files.iter().filter(|(path, _)| *path == touched.path);
+        let here: Vec<&Entry> = of_file.flat_map(|(_, entries)| entries).collect();
+        !touched.entries.is_empty() && touched.entries.iter().all(|entry| here.contains(&entry))
     }
 }
 
@@ -123,7 +156,8 @@ mod tests {
     use super::*;
 
     fn one(tool: &str) -> Record {
-        Record { tool: tool.to_owned(), wish: Wish::default(), files: Vec::new(), links: Vec::new() }
+        let (tool, wish, needs) = (tool.to_owned(), Wish::default(), Needs::default());
+        Record { tool, wish, needs, files: Vec::new(), links: Vec::new() }
     }
 
     #[test]

@@ -44,6 +44,18 @@ impl Splice {
         Some([before, &self.new, after].concat())
     }
 
+    /// The same with the blank line before it, if one of these put in both.
+    pub(super) fn with_blank_line(self, text: &str, done: &[Splice]) -> Self {
+        let end = line_end(text);
+        let first = self.old.lines().next().filter(|first| !first.is_empty());
+        let both = |splice: &Splice| splice.new.strip_prefix(end).is_some_and(|new| new.lines().next() == first);
+        let before = text.get(..self.at).and_then(|before| before.strip_suffix(end));
+        if first.is_some() && before.is_some_and(|before| before.ends_with('\n')) && done.iter().any(both) {
+            return Self::remove(text, self.at - end.len()..self.at + self.old.len());
+        }
+        self
+    }
+
     /// What undoes it.
     pub(super) fn reversed(&self) -> Self {
         Self { at: self.at, old: self.new.clone(), new: self.old.clone() }
@@ -147,6 +159,22 @@ mod tests {
             assert_eq!(after.ends_with('\n'), text.is_empty() || text.ends_with('\n'), "{text:?}");
             let part = after.find('x').expect("there")..after.len();
             assert_eq!(remove_lines(&after, part).apply(&after).as_deref(), Some(text));
+        }
+    }
+
+    #[test]
+    fn a_blank_line_goes_with_the_lines_that_it_came_with() {
+        for (text, put, left) in [
+            ("a\n\nx\ny\n", "\nx\n", "a\ny\n"),
+            ("a\r\n\r\nx\r\n", "\r\nx\r\n", "a\r\n"),
+            ("a\n\nx\n", "x\n", "a\n\n"),
+            ("a\n\nx\n", "\nxx\n", "a\n\n"),
+            ("a\nx\n", "\nx\n", "a\n"),
+        ] {
+            let at = text.find('x').expect("there");
+            let lines = remove_lines(text, at..next_line(text, at));
+            let gone = lines.with_blank_line(text, &[Splice::insert("", 0, put)]).apply(text);
+            assert_eq!(gone.as_deref(), Some(left), "{text:?} {put:?}");
         }
     }
 

@@ -1,10 +1,10 @@
 //! Every tool: what its file is like before and after, that a second time changes nothing, and that --remove gives back what was.
 
+mod elsewhere;
 #[cfg(target_os = "linux")]
 mod golden;
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -18,6 +18,8 @@ struct Stage {
     directory: tempfile::TempDir,
     /// Where the program lies.
     bin: &'static str,
+    /// Variables besides the PATH, and what they lead to.
+    variables: BTreeMap<&'static str, &'static str>,
 }
 
 impl Stage {
@@ -26,7 +28,7 @@ impl Stage {
     }
 
     fn with_program_in(bin: &'static str) -> Self {
-        let stage = Self { directory: tempfile::tempdir().expect("a directory"), bin };
+        let stage = Self { directory: tempfile::tempdir().expect("a directory"), bin, variables: BTreeMap::new() };
         fs::create_dir(stage.at(bin)).expect("a directory");
         let program = stage.at(bin).join(machine::file_name("cred-helper"));
         fs::copy(std::env::current_exe().expect("this test"), &program).map(drop).expect("a program");
@@ -40,7 +42,8 @@ impl Stage {
 
     fn with<T>(&self, work: impl FnOnce(&Machine<'_>) -> T) -> T {
         let path = || std::env::join_paths([self.at(self.bin), self.at("links")]).expect("a PATH");
-        let variable = |name: &str| -> Option<OsString> { (name == "PATH").then(path) };
+        let other = |name: &str| self.variables.get(name).map(|path| self.at(path).into_os_string());
+        let variable = |name: &str| if name == "PATH" { Some(path()) } else { other(name) };
         let paths = Paths::from_variables(|_| None, Some(self.at(""))).expect("paths");
         let own = self.at(self.bin).join(machine::file_name("cred-helper"));
         work(&Machine::new(&paths, own, &variable))

@@ -20,7 +20,8 @@ struct Text {
     absent: bool,
     /// The directories that were made for it.
     directories: Vec<PathBuf>,
-    /// What was put in.
+    /// What was put in, and how.
+    entries: Vec<Entry>,
     splices: Vec<Splice>,
     /// Whether it was absent before that.
     created: bool,
@@ -42,8 +43,9 @@ impl Work {
                 let (now, absent) = (original.text.clone().unwrap_or_default(), original.text.is_none());
                 let directories = if absent { original.missing_directories() } else { Vec::new() };
                 let path = path.to_owned();
-                let (splices, shown) = (Vec::new(), Vec::new());
-                self.texts.push(Text { path, original, now, absent, directories, splices, created: absent, shown });
+                let (entries, splices, shown) = (Vec::new(), Vec::new(), Vec::new());
+                let created = absent;
+                self.texts.push(Text { path, original, now, absent, directories, entries, splices, created, shown });
                 self.texts.len() - 1
             }
         };
@@ -72,6 +74,7 @@ impl Work {
                     "{file} is written so that {name} cannot be put in: do it by hand"
                 )));
             }
+            text.entries.push(entry.clone());
             text.splices.push(splice);
             text.absent = false;
         }
@@ -79,7 +82,7 @@ impl Work {
     }
 
     /// Takes back what was done to a file: exactly, if nothing else has changed; else the entries alone.
-    pub(super) fn undo(&mut self, machine: &Machine<'_>, done: &Touched, entries: &[Entry]) -> Result<(), Failure> {
+    pub(super) fn undo(&mut self, machine: &Machine<'_>, done: &Touched) -> Result<(), Failure> {
         let text = self.open(&done.path)?;
         if done.undone(&text.now).is_some() {
             for splice in done.splices.iter().rev() {
@@ -88,13 +91,11 @@ impl Work {
             text.absent = done.created && text.now.is_empty();
             text.directories.clone_from(&done.directories);
         } else {
-            self.take(machine, &done.path, entries, &done.splices)?;
+            self.take(machine, &done.path, &done.entries, &done.splices)?;
             let now = &self.open(&done.path)?.now;
             for lines in done.splices.iter().filter_map(|splice| splice.left_in(now)) {
                 let file = machine.shown(&done.path);
-                output::warning(&format!(
-                    "{file}: this is ours, and no longer as it would be set up now; take it out: {lines}"
-                ));
+                output::warning(&format!("{file}: this is ours, and no longer as it was put in; take it out: {lines}"));
             }
         }
         let text = self.open(&done.path)?;
@@ -113,7 +114,7 @@ impl Work {
         let text = self.open(path)?;
         for entry in entries.iter().rev() {
             if let Some(splice) = entry.take(&text.now, done).map_err(|wrong| broken(machine, path, &wrong))? {
-                text.apply(&splice);
+                text.apply(&splice.with_blank_line(&text.now, done));
             }
         }
         Ok(())
@@ -158,6 +159,7 @@ impl Work {
             path: text.path.clone(),
             created: text.created,
             directories: text.directories.clone(),
+            entries: text.entries.clone(),
             splices: text.splices.clone(),
             after: Print::of(&text.now),
         };
@@ -219,7 +221,7 @@ mod tests {
         assert_eq!(*shown, signed('+'));
         work.write(&file).expect("written");
         let mut back = Work::default();
-        back.undo(&machine, &work.touched()[0], &entries).expect("taken back");
+        back.undo(&machine, &work.touched()[0]).expect("taken back");
         let [(name, shown)] = &back.shown(&machine)[..] else { panic!("{:?}", back.shown(&machine)) };
         assert!(name.ends_with("s.json (removed)"), "{name}");
         assert_eq!(*shown, signed('-'));

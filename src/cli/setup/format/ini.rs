@@ -1,28 +1,33 @@
 //! Sections of `key = value` lines, as git, pip, aws and rclone keep their settings. Lines are all that is looked at: what is
 //! between them, and how they are written, stays.
 
+use std::borrow::Cow;
 use std::ops::Range;
+
+use serde::{Deserialize, Serialize};
 
 use super::super::splice::{Splice, insert_lines, line_at, remove_lines};
 use super::Look;
 
 /// Lines of a section.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in super::super) struct Ini {
     /// Its header, without the brackets.
     pub(in super::super) section: String,
     /// The key of all of them.
-    pub(in super::super) key: &'static str,
+    pub(in super::super) key: Cow<'static, str>,
     /// One line for each value.
     pub(in super::super) values: Vec<String>,
     /// Where they stand among others of that key.
     pub(in super::super) order: Order,
-    /// What a line begins with.
+    /// What a line begins with that is put in.
+    #[serde(skip)]
     pub(in super::super) indent: &'static str,
 }
 
 /// What other lines of the same key mean.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(in super::super) enum Order {
     /// There is one at most.
     Alone,
@@ -100,7 +105,7 @@ impl Ini {
 
     fn value<'a>(&self, line: &'a str) -> Option<&'a str> {
         let (key, value) = line.split_once('=')?;
-        key.trim().eq_ignore_ascii_case(self.key).then_some(value.trim())
+        key.trim().eq_ignore_ascii_case(&self.key).then_some(value.trim())
     }
 
     /// The section's lines that say something, its header first; those of every section of that name.
@@ -151,7 +156,7 @@ mod tests {
 
     fn entry(order: Order, values: &[&str]) -> Entry {
         let values = values.iter().map(|value| (*value).to_owned()).collect();
-        Entry::Ini(Ini { section: "cred \"https://A\"".to_owned(), key: "helper", values, order, indent: "\t" })
+        Entry::Ini(Ini { section: "cred \"https://A\"".to_owned(), key: "helper".into(), values, order, indent: "\t" })
     }
 
     #[test]
@@ -187,7 +192,7 @@ mod tests {
     fn a_section_ends_where_the_tool_ends_it_and_is_nobody_elses() {
         let alone = Entry::Ini(Ini {
             section: "dav".to_owned(),
-            key: "token_command",
+            key: "token_command".into(),
             values: vec!["x".to_owned()],
             order: Order::Alone,
             indent: "",

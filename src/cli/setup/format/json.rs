@@ -3,13 +3,13 @@
 use jsonc_parser::ast::{Object, ObjectProp, Value};
 use jsonc_parser::common::Ranged as _;
 use jsonc_parser::{CollectOptions, ParseOptions, parse_to_ast};
-use serde::Serialize as _;
+use serde::{Deserialize, Serialize};
 
 use super::super::splice::{Splice, line_at};
 use super::{Look, Wrong};
 
 /// A member.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in super::super) struct Json {
     /// The names on the way to it, and its own.
     pub(in super::super) path: Vec<String>,

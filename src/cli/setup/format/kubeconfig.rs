@@ -1,12 +1,14 @@
 //! A kubeconfig: a user whose credentials we answer with, and that a context uses it. Kubectl writes the file anew, without its
 //! comments, whenever it changes it; here lines are put in, and one name is replaced, which `--remove` puts back.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::splice::{Splice, insert_lines, line_at, next_line, remove_lines};
 use super::yaml::{Kind, Node, parse};
 use super::{Look, Wrong};
 
 /// A user, as `users` has it.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in super::super) struct ExecUser {
     /// Its name.
     pub(in super::super) name: String,
@@ -17,7 +19,7 @@ pub(in super::super) struct ExecUser {
 }
 
 /// The user that a context uses.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in super::super) struct UserOfContext {
     /// The context's name.
     pub(in super::super) context: String,

@@ -1,12 +1,15 @@
 //! Files of lines that each say one thing, as npm, bazel, go and terraform keep their settings.
 
+use serde::{Deserialize, Serialize};
+
 use super::super::splice::{Splice, insert_lines, line_at, remove_lines};
 use super::Look;
 
 /// A line, or several that belong together.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in super::super) struct Line {
-    /// What it is called in a sentence.
+    /// What it is called in a sentence, where it is put in.
+    #[serde(skip)]
     pub(in super::super) what: &'static str,
     /// What another line for the same begins with.
     pub(in super::super) same: String,

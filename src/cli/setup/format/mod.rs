@@ -17,10 +17,13 @@ pub(super) use kubeconfig::{Context, ExecUser, UserOfContext, contexts};
 pub(super) use lines::Line;
 pub(super) use toml::Toml;
 
+use serde::{Deserialize, Serialize};
+
 use super::splice::Splice;
 
 /// Something that has to stand in a file.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub(super) enum Entry {
     /// A section's lines.
     Ini(Ini),

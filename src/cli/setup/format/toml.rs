@@ -5,6 +5,7 @@
 
 use std::ops::Range;
 
+use serde::{Deserialize, Serialize};
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
@@ -12,7 +13,7 @@ use super::super::splice::{Splice, insert_lines, line_at, next_line, remove_line
 use super::{Look, Wrong};
 
 /// A key and its value.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(in super::super) struct Toml {
     /// The names of its table; none for the keys before the first table.
     pub(in super::super) table: Vec<String>,
