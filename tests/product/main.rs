@@ -34,6 +34,8 @@ mod handovers;
 mod home;
 mod imports;
 mod keys;
+#[path = "../support/listener.rs"]
+mod listener;
 #[cfg(unix)]
 mod locks;
 mod logins;
@@ -60,6 +62,8 @@ mod second_steps;
 mod servers;
 #[cfg(target_os = "linux")]
 mod services;
+#[path = "../support/site.rs"]
+mod site;
 #[cfg(target_os = "linux")]
 mod starts;
 #[cfg(target_os = "linux")]

@@ -9,6 +9,7 @@ pub mod chromium;
 pub mod git_server;
 pub mod http;
 pub mod jwks;
+pub mod listener;
 pub mod oidc_provider;
 pub mod programs;
 pub mod python_index;

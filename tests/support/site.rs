@@ -2,18 +2,15 @@
 //! and serves what a function says.
 
 use std::io::{BufRead, BufReader, Read, Result, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::TcpStream;
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use serde_json::Value;
 
-/// No client of a test's is silent for longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+use super::listener::Listener;
+
 /// No request of a test's is larger.
 const MOST: u64 = 16 * 1024 * 1024;
 /// What whoever is not let in is told, as APIs of models say it.
@@ -54,9 +51,8 @@ pub struct Judge {
 
 /// Serves until this is dropped.
 pub struct Site {
-    address: SocketAddr,
+    listener: Listener,
     inside: Arc<Inside>,
-    thread: Option<JoinHandle<()>>,
 }
 
 struct Inside {
@@ -64,7 +60,6 @@ struct Inside {
     judge: Option<Judge>,
     serve: Box<dyn Fn(&Request) -> Response + Send + Sync>,
     seen: Mutex<Vec<&'static str>>,
-    stop: AtomicBool,
 }
 
 impl Site {
@@ -78,25 +73,13 @@ impl Site {
     }
 
     fn begin(judge: Option<Judge>, serve: Box<dyn Fn(&Request) -> Response + Send + Sync>) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let inside = Arc::new(Inside { judge, serve, seen: Mutex::default(), stop: AtomicBool::new(false) });
+        let inside = Arc::new(Inside { judge, serve, seen: Mutex::default() });
         let serving = Arc::clone(&inside);
-        let thread = std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if serving.stop.load(Ordering::SeqCst) {
-                    return;
-                }
-                let inside = Arc::clone(&serving);
-                // A client that left early is its own affair; one may open a connection and use another.
-                std::thread::spawn(move || stream.and_then(|stream| inside.answer(stream)));
-            }
-        });
-        Self { address, inside, thread: Some(thread) }
+        Self { listener: Listener::start(move |stream| serving.answer(stream)), inside }
     }
 
     pub fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        format!("http://{}{path}", self.listener.address())
     }
 
     /// What was shown at each request since the last call: `nothing`, `live`, `refused`, `odd`.
@@ -105,18 +88,8 @@ impl Site {
     }
 }
 
-impl Drop for Site {
-    fn drop(&mut self) {
-        self.inside.stop.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(self.address);
-        let _ = self.thread.take().map(JoinHandle::join);
-    }
-}
-
 impl Inside {
     fn answer(&self, stream: TcpStream) -> Result<()> {
-        stream.set_read_timeout(Some(PATIENCE))?;
-        stream.set_write_timeout(Some(PATIENCE))?;
         let Some(request) = Request::read(&stream)? else { return Ok(()) };
         let response = match &self.judge {
             None => (self.serve)(&request),

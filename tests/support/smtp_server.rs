@@ -1,18 +1,15 @@
 //! A mail server that takes letters from whoever shows a live token by OAUTHBEARER (RFC 7628) or XOAUTH2, over TLS or without.
 
 use std::io::{self, Read, Write};
-use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::net::{SocketAddr, TcpStream};
 use std::sync::{Arc, Mutex};
-use std::thread::JoinHandle;
-use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use rustls::{ServerConfig, ServerConnection, StreamOwned};
 
-/// No client of a test's is silent for longer.
-const PATIENCE: Duration = Duration::from_secs(30);
+use super::support::listener::Listener;
+
 /// No letter of a test's is larger.
 const MOST: usize = 64 * 1024;
 
@@ -24,37 +21,23 @@ struct Mail {
     is_live: IsLive,
     seen: Mutex<Vec<SignIn>>,
     letters: Mutex<Vec<String>>,
-    stop: AtomicBool,
 }
 
 /// The server, until this is dropped.
 pub struct SmtpServer {
-    address: SocketAddr,
+    listener: Listener,
     mail: Arc<Mail>,
-    thread: Option<JoinHandle<()>>,
 }
 
 impl SmtpServer {
     pub fn start(tls: Option<Arc<ServerConfig>>, is_live: impl Fn(&str) -> bool + Send + Sync + 'static) -> Self {
-        let listener = TcpListener::bind(("127.0.0.1", 0)).unwrap();
-        let address = listener.local_addr().unwrap();
-        let (is_live, stop) = (Box::new(is_live), AtomicBool::new(false));
-        let mail = Arc::new(Mail { is_live, seen: Mutex::default(), letters: Mutex::default(), stop });
+        let mail = Arc::new(Mail { is_live: Box::new(is_live), seen: Mutex::default(), letters: Mutex::default() });
         let serving = Arc::clone(&mail);
-        let thread = std::thread::spawn(move || {
-            for stream in listener.incoming() {
-                if serving.stop.load(Ordering::SeqCst) {
-                    return;
-                }
-                // A client that left early is its own affair.
-                let _ = stream.and_then(|stream| serving.receive(stream, tls.clone()));
-            }
-        });
-        Self { address, mail, thread: Some(thread) }
+        Self { listener: Listener::start(move |stream| serving.receive(stream, tls.clone())), mail }
     }
 
     pub fn address(&self) -> SocketAddr {
-        self.address
+        self.listener.address()
     }
 
     /// Who signed in since the last call.
@@ -67,17 +50,8 @@ impl SmtpServer {
     }
 }
 
-impl Drop for SmtpServer {
-    fn drop(&mut self) {
-        self.mail.stop.store(true, Ordering::SeqCst);
-        let _ = TcpStream::connect(self.address);
-        let _ = self.thread.take().map(JoinHandle::join);
-    }
-}
-
 impl Mail {
     fn receive(&self, stream: TcpStream, tls: Option<Arc<ServerConfig>>) -> io::Result<()> {
-        stream.set_read_timeout(Some(PATIENCE))?;
         let Some(config) = tls else { return self.converse(&mut &stream) };
         let connection = ServerConnection::new(config).map_err(io::Error::other)?;
         let mut tls = StreamOwned::new(connection, stream);

@@ -2,16 +2,15 @@
 //! redeems a code only for the verifier, client and redirect that it was given for.
 
 use std::collections::{HashMap, VecDeque};
-use std::io::{BufRead, BufReader, Read, Write};
-use std::net::{TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
-use std::thread::JoinHandle;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 use sha2::{Digest as _, Sha256};
+
+use crate::site;
 
 /// What was asked.
 #[derive(Clone, Debug, Default)]
@@ -55,42 +54,28 @@ pub(crate) struct Desk {
 
 pub(crate) struct Site {
     pub(crate) desk: Arc<Desk>,
-    address: std::net::SocketAddr,
-    stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    site: site::Site,
 }
 
 impl Site {
     /// `play` is the provider.
-    pub(crate) fn start(play: impl Fn(&Desk, &Asked) -> Reply + Send + 'static) -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
-        let address = listener.local_addr().unwrap();
-        let (desk, stop) = (Arc::new(Desk::default()), Arc::new(AtomicBool::new(false)));
-        *desk.origin.lock().unwrap() = format!("http://{address}");
-        let (kept, stopped) = (Arc::clone(&desk), Arc::clone(&stop));
-        let serve = move || {
-            for stream in listener.incoming() {
-                if stopped.load(Ordering::Relaxed) {
-                    return;
-                }
-                // A client may leave in the middle of it.
-                let Some((mut stream, asked)) = stream.ok().and_then(read) else { continue };
-                kept.log.lock().unwrap().push(asked.clone());
-                kept.more.notify_all();
-                let Reply(status, headers, body) = play(&kept, &asked);
-                let head: String = headers.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
-                let length = body.len();
-                let _ = write!(
-                    stream,
-                    "HTTP/1.1 {status} x\r\n{head}content-length: {length}\r\nconnection: close\r\n\r\n{body}"
-                );
-            }
-        };
-        Self { desk, address, stop, thread: Some(std::thread::spawn(serve)) }
+    pub(crate) fn start(play: impl Fn(&Desk, &Asked) -> Reply + Send + Sync + 'static) -> Self {
+        let desk = Arc::new(Desk::default());
+        let kept = Arc::clone(&desk);
+        let site = site::Site::open(move |request| {
+            let asked = Asked::of(request);
+            kept.log.lock().unwrap().push(asked.clone());
+            kept.more.notify_all();
+            let Reply(status, headers, body) = play(&kept, &asked);
+            let headers = headers.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+            site::Response { status, headers, body: body.into() }
+        });
+        *desk.origin.lock().unwrap() = site.url("");
+        Self { desk, site }
     }
 
     pub(crate) fn url(&self, path: &str) -> String {
-        format!("http://{}{path}", self.address)
+        self.site.url(path)
     }
 
     /// What was asked of a path, in order.
@@ -119,46 +104,23 @@ impl Site {
     }
 }
 
-impl Drop for Site {
-    fn drop(&mut self) {
-        self.stop.store(true, Ordering::Relaxed);
-        let _ = TcpStream::connect(self.address);
-        let _ = self.thread.take().map(JoinHandle::join);
-    }
-}
-
-fn read(stream: TcpStream) -> Option<(TcpStream, Asked)> {
-    stream.set_read_timeout(Some(std::time::Duration::from_secs(20))).ok()?;
-    let mut reader = BufReader::new(stream);
-    let mut line = String::new();
-    reader.read_line(&mut line).ok()?;
-    let mut words = line.split_whitespace();
-    let (method, target) = (words.next()?.to_owned(), words.next()?.to_owned());
-    let mut headers = HashMap::new();
-    loop {
-        let mut line = String::new();
-        reader.read_line(&mut line).ok()?;
-        let Some((name, value)) = line.trim_end().split_once(':') else { break };
-        headers.insert(name.to_ascii_lowercase(), value.trim().to_owned());
-    }
-    let length = headers.get("content-length").and_then(|length| length.parse().ok()).unwrap_or(0);
-    let mut body = vec![0; length];
-    reader.read_exact(&mut body).ok()?;
-    let (path, query) = target.split_once('?').unwrap_or((&target, ""));
-    let mut parameters: HashMap<String, String> = url::form_urlencoded::parse(query.as_bytes()).into_owned().collect();
-    match headers.get("content-type").map(String::as_str) {
-        Some("application/json") if !body.is_empty() => {
-            let object: serde_json::Map<String, Value> = serde_json::from_slice(&body).ok()?;
-            parameters.extend(object.into_iter().map(|(name, value)| (name, value.as_str().unwrap_or("").to_owned())));
-        }
-        Some(_) => parameters.extend(url::form_urlencoded::parse(&body).into_owned()),
-        None => {}
-    }
-    let asked = Asked { method, path: path.to_owned(), headers, parameters };
-    Some((reader.into_inner(), asked))
-}
-
 impl Asked {
+    fn of(request: &site::Request) -> Self {
+        let headers: HashMap<String, String> = request.headers.iter().cloned().collect();
+        let form = |text: &[u8]| url::form_urlencoded::parse(text).into_owned().collect::<HashMap<_, _>>();
+        let mut parameters = form(request.query.as_bytes());
+        match headers.get("content-type").map(String::as_str) {
+            Some("application/json") if !request.body.is_empty() => {
+                let object: serde_json::Map<String, Value> = serde_json::from_slice(&request.body).unwrap();
+                let text = |value: &Value| value.as_str().unwrap_or("").to_owned();
+                parameters.extend(object.into_iter().map(|(name, value)| (name, text(&value))));
+            }
+            Some(_) => parameters.extend(form(&request.body)),
+            None => {}
+        }
+        Self { method: request.method.clone(), path: request.path.clone(), headers, parameters }
+    }
+
     pub(crate) fn get(&self, name: &str) -> &str {
         self.parameters.get(name).map_or("", String::as_str)
     }
