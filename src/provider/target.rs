@@ -40,6 +40,12 @@ pub enum TargetError {
     /// A token would go over an open wire.
     #[error("the URL of a rule is https or another scheme; http is for 127.0.0.1, [::1] and localhost only")]
     Insecure,
+    /// One of many hosts.
+    #[error("the URL of a rule names one host: there are no patterns, so each host has a rule of its own")]
+    Pattern,
+    /// A path that not everybody reads alike.
+    #[error("the path of a target has no `.` and no `..`: programs differ in where they lead")]
+    Dots,
 }
 
 impl Target {
@@ -149,6 +155,9 @@ impl FromStr for Target {
         if url.password().is_some() || url.query().is_some() || url.fragment().is_some() {
             return Err(TargetError::Beyond);
         }
+        if url.host_str().is_some_and(|host| host.contains('*')) {
+            return Err(TargetError::Pattern);
+        }
         if url.scheme() == "http" && !is_secure_url(&format!("http://{}/", url.host_str().unwrap_or_default())) {
             return Err(TargetError::Insecure);
         }
@@ -158,7 +167,16 @@ impl FromStr for Target {
 
 fn parse(text: &str) -> Result<Url, TargetError> {
     let url = Url::parse(text).ok().filter(|url| text.len() <= LONGEST && url.has_host());
-    url.filter(|url| url.scheme() != "file" && is_read_alike(text, url.scheme())).ok_or(TargetError::NoHost)
+    let url = url.filter(|url| url.scheme() != "file" && is_read_alike(text, url.scheme()));
+    let url = url.ok_or(TargetError::NoHost)?;
+    if has_dots(text) { Err(TargetError::Dots) } else { Ok(url) }
+}
+
+/// Whether a step up stands in the path, or in what could be taken for one. Browsers take it before they ask, `%2e%2e` as
+/// well; others send it as it is, and it is the server that goes elsewhere, or doesn't.
+fn has_dots(text: &str) -> bool {
+    let written = text.split(['?', '#']).next().unwrap_or_default().to_ascii_lowercase().replace("%2e", ".");
+    written.split('/').skip(3).any(|segment| [".", ".."].contains(&segment))
 }
 
 /// Whether RFC 3986 finds the host where the URL standard does. A browser ends the host at a backslash, where curl and Python
@@ -222,7 +240,7 @@ mod tests {
             ("https://git.example.com:8443", "https://ada:secret@git.example.com:8443/x"),
             ("https://bücher.example", "https://xn--bcher-kva.example"),
             ("https://git.example.com/team/", "https://git.example.com/team"),
-            ("https://git.example.com/team", "https://git.example.com/x/../team/y"),
+            ("https://git.example.com/team", "https://git.example.com/team/.git/..x?/../"),
             ("https://git.example.com/a b", "https://git.example.com/a%20b"),
             ("https://[2001:db8::1]", "https://[2001:DB8:0:0:0:0:0:1]/x"),
             ("http://127.0.0.1:8080", "http://0x7f.1:8080/r.git"),
@@ -253,6 +271,10 @@ mod tests {
             ("https://git.example.com/team", "https://git.example.com/Team"),
             ("https://git.example.com/team", "https://git.example.com/team/../other"),
             ("https://git.example.com/team", "https://git.example.com/team/%2e%2e/other"),
+            ("https://git.example.com/team", "https://git.example.com/other/../team/y"),
+            ("https://git.example.com/team", "https://git.example.com/other/%2E./team"),
+            ("https://git.example.com", "https://git.example.com/team/.."),
+            ("https://git.example.com", "https://git.example.com/%2e"),
             ("https://git.example.com/team", "https://git.example.com/team%2Fx"),
             ("https://git.example.com/team", "https://git.example.com//team"),
             ("https://ada@git.example.com", "https://git.example.com"),
@@ -276,7 +298,7 @@ mod tests {
 
     #[test]
     fn a_rule_is_a_url_with_a_host_and_nothing_that_it_cannot_mean() {
-        use TargetError::{Beyond, Insecure, NoHost};
+        use TargetError::{Beyond, Dots, Insecure, NoHost, Pattern};
         for (text, error) in [
             ("", NoHost),
             ("git.example.com", NoHost),
@@ -289,6 +311,8 @@ mod tests {
             ("https://git.example.com#x", Beyond),
             ("http://git.example.com", Insecure),
             ("http://127.0.0.1.example.com", Insecure),
+            ("https://*.example.com", Pattern),
+            ("https://git.example.com/a/../b", Dots),
         ] {
             assert_eq!(text.parse::<Target>(), Err(error), "{text}");
         }
