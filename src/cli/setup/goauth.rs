@@ -22,6 +22,9 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     }
     // A server that is named is shown its token at once, and can be seen to refuse it.
     let url = wish.host()?.map(|host| host.url());
+    if url.as_ref().is_some_and(|url| !url.starts_with("https://")) {
+        return Err(Failure::Usage("go sends tokens over https only: name the server by an https:// URL".to_owned()));
+    }
     let mut words = vec!["helper", "goauth"];
     words.extend(url.iter().flat_map(|url| ["--url", url]));
     words.extend(wish.words.iter().map(String::as_str));

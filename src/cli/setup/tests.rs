@@ -368,6 +368,7 @@ fn a_wish_that_a_tool_cannot_fulfil_says_what_it_takes() {
         ("rclone", "--name x"),
         ("rclone", "--name x --account work"),
         ("pnpm", ""),
+        ("goauth", "--host 127.0.0.1:8081"),
         ("kubectl", ""),
         ("bazel", ""),
         ("aws", "--account work"),
