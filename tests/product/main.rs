@@ -62,6 +62,8 @@ mod second_steps;
 mod servers;
 #[cfg(target_os = "linux")]
 mod services;
+#[cfg(unix)]
+mod setups;
 #[path = "../support/site.rs"]
 mod site;
 #[cfg(target_os = "linux")]

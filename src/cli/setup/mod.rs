@@ -171,6 +171,7 @@ fn add<'a>(
         output::tell(&format!("{} is set up already.", tool.name));
         return Ok(done(tool, "already", &work, &[], plan.notes));
     }
+    let remembered = records.tools.clone();
     let before = records.tools.iter().position(|record| record.tool == tool.name && record.wish.same_place(wish));
     let before = before.map(|at| records.tools.remove(at));
     if let Some(before) = &before {
@@ -191,7 +192,16 @@ fn add<'a>(
         unlink(machine, made);
         return Err(failure);
     }
-    write(machine, &work)?;
+    if let Err(NotWritten { failure, undone }) = write(machine, &work) {
+        // Else the record knows what there is to remove.
+        if undone {
+            unlink(machine, made);
+            records.tools = remembered;
+            records.write(&machine.state_dir)?;
+        }
+        return Err(failure);
+    }
+    read_again(machine, &work)?;
     warn(machine, tool, wish, &plan);
     plan.notes.iter().for_each(|note| output::tell(note));
     output::tell(&format!("{} is set up.", tool.name));
@@ -237,6 +247,7 @@ fn remove<'a>(
     let paths: Vec<PathBuf> = links.iter().map(|link| link.path.clone()).collect();
     unlink(machine, links);
     records.write(&machine.state_dir)?;
+    read_again(machine, &work)?;
     output::tell(&format!("{} is no longer set up.", tool.name));
     Ok(done(tool, "removed", &work, &paths, Vec::new()))
 }
@@ -308,24 +319,51 @@ fn agree(sure: bool) -> Result<(), Failure> {
     Err(Failure::Quiet(1))
 }
 
-/// Our own rules first, and only if the agent can read them: a fault there would end every answer.
-fn write(machine: &Machine<'_>, work: &Work) -> Result<(), Failure> {
-    let own = machine.config_file.as_path();
-    let rules = work.paths().contains(&own);
-    if rules {
-        work.write(own)?;
-        let check =
-            connect::agent_executable().ok().and_then(|agent| Command::new(agent).arg("check-config").output().ok());
-        if check.is_some_and(|check| !check.status.success()) {
-            work.put_back(own)?;
-            let file = machine.shown(own);
-            let message =
-                format!("{file} would have a fault with the new rule, or has one (`cred-helper config check`)");
-            return Err(Failure::System(message + "; nothing was changed"));
-        }
+/// Why not all files were written, and whether those are as before that were.
+struct NotWritten {
+    failure: Failure,
+    undone: bool,
+}
+
+impl From<NotWritten> for Failure {
+    fn from(not: NotWritten) -> Self {
+        not.failure
     }
-    work.paths().into_iter().filter(|path| *path != own).try_for_each(|path| work.write(path))?;
-    if rules { agent::read_again() } else { Ok(()) }
+}
+
+/// All files or none. Our own rules come first.
+fn write(machine: &Machine<'_>, work: &Work) -> Result<(), NotWritten> {
+    let own = machine.config_file.as_path();
+    let (mut paths, mut written) = (work.paths(), Vec::new());
+    paths.sort_by_key(|path| *path != own);
+    for path in paths {
+        let wrote = work.write(path).and_then(|()| {
+            written.push(path);
+            if path == own { check_rules(machine) } else { Ok(()) }
+        });
+        wrote.map_err(|failure| {
+            let undone = written.iter().rev().try_for_each(|path| work.put_back(path)).is_ok();
+            NotWritten { failure, undone }
+        })?;
+    }
+    Ok(())
+}
+
+/// Whether the agent can read them: a fault there would end every answer.
+fn check_rules(machine: &Machine<'_>) -> Result<(), Failure> {
+    let check =
+        connect::agent_executable().ok().and_then(|agent| Command::new(agent).arg("check-config").output().ok());
+    if check.is_none_or(|check| check.status.success()) {
+        return Ok(());
+    }
+    let file = machine.shown(&machine.config_file);
+    let message = format!("{file} would have a fault with the new rule, or has one (`cred-helper config check`)");
+    Err(Failure::System(message + "; nothing was changed"))
+}
+
+/// An agent that runs learns of a new rule.
+fn read_again(machine: &Machine<'_>, work: &Work) -> Result<(), Failure> {
+    if work.paths().contains(&machine.config_file.as_path()) { agent::read_again() } else { Ok(()) }
 }
 
 fn done<'a>(tool: &'a Tool, state: &'a str, work: &Work, links: &[PathBuf], notes: Vec<String>) -> Done<'a> {

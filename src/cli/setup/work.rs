@@ -176,6 +176,9 @@ impl Work {
     pub(super) fn put_back(&self, path: &Path) -> Result<(), Failure> {
         let Some(text) = self.changed().find(|text| text.path == path) else { return Ok(()) };
         let written = Original::read(path)?;
+        if written.text.as_ref() != (!text.absent).then_some(&text.now) {
+            return Err(Failure::System(format!("{} was changed meanwhile", path.display())));
+        }
         match &text.original.text {
             Some(before) => written.replace(before),
             None => written.delete(&text.directories),
