@@ -260,9 +260,8 @@ impl Agent {
     pub(super) async fn forget_refused(self: &Arc<Self>, url: &str, password: &Secret) -> Result<bool, Error> {
         let Ok(asked) = Target::of_request(url) else { return Ok(false) };
         let print = fingerprint(password);
-        let meant = |kept: &Kept| kept.fingerprint == print && kept.target.is_meant_by(&asked);
-        let ids = self.table().passwords.ids(meant);
-        Ok(!self.forget_passwords(ids).await?.is_empty())
+        let meant = move |kept: &Kept| kept.fingerprint == print && kept.target.is_meant_by(&asked);
+        Ok(!self.forget_passwords(meant).await?.is_empty())
     }
 
     pub(super) async fn remove_password(
@@ -279,18 +278,22 @@ impl Agent {
         if let Err(error) = self.ensure_open().await {
             return if self.vault.keeps_passwords() { Err(error) } else { Ok(Passwords::default()) };
         }
-        let ids = self.table().passwords.ids(|kept| kept.target.is_at(&asked));
-        Ok(Passwords { passwords: self.forget_passwords(ids).await? })
+        Ok(Passwords { passwords: self.forget_passwords(move |kept| kept.target.is_at(&asked)).await? })
     }
 
-    /// Forgets these; those that were there.
-    async fn forget_passwords(self: &Arc<Self>, ids: Vec<RecordId>) -> Result<Vec<KeptPassword>, Error> {
-        if ids.is_empty() {
+    /// Forgets those that are meant; those that were there. Which ones they are is seen when it is our turn: what was stored
+    /// meanwhile in the place of a refused one stays.
+    async fn forget_passwords(
+        self: &Arc<Self>,
+        is_meant: impl Fn(&Kept) -> bool + Send + 'static,
+    ) -> Result<Vec<KeptPassword>, Error> {
+        if self.table().passwords.ids(&is_meant).is_empty() {
             return Ok(Vec::new());
         }
         let agent = Arc::clone(self);
         to_the_end(async move {
             let _turn = agent.keeping.lock().await;
+            let ids = agent.table().passwords.ids(is_meant);
             let mut gone = Vec::new();
             for id in ids {
                 let at = id.clone();

@@ -3,6 +3,7 @@
 use super::*;
 use crate::ipc::message::login::Logout;
 use crate::ipc::message::password::{StoreOutcome, StorePassword};
+use crate::ipc::message::token::{RejectOutcome, RejectToken};
 
 const PLACE: &str = "https://elsewhere.example";
 
@@ -53,4 +54,47 @@ async fn of_a_places_several_users_the_latest_answers_after_a_restart_too() {
             world.restart().await;
         }
     }
+}
+
+/// Until everybody waits for something that this test does. One thread reads and writes the vault, so what was begun there has
+/// ended when this comes to its turn.
+async fn idle() {
+    for _ in 0..10 {
+        tokio::task::spawn_blocking(|| ()).await.unwrap();
+        for _ in 0..10 {
+            tokio::task::yield_now().await;
+        }
+    }
+}
+
+/// Two tools at once: what one has just stored, the other one's refusal of what was there before does not take away.
+#[test]
+fn what_was_stored_meanwhile_stays() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build();
+    runtime.unwrap().block_on(refuse_while_storing());
+}
+
+async fn refuse_while_storing() {
+    let world = World::new(Options::default()).await;
+    let (old, new) = (Secret::from("old".to_owned()), Secret::from("new".to_owned()));
+    assert_eq!(world.store("ada", &old).await, StoreOutcome::Kept);
+    let turn = world.agent.keeping.lock().await;
+    // Each has come as far as it can before the next one begins.
+    let (store, refuse, release) = (
+        world.store("ada", &new),
+        async {
+            idle().await;
+            let (token, password_for) = (Some(old), Some(PLACE.to_owned()));
+            let reject = RejectToken { token, password_for, ..RejectToken::default() };
+            world.agent.reject(reject, &Asking::nobodys()).await.unwrap().outcome
+        },
+        async {
+            idle().await;
+            idle().await;
+            drop(turn);
+        },
+    );
+    let (stored, outcome, ()) = tokio::join!(store, refuse, release);
+    assert_eq!((stored, outcome), (StoreOutcome::Kept, RejectOutcome::UnknownToken));
+    assert_eq!(world.kept().await, "new");
 }
