@@ -11,6 +11,7 @@ use serde_json::{Value, json};
 
 use crate::home::{Ended, Home, ended};
 use crate::provider::log_in;
+use crate::setup::SetUp;
 use crate::support::jwks::Jwks;
 use crate::support::oidc_provider::OidcProvider;
 use crate::support::programs::{missing_oidc_provider, skip};
@@ -72,7 +73,7 @@ fn serve(request: &Request, jwks: &Jwks, told: &Told) -> Response {
 }
 
 /// Every file below a directory.
-fn files(directory: &Path) -> Vec<PathBuf> {
+pub(crate) fn files(directory: &Path) -> Vec<PathBuf> {
     let entries = std::fs::read_dir(directory).unwrap().map(|entry| entry.unwrap());
     let below = entries.map(|entry| match entry.file_type().unwrap() {
         kind if kind.is_dir() => files(&entry.path()),
@@ -201,6 +202,35 @@ fn by_web_identity(stage: &Stage, bin: &Path) {
     }
 }
 
+fn aws(stage: &Stage, bin: &Path, words: &[&str]) -> Ended {
+    let mut command = Command::new(bin.join("aws"));
+    command.args(["sts", "get-caller-identity", "--endpoint-url", &stage.service.url("/")]).args(words).env_clear();
+    command.envs(stage.home.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
+    command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("AWS_EC2_METADATA_DISABLED", "true");
+    ended(command.current_dir(stage.home.path()).output().unwrap())
+}
+
+#[test]
+fn awss_own_program_asks_us_after_setup() {
+    if std::env::var_os("CRED_HELPER_TESTS_LONG").is_none() {
+        return skip("it runs with CRED_HELPER_TESTS_LONG=1 only");
+    }
+    let (Some(stage), Some(bin)) = (Stage::set(), clients("python-aws")) else { return };
+    let config = stage.home.path().join(".aws/config");
+    std::fs::create_dir(config.parent().unwrap()).unwrap();
+    std::fs::write(config, "[profile work]\nregion = eu-central-1\n# mine\n[profile other]\n").unwrap();
+    let asks = || aws(&stage, &bin, &["--profile", "work"]);
+    assert_ne!(asks().code, 0);
+    let endpoint = stage.service.url("/");
+    let words = ["aws", "--name", "work", "--account", "id", "--", "--role-arn", ARN, "--endpoint-url", &endpoint];
+    let set_up = SetUp::of(&stage.home, &words);
+    let ended = asks();
+    assert!(ended.code == 0 && ended.stdout.contains("assumed-role/reader"), "{}{}", ended.stdout, ended.stderr);
+    assert!(matches!(stage.shown()[..], [Some(_)]));
+    set_up.remove();
+    assert_ne!(asks().code, 0);
+}
+
 #[test]
 fn awss_own_program_asks_us() {
     if std::env::var_os("CRED_HELPER_TESTS_LONG").is_none() {
@@ -215,15 +245,8 @@ fn awss_own_program_asks_us() {
         std::fs::write(directory.join("config"), lines).unwrap();
     };
     configure();
-    let aws = || {
-        let mut command = Command::new(bin.join("aws"));
-        command.args(["sts", "get-caller-identity", "--endpoint-url", &stage.service.url("/")]).env_clear();
-        command.envs(stage.home.command(&[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
-        command.env("PATH", std::env::var_os("PATH").unwrap_or_default()).env("AWS_EC2_METADATA_DISABLED", "true");
-        ended(command.current_dir(stage.home.path()).output().unwrap())
-    };
     for _ in 0..2 {
-        let ended = aws();
+        let ended = aws(&stage, &bin, &[]);
         assert!(ended.code == 0 && ended.stdout.contains("assumed-role/reader"), "{}{}", ended.stdout, ended.stderr);
     }
     assert_eq!((stage.shown().len(), stage.told.signed.load(Ordering::SeqCst)), (1, 2));
@@ -232,6 +255,6 @@ fn awss_own_program_asks_us() {
     std::fs::create_dir(&directory).unwrap();
     configure();
     stage.home.ok(&["logout", "--all"]);
-    let ended = aws();
+    let ended = aws(&stage, &bin, &[]);
     assert!(ended.code != 0 && ended.stderr.contains("cred-helper login id"), "{}", ended.stderr);
 }

@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::forge::Forge;
 use crate::home::Ended;
+use crate::setup::SetUp;
 use crate::support::programs::newer;
 use crate::support::site::{Request, Response, Shown, Site};
 use crate::tls::{Authority, Front};
@@ -45,11 +46,16 @@ impl Stage {
 
     /// Asks for the versions of a module that go has nothing of yet.
     fn list(&self, words: &str, module: &str) -> Ended {
+        let program = env!("CARGO_BIN_EXE_cred-helper");
+        self.list_with(Some(&format!("{program} helper goauth {words}")), module)
+    }
+
+    /// With that GOAUTH in the environment, or with go's own file of variables.
+    fn list_with(&self, goauth: Option<&str>, module: &str) -> Ended {
         let mut command = self.forge.command(self.go.get_program().to_str().unwrap(), &[]);
         command.args(self.go.get_args()).args(["list", "-m", "-versions", module]);
-        let program = env!("CARGO_BIN_EXE_cred-helper");
         command.current_dir(self.forge.home.path().join("m"));
-        command.env("GOAUTH", format!("{program} helper goauth {words}"));
+        command.envs(goauth.map(|goauth| ("GOAUTH", goauth)));
         command.env("GOPROXY", self.front.url("")).env("SSL_CERT_FILE", self.forge.home.path().join("ca.pem"));
         command.env("GOSUMDB", "off").env("GOTOOLCHAIN", "local").env("GOFLAGS", "-mod=mod").env("GOTELEMETRY", "off");
         self.forge.run(command)
@@ -110,4 +116,20 @@ fn rules_for_parts_of_a_host_are_kept() {
     assert!(nobody.code != 0 && nobody.stderr.contains("401"), "{}", nobody.stderr);
     let seen = stage.proxy.seen();
     assert!(seen.iter().all(|shown| *shown == "nothing"), "{seen:?}");
+}
+
+#[test]
+fn go_shows_a_token_after_setup_at_once() {
+    let Some(stage) = Stage::set("") else { return };
+    let list = |module: &str| (stage.list_with(None, module), stage.proxy.seen());
+    stage.forge.write(".config/go/env", "GOINSECURE=none\n");
+    assert_ne!(list("example.com/a").0.code, 0);
+    let url = stage.front.url("");
+    let set_up = SetUp::of(&stage.forge.home, &["goauth", "--host", &url, "--account", "forge"]);
+    let (ended, seen) = list("example.com/a");
+    assert_eq!((ended.code, ended.stdout.trim()), (0, "example.com/a v1.0.0"), "{}", ended.stderr);
+    assert!(!seen.is_empty() && seen.iter().all(|shown| *shown == "live"), "{seen:?}");
+    set_up.remove();
+    let (ended, seen) = list("example.com/b");
+    assert!(ended.code != 0 && !seen.contains(&"live"), "{} {seen:?}", ended.stderr);
 }

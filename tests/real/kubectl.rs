@@ -6,6 +6,7 @@ use serde_json::json;
 
 use crate::forge::Forge;
 use crate::home::Ended;
+use crate::setup::SetUp;
 use crate::support::programs::{missing, newer};
 use crate::support::site::{Judge, Request, Response, Shown, Site};
 use crate::tls::{Authority, Front};
@@ -134,4 +135,31 @@ fn a_newer_kubectl_asks_in_the_first_version() {
     assert_eq!(stage.api.seen(), ["refused"]);
     stage.forge.home.ok(&["refresh", "forge"]);
     stage.works();
+}
+
+#[test]
+fn a_newer_kubectl_lists_pods_after_setup() {
+    let Some(client) = newer("kubectl") else { return };
+    let mut stage = Stage::set("v1", &[], |forge| forge.judge(Shown::Bearer));
+    stage.client = client;
+    stage.forge.rules("");
+    let ca = stage.forge.home.path().join("ca.pem");
+    let config = format!(
+        "# mine\napiVersion: v1\nkind: Config\nclusters:\n- name: k\n  cluster:\n    server: {}\n    certificate-authority: {}\n\
+         contexts:\n- name: dev\n  context:\n    cluster: k\n    user: admin\ncurrent-context: dev\nusers:\n- name: admin\n  user:\n    \
+         token: stale\n",
+        stage.cluster.url(""),
+        ca.display()
+    );
+    // It is the usual file that is set up.
+    stage.forge.write(".kube/config", &config);
+    std::fs::remove_file(stage.forge.home.path().join("kubeconfig")).unwrap();
+    std::os::unix::fs::symlink(".kube/config", stage.forge.home.path().join("kubeconfig")).unwrap();
+    let refused = |stage: &Stage| assert_eq!(stage.run(&["get", "--raw", "/api/v1"]).code, 1);
+    refused(&stage);
+    stage.api.seen();
+    let set_up = SetUp::of(&stage.forge.home, &["kubectl", "--account", "forge"]);
+    stage.works();
+    set_up.remove();
+    refused(&stage);
 }

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use cred_helper::demo::server::Server;
 
 use crate::home::{Ended, Home, ended, lasting_server};
+use crate::setup::SetUp;
 use crate::support::programs::{missing, say_and_skip};
 use crate::support::site::{Judge, Request, Response, Shown, Site};
 
@@ -42,10 +43,15 @@ fn tarball(home: &Path) -> Vec<u8> {
     made.stdout
 }
 
+/// At its root, and below a path.
 fn serve(request: &Request, tarball: &[u8]) -> Response {
-    match request.path.as_str() {
+    let (below, path) = match request.path.strip_prefix("/team") {
+        Some(path) => ("/team", path),
+        None => ("", request.path.as_str()),
+    };
+    match path {
         "/greeting" => {
-            let tarball = format!("{}/greeting/-/greeting-1.0.0.tgz", request.here());
+            let tarball = format!("{}{below}/greeting/-/greeting-1.0.0.tgz", request.here());
             let version = serde_json::json!({ "name": "greeting", "version": "1.0.0", "dist": { "tarball": tarball } });
             let document = serde_json::json!({
                 "name": "greeting", "dist-tags": { "latest": "1.0.0" }, "versions": { "1.0.0": version },
@@ -59,23 +65,26 @@ fn serve(request: &Request, tarball: &[u8]) -> Response {
 }
 
 impl Stage {
-    fn set() -> Self {
+    /// `rules` has the registry's URL for URL.
+    fn set(rules: &str) -> Self {
         let (server, home) = (Arc::new(lasting_server()), Home::with_vault());
         let (live, tarball) = (Arc::clone(&server), tarball(home.path()));
         let judge = Judge::of(Shown::Bearer, move |token| live.is_live(token));
         let registry = Site::start(judge, move |request| serve(request, &tarball));
-        home.configure(&format!(
-            "[providers.forge]\nissuer = '{}'\nclient.id = '{}'\n[targets]\n'{}' = 'forge'\n",
-            server.issuer(),
-            server.client_id(),
-            registry.url("")
-        ));
+        let provider =
+            format!("[providers.forge]\nissuer = '{}'\nclient.id = '{}'\n", server.issuer(), server.client_id());
+        home.configure(&format!("{provider}[targets]\n{}\n", rules.replace("URL", &registry.url(""))));
         home.ok(&["agent", "stop"]);
         let ended = home.log_in_with(&["login", "forge", "--no-browser"]);
         assert_eq!(ended.code, 0, "{}", ended.stderr);
         std::fs::write(home.path().join("package.json"), r#"{"name":"x","dependencies":{"greeting":"1.0.0"}}"#)
             .unwrap();
-        let stage = Self { server, registry, home };
+        Self { server, registry, home }
+    }
+
+    /// With the link that pnpm starts.
+    fn asking() -> Self {
+        let stage = Self::set("'URL' = 'forge'");
         stage.ask(&stage.link());
         stage
     }
@@ -95,9 +104,13 @@ impl Stage {
 
     /// Names the helper in the user's configuration.
     fn ask(&self, helper: &str) {
+        self.configure("", &format!("//{}/:tokenHelper={helper}\n", self.host()));
+    }
+
+    /// The registry is below that path.
+    fn configure(&self, path: &str, more: &str) {
         let host = self.host();
-        let lines =
-            format!("registry=http://{host}/\nfetch-retries=0\nstore-dir=store\n//{host}/:tokenHelper={helper}\n");
+        let lines = format!("registry=http://{host}{path}/\nfetch-retries=0\nstore-dir=store\n{more}");
         std::fs::write(self.home.path().join(".npmrc"), lines).unwrap();
     }
 
@@ -134,7 +147,7 @@ impl Stage {
 #[test]
 fn pnpm_installs_with_the_token_of_the_registry_that_the_link_is_named_after() {
     let Some(packages) = packages() else { return };
-    let stage = Stage::set();
+    let stage = Stage::asking();
     stage.installs(&packages, "10");
     stage.installs(&packages, "12");
     stage.ask(&format!("{} helper pnpm --url {}", env!("CARGO_BIN_EXE_cred-helper"), stage.registry.url("")));
@@ -142,9 +155,26 @@ fn pnpm_installs_with_the_token_of_the_registry_that_the_link_is_named_after() {
 }
 
 #[test]
+fn pnpm_installs_after_setup_and_not_after_its_removal() {
+    let Some(packages) = packages() else { return };
+    // Which helper takes words only newer ones know.
+    for (path, versions) in [("", &["10", "12"][..]), ("/team", &["12"])] {
+        let stage = Stage::set("");
+        stage.configure(path, "");
+        let url = stage.registry.url(path);
+        assert_ne!(stage.install(&packages, versions[0]).code, 0);
+        let set_up = SetUp::of(&stage.home, &["pnpm", "--host", &url, "--account", "forge"]);
+        stage.registry.seen();
+        versions.iter().for_each(|version| stage.installs(&packages, version));
+        set_up.remove();
+        assert_ne!(stage.install(&packages, versions[0]).code, 0);
+    }
+}
+
+#[test]
 fn a_refused_token_ends_pnpm_and_a_missing_login_too() {
     let Some(packages) = packages() else { return };
-    let stage = Stage::set();
+    let stage = Stage::asking();
     stage.home.token();
     stage.server.expire_access_tokens();
     for version in ["10", "12"] {

@@ -1,8 +1,14 @@
 //! `setup` and then nothing but the tools themselves: in a home where nobody has written a line for them, they get what they need;
-//! taken back, they don't.
+//! taken back, they don't. The tools that have a stage of their own are set up there.
 
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+use serde_json::Value;
+
+use crate::aws::files;
 use crate::forge::Forge;
-use crate::home::Ended;
+use crate::home::{Ended, Home, ended};
 use crate::rclone::share;
 use crate::support::cargo_registry;
 use crate::support::git_server;
@@ -11,6 +17,61 @@ use crate::support::python_index::{PythonIndex, WHEEL, clients, make_wheel};
 use crate::support::realm::Realm;
 use crate::support::registry::{Registry, image};
 use crate::support::site::Shown;
+
+/// A tool that was set up.
+pub(crate) struct SetUp<'a> {
+    home: &'a Home,
+    tool: String,
+    before: BTreeMap<PathBuf, Vec<u8>>,
+    changed: Vec<PathBuf>,
+}
+
+impl<'a> SetUp<'a> {
+    /// By the program in the home's `bin`, which is in the PATH. `words` begin with the tool.
+    #[track_caller]
+    pub(crate) fn of(home: &'a Home, words: &[&str]) -> Self {
+        let bin = home.path().join("bin");
+        std::fs::create_dir_all(&bin).unwrap();
+        if !bin.join("cred-helper").exists() {
+            std::os::unix::fs::symlink(env!("CARGO_BIN_EXE_cred-helper"), bin.join("cred-helper")).unwrap();
+        }
+        let read = |path: PathBuf| (path.clone(), std::fs::read(path).unwrap_or_default());
+        let before = files(home.path()).into_iter().map(read).collect();
+        let mut set_up = Self { home, tool: words[0].to_owned(), before, changed: Vec::new() };
+        let done: Value = serde_json::from_str(&set_up.run(&[&["--json"], words].concat())).unwrap();
+        assert_eq!(done["state"], "set_up");
+        let changed = ["files", "links"].iter().flat_map(|what| done[what].as_array().unwrap());
+        set_up.changed = changed.map(|path| PathBuf::from(path.as_str().unwrap())).collect();
+        assert!(set_up.changed.iter().all(|path| path.starts_with(home.path())), "{done}");
+        set_up
+    }
+
+    #[track_caller]
+    fn run(&self, words: &[&str]) -> String {
+        let mut command = self.home.command(&[&["setup", "--yes"], words].concat());
+        let path = std::env::var_os("PATH").unwrap_or_default();
+        let path = std::iter::once(self.home.path().join("bin")).chain(std::env::split_paths(&path));
+        let ended = ended(command.env("PATH", std::env::join_paths(path).unwrap()).output().unwrap());
+        assert_eq!(ended.code, 0, "{words:?}: {}", ended.stderr);
+        ended.stdout
+    }
+
+    /// Takes it back, where the tool has written its file anew since.
+    #[track_caller]
+    pub(crate) fn take_back(&self) {
+        self.run(&[&self.tool, "--remove"]);
+    }
+
+    /// Takes it back: every file is as it was.
+    #[track_caller]
+    pub(crate) fn remove(self) {
+        self.take_back();
+        for path in &self.changed {
+            let now = std::fs::symlink_metadata(path).ok().map(|_| std::fs::read(path).unwrap_or_default());
+            assert_eq!(now.as_ref(), self.before.get(path), "{}", path.display());
+        }
+    }
+}
 
 /// A home where our program is in the PATH.
 fn forge() -> Forge {
@@ -117,6 +178,8 @@ fn rclone_reads_a_share_after_setup() {
     ok(&forge, "cred-helper", &["setup", "rclone", "--name", "share", "--account", "forge", "--yes"]);
     let read = ok(&forge, "rclone", &["--retries", "1", "cat", "share:file.txt"]);
     assert_eq!(read.stdout, "what is in the file");
+    ok(&forge, "cred-helper", &["setup", "rclone", "--remove", "--yes"]);
+    assert_ne!(forge.run(forge.command("rclone", &["--retries", "1", "cat", "share:file.txt"])).code, 0);
 }
 
 #[test]
@@ -147,22 +210,38 @@ fn kubectl_reads_what_setup_wrote_and_uses_it() {
 }
 
 #[test]
-fn pip_finds_its_keyring_after_setup() {
+fn pip_and_uv_find_their_keyring_after_setup() {
     let Some(clients) = clients("python-clients") else { return };
-    let forge = forge();
-    let wheel = forge.home.path().join(WHEEL);
-    make_wheel(&clients.join("python"), &wheel);
-    let index = PythonIndex::start(&wheel, "__token__", forge.is_live());
-    ok(&forge, "cred-helper", &["setup", "pip", "--host", &index.server.url(""), "--account", "forge", "--yes"]);
-    let keyring = forge.home.path().join(".local/share/cred-helper/keyring-bin");
-    let simple = index.server.url("/simple/");
-    let pip = clients.join("python");
-    let arguments =
-        ["-m", "pip", "download", "--no-cache-dir", "--no-deps", "--retries=0", "--index-url", &simple, "greeting"];
-    let mut command = forge.command(pip.to_str().unwrap(), &arguments);
-    let path = command.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, value)| value.map(ToOwned::to_owned));
-    let path = std::iter::once(keyring).chain(std::env::split_paths(&path.unwrap()).collect::<Vec<_>>());
-    command.env("PATH", std::env::join_paths(path).unwrap());
-    let ended = forge.run(command);
-    assert_eq!(ended.code, 0, "{}", ended.stderr);
+    let python = clients.join("python").display().to_string();
+    let wants = ["--no-deps", "greeting", "--index-url"];
+    let pip = [&["pip", &python, "-m", "pip", "download", "--no-cache-dir", "--no-input", "--retries=0"], &wants[..]];
+    let program = clients.join("uv").display().to_string();
+    let uv = [
+        &["uv", &program, "pip", "install", "--no-cache", "--reinstall", "--target=there", "--python", &python],
+        &wants[..],
+    ];
+    // uv asks where it knows the user.
+    for (words, user) in [(pip.concat(), ""), (uv.concat(), "__token__@")] {
+        let forge = forge();
+        let wheel = forge.home.path().join(WHEEL);
+        make_wheel(&clients.join("python"), &wheel);
+        let index = PythonIndex::start(&wheel, "__token__", forge.is_live());
+        let (tool, simple) = (words[0], index.simple(user));
+        let keyring = forge.home.path().join(".local/share/cred-helper/keyring-bin");
+        let downloads = || {
+            let mut command = forge.command(words[1], &[&words[2..], &[simple.as_str()]].concat());
+            let path = std::env::var_os("PATH").unwrap_or_default();
+            let path = std::iter::once(keyring.clone()).chain(std::env::split_paths(&path));
+            command.env("PATH", std::env::join_paths(path).unwrap()).env("UV_HTTP_RETRIES", "0");
+            let ended = forge.run(command);
+            (ended.code == 0, format!("{tool}: {}", ended.stderr))
+        };
+        assert!(!downloads().0, "{tool}");
+        let set_up = SetUp::of(&forge.home, &[tool, "--host", &index.server.url(""), "--account", "forge"]);
+        let (works, why) = downloads();
+        assert!(works, "{why}");
+        set_up.remove();
+        assert!(!downloads().0, "{tool}");
+        assert!(!keyring.exists(), "{tool}");
+    }
 }
