@@ -3,6 +3,7 @@
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod golden;
+mod refused;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -236,51 +237,6 @@ fn what_a_person_did_since_stays_when_ours_is_taken_back() {
     assert_eq!(left, "{\"credHelpers\":{\"b.example\":\"theirs\"},\"auths\":{}}\n");
 }
 
-#[test]
-fn a_file_with_a_fault_or_with_anothers_setting_is_left_and_named_with_its_line() {
-    for (tool, words, file, text, said) in [
-        ("docker", "--host a.example", ".docker/config.json", "{\n \"canary\": ,\n}", "line 2: this is not valid JSON"),
-        (
-            "docker",
-            "--all-hosts",
-            ".docker/config.json",
-            "{\n\n\"credsStore\": \"canary\"}",
-            "line 3: credsStore is set already",
-        ),
-        (
-            "claude",
-            "",
-            ".claude/settings.json",
-            "{\"apiKeyHelper\": \"echo canary\"}",
-            "line 1: apiKeyHelper is set already",
-        ),
-        ("uv", "", ".config/uv/uv.toml", "a = 1\ncanary\n", "line 2: this is not valid TOML"),
-        (
-            "terraform",
-            "",
-            ".terraformrc",
-            "\ncredentials_helper \"canary\" {}\n",
-            "line 2: a credentials_helper is set already",
-        ),
-        ("goauth", "", ".config/go/env", "GOAUTH=canary\n", "line 1: GOAUTH is set already"),
-    ] {
-        if !cfg!(target_os = "linux") && [".config/uv/uv.toml", ".terraformrc", ".config/go/env"].contains(&file) {
-            continue;
-        }
-        let stage = Stage::new();
-        stage.write(file, text);
-        let untouched = stage.all();
-        let failure = stage.add(tool, &wish(words)).expect_err(tool);
-        let message = failure.message().unwrap_or_default();
-        assert!(
-            message.contains(said) && file.rsplit('/').next().is_some_and(|name| message.contains(name)),
-            "{message}"
-        );
-        assert!(!message.contains("canary"), "{message}");
-        assert_eq!(stage.all(), untouched, "{tool}");
-    }
-}
-
 /// Its name in the tool's file may be given another URL by a project's file.
 #[test]
 #[cfg(target_os = "linux")]
@@ -317,63 +273,5 @@ fn an_account_answers_for_the_url_that_the_tools_own_file_says() {
         let failure = stage.add(tool, &Wish { host: Some(host.to_owned()), ..Wish::default() }).expect_err(tool);
         let several = if tool == "cargo" { "--name: git, work" } else { "--name: dev, prod" };
         assert!(failure.message().is_some_and(|said| said.ends_with(several)), "{failure:?}");
-    }
-}
-
-/// They split what they start at spaces, and know no quotes.
-#[test]
-#[cfg(target_os = "linux")]
-fn a_path_with_a_space_is_not_for_every_tool_and_a_link_helps() {
-    for (tool, words, file, text, written) in [
-        (
-            "rclone",
-            "--name cloud --account work",
-            ".config/rclone/rclone.conf",
-            "[cloud]\ntype = webdav\n",
-            "links/cred-helper get-token",
-        ),
-        ("pnpm", "--host npm.example.com", ".npmrc", "", "links/pnpm-token-cred-helper@npm.example.com"),
-        ("pnpm", "--host npm.example.com/team", ".npmrc", "", "links/cred-helper helper pnpm"),
-    ] {
-        let stage = Stage::with_program_in("my programs");
-        stage.write(file, text);
-        let (untouched, wish) = (stage.all(), wish(words));
-        let failure = stage.add(tool, &wish).expect_err(tool);
-        assert!(failure.message().is_some_and(|said| said.contains("make a link to it")), "{tool}: {failure:?}");
-        assert_eq!(stage.all(), untouched, "{tool}");
-        fs::create_dir(stage.at("links")).expect("a directory");
-        std::os::unix::fs::symlink(stage.at("my programs/cred-helper"), stage.at("links/cred-helper")).expect("a link");
-        assert_eq!(stage.add(tool, &wish).ok().as_deref(), Some("set_up"), "{tool}");
-        let now = fs::read_to_string(stage.at(file)).expect("a file");
-        assert!(now.contains(written) && !now.contains(['\'', ';']), "{now}");
-    }
-    let failure = Stage::new().with(|machine| machine.bare_command("x", &["a b"])).expect_err("a space");
-    assert_eq!(failure.code(), super::super::exit::USAGE);
-}
-
-#[test]
-fn a_wish_that_a_tool_cannot_fulfil_says_what_it_takes() {
-    for (tool, words) in [
-        ("git", "--account work"),
-        ("git", "--name x"),
-        ("git", "-- x"),
-        ("git", "--host a/b?c"),
-        ("docker", ""),
-        ("cargo", ""),
-        ("cargo", "--host unknown.example"),
-        ("cargo", "--name x --account work"),
-        ("cargo", "--all-hosts --account work"),
-        ("claude", "--host a.example"),
-        ("codex", ""),
-        ("rclone", "--name x"),
-        ("rclone", "--name x --account work"),
-        ("pnpm", ""),
-        ("goauth", "--host 127.0.0.1:8081"),
-        ("kubectl", ""),
-        ("bazel", ""),
-        ("aws", "--account work"),
-    ] {
-        let failure = Stage::new().add(tool, &wish(words)).expect_err(tool);
-        assert_eq!(failure.code(), super::super::exit::USAGE, "{tool} {words}: {failure:?}");
     }
 }
