@@ -7,6 +7,9 @@ mod ipc {
     #[expect(dead_code, reason = "the other tests use the rest")]
     pub(crate) mod echo;
 }
+#[path = "support/programs.rs"]
+#[allow(dead_code, missing_docs, unreachable_pub, reason = "the other tests use the rest")]
+mod programs;
 
 use std::fs::{self, Permissions};
 use std::io::Read;
@@ -38,7 +41,7 @@ fn is_root() -> bool {
 fn as_stranger(test: &str, socket: &Path) -> Command {
     // Where the stranger can read it.
     let copy = socket.parent().expect("a directory").join("test-binary");
-    fs::copy(std::env::current_exe().expect("this binary"), &copy).expect("copied");
+    programs::copy(&std::env::current_exe().expect("this binary"), &copy);
     fs::set_permissions(&copy, Permissions::from_mode(0o755)).expect("set");
     let mut command = Command::new(copy);
     command.args(["--ignored", "--exact", test, "--nocapture"]).env(ROLE, socket).current_dir("/");

@@ -108,7 +108,7 @@ fn another_user_of_the_machine_gets_nothing() {
     let stage = tempfile::tempdir().unwrap();
     std::fs::set_permissions(stage.path(), std::fs::Permissions::from_mode(0o755)).unwrap();
     for program in [env!("CARGO_BIN_EXE_cred-helper"), env!("CARGO_BIN_EXE_cred-helper-agent")] {
-        std::fs::copy(program, stage.path().join(program.rsplit('/').next().unwrap())).unwrap();
+        crate::programs::copy(program.as_ref(), &stage.path().join(program.rsplit('/').next().unwrap()));
     }
     // Open to everybody, so that only what we make protects what is in it.
     let home = stage.path().join("home");

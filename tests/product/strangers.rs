@@ -63,7 +63,7 @@ fn with_every_mode_loosened_owner_and_root_are_served_and_nobody_else() {
     let stage = tempfile::tempdir().unwrap();
     set_permissions(stage.path(), Permissions::from_mode(0o755)).unwrap();
     for program in [env!("CARGO_BIN_EXE_cred-helper"), env!("CARGO_BIN_EXE_cred-helper-agent")] {
-        std::fs::copy(program, stage.path().join(program.rsplit('/').next().unwrap())).unwrap();
+        crate::programs::copy(program.as_ref(), &stage.path().join(program.rsplit('/').next().unwrap()));
     }
     for directory in ["home", "run"] {
         let directory = stage.path().join(directory);

@@ -8,6 +8,13 @@ use std::process::Command;
 /// What makes and enters the roots with newer clients than this machine's own.
 const CLIENTS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/clients");
 
+/// Copies a program that will be run. Another program does it: while this one has the copy open for writing, whatever another test
+/// starts has it open, too, until it has begun, and nobody can run it meanwhile.
+pub fn copy(program: &Path, to: &Path) {
+    let copied = Command::new("cp").arg(program).arg(to).status();
+    assert!(copied.is_ok_and(|copied| copied.success()), "{} is not copied", program.display());
+}
+
 /// Whether something is missing; if so it was said on standard error, past the test harness, which shows nothing of a
 /// test that passes. With `CRED_HELPER_TESTS_REQUIRE=1` it is a failure.
 pub fn missing(programs: &[&str]) -> bool {
