@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Call, Failure, asking};
+use super::{Call, Failure, NOT_KEPT, asking};
 use crate::ipc::message::password::{RemovePassword, StoreOutcome, StorePassword};
 use crate::ipc::message::token::GetToken;
 use crate::ipc::message::{Error, ErrorKind};
@@ -114,7 +114,7 @@ fn store(call: &mut Call<'_>) -> Result<Secret, Failure> {
     let stored = call.agent.store_password(&store)?;
     let (host, account) = (registry.target(), stored.account.unwrap_or_default());
     let why = match stored.outcome {
-        StoreOutcome::Kept | StoreOutcome::Unknown => return Ok(nothing()),
+        StoreOutcome::Kept => return Ok(nothing()),
         StoreOutcome::AccountAnswers => format!("{account} answers for {host} without a login, so nothing was stored"),
         StoreOutcome::NothingAnswers => {
             format!("nothing shall answer for {host} (`false` under [targets]): name another helper")
@@ -123,6 +123,7 @@ fn store(call: &mut Call<'_>) -> Result<Secret, Failure> {
             format!("that token ends, so it was not stored: name its account for {host} under [targets] instead")
         }
         StoreOutcome::Ended => "that has ended already".to_owned(),
+        StoreOutcome::Unknown => NOT_KEPT.to_owned(),
     };
     Err(Failure::Agent(Box::new(Error::new(ErrorKind::InvalidParams, why))))
 }

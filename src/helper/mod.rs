@@ -73,6 +73,8 @@ const FLAGS: &[(&str, &str)] = &[(cargo::FLAG, "cargo")];
 const DEADLINE: u64 = 30;
 /// How long a refresh that fails, as without a network, is tried again meanwhile. Seconds.
 const RETRY_FOR: u64 = 5;
+/// What is said of a password that a newer agent does not keep, in words that are not known here.
+const NOT_KEPT: &str = "nothing was stored; this program is older than the agent and does not know why";
 /// More than any client sends.
 const LONGEST_INPUT: u64 = 1024 * 1024;
 const TOO_LONG: Failure = Failure::Usage("the request on standard input cannot be read, or is too long");

@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::words::Words;
-use super::{Call, Failure};
+use super::{Call, Failure, NOT_KEPT};
 use crate::ipc::message::password::{RemovePassword, StoreOutcome, StorePassword};
 use crate::ipc::message::token::GetToken;
 use crate::ipc::message::{Error, ErrorKind};
@@ -85,7 +85,7 @@ fn store(call: &mut Call<'_>, target: String, place: String) -> Result<(), Failu
     let store = StorePassword { url, username, password: token, expires_at: None, target: Some(target) };
     let stored = call.agent.store_password(&store)?;
     let why = match stored.outcome {
-        StoreOutcome::Kept | StoreOutcome::Unknown => return Ok(()),
+        StoreOutcome::Kept => return Ok(()),
         StoreOutcome::AccountAnswers => {
             format!("{} answers for {shown}, so no token was stored", stored.account.unwrap_or_default())
         }
@@ -94,6 +94,7 @@ fn store(call: &mut Call<'_>, target: String, place: String) -> Result<(), Failu
             format!("that token ends, so it was not stored: name its account for {shown} under [targets] instead")
         }
         StoreOutcome::Ended => "that token has ended already".to_owned(),
+        StoreOutcome::Unknown => NOT_KEPT.to_owned(),
     };
     Err(Failure::Agent(Box::new(Error::new(ErrorKind::InvalidParams, why))))
 }
@@ -149,9 +150,13 @@ mod tests {
             agent.heard,
             ["store terraform://app.example  t1 unless https://app.example", "remove terraform://app.example"]
         );
-        for outcome in
-            [StoreOutcome::AccountAnswers, StoreOutcome::NothingAnswers, StoreOutcome::OwnToken, StoreOutcome::Ended]
-        {
+        for outcome in [
+            StoreOutcome::AccountAnswers,
+            StoreOutcome::NothingAnswers,
+            StoreOutcome::OwnToken,
+            StoreOutcome::Ended,
+            StoreOutcome::Unknown,
+        ] {
             let mut agent = Played { stored: Some(outcome), ..Played::default() };
             match terraform("store app.example", "{\"token\":\"t1\"}", &mut agent) {
                 Err(Failure::Agent(error)) => assert!(!error.message.contains("t1"), "{}", error.message),

@@ -110,7 +110,7 @@ fn what_a_login_stores_is_kept_listed_and_erased() {
     let (told, _) = stored(login, Some(StoreOutcome::AccountAnswers));
     let said = "forge answers for https://index.docker.io without a login, so nothing was stored";
     assert_eq!(told, (said.to_owned(), false));
-    for outcome in [StoreOutcome::NothingAnswers, StoreOutcome::OwnToken, StoreOutcome::Ended] {
+    for outcome in [StoreOutcome::NothingAnswers, StoreOutcome::OwnToken, StoreOutcome::Ended, StoreOutcome::Unknown] {
         let ((told, well), _) = stored(login, Some(outcome));
         assert!(!well && !told.is_empty() && !told.contains("p1"), "{told}");
     }
