@@ -275,8 +275,8 @@ impl Agent {
             None => asked,
         };
         asking.detail(shown(&asked));
-        if let Err(error) = self.ensure_open().await {
-            return if self.vault.keeps_passwords() { Err(error) } else { Ok(Passwords::default()) };
+        if !self.may_keep_passwords().await? {
+            return Ok(Passwords::default());
         }
         Ok(Passwords { passwords: self.forget_passwords(move |kept| kept.target.is_at(&asked)).await? })
     }
@@ -306,8 +306,16 @@ impl Agent {
     }
 
     pub(super) async fn list_passwords(self: &Arc<Self>) -> Result<Passwords, Error> {
-        self.ensure_open().await?;
-        Ok(Passwords { passwords: self.table().passwords.told() })
+        let kept = self.may_keep_passwords().await?;
+        Ok(if kept { Passwords { passwords: self.table().passwords.told() } } else { Passwords::default() })
+    }
+
+    /// A vault that cannot be opened is an error where it has passwords: without its key it is known whether it has.
+    async fn may_keep_passwords(self: &Arc<Self>) -> Result<bool, Error> {
+        match self.ensure_open().await {
+            Err(error) if self.vault.keeps_passwords() => Err(error),
+            opened => Ok(opened.is_ok()),
+        }
     }
 }
 

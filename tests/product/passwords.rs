@@ -146,11 +146,13 @@ fn a_locked_vault_says_so_only_if_a_password_may_be_in_it() {
     assert_eq!(git(&home, "get", &request("git.example", "")), (String::new(), String::new()));
     let ended = home.run(&["password", "remove", "https://git.example"]);
     assert!(ended.code == 1 && !ended.stderr.contains("unlock"), "{}", ended.stderr);
+    assert_eq!(kept(&home), []);
     home.ok(&["unlock"]);
     store(&home, "git.example", "username=ada\npassword=p-ada\n");
     home.ok(&["lock"]);
     let remove = ["password", "remove", "https://git.example"];
     assert_eq!(home.run(&remove).code, VAULT_LOCKED);
+    assert_eq!(home.run(&["password", "list"]).code, VAULT_LOCKED);
     for operation in ["get", "store"] {
         let ended = home.run_with(&["helper", "git", operation], &request("git.example", "username=ada\npassword=x\n"));
         assert_eq!(
