@@ -18,7 +18,7 @@ use crate::ipc::message::audit::Outcome;
 use crate::ipc::message::password::{
     KeptPassword, PasswordStored, Passwords, RemovePassword, StoreOutcome, StorePassword,
 };
-use crate::ipc::message::token::{AuthMethod, ForTarget, GetToken, Token};
+use crate::ipc::message::token::{AuthMethod, ForTarget, Token};
 use crate::ipc::message::{Error, ErrorKind};
 use crate::provider::target::Target;
 use crate::secret::Secret;
@@ -126,12 +126,11 @@ impl Agent {
         url: &str,
         target: &Target,
         opened: Result<(), Error>,
-        get: &GetToken,
         asking: &Asking,
     ) -> Result<Token, Error> {
         let nothing = || nothing_here(target);
         let asked = Target::of_request(url).map_err(|_| nothing())?;
-        if get.token_type == TokenKind::Id || self.is_left_alone(target) {
+        if self.is_left_alone(target) {
             return Err(nothing());
         }
         if let Err(error) = opened {

@@ -63,7 +63,7 @@ impl Agent {
         asking.detail(shown(&target));
         let answering = match (self.answering(&target, opened.clone()), &get.or_password_for) {
             (Err(error), Some(place)) if error.kind() == ErrorKind::UnknownTarget => {
-                return self.answer_password(place, &target, opened, get, asking);
+                return self.answer_password(place, &target, opened, asking);
             }
             (answering, _) => answering,
         };

@@ -99,6 +99,17 @@ fn the_answer_says_whether_it_is_kept_for_the_very_url() {
     }
 }
 
+/// `args = ["--id-token"]` is said for every host, those with a token of their own included.
+#[test]
+fn what_terraform_stored_is_told_whatever_kind_its_accounts_show() {
+    let home = Home::with_vault();
+    let terraform = |words: &[&str], input| home.run_with(&[&["helper", "terraform"], words].concat(), input);
+    assert_eq!(terraform(&["--id-token", "store", "app.example"], r#"{"token":"t-1"}"#).code, 0);
+    for words in [&["get", "app.example"][..], &["--id-token", "get", "app.example"]] {
+        assert_eq!(terraform(words, "").stdout, "{\"token\":\"t-1\"}\n");
+    }
+}
+
 #[test]
 fn only_the_very_password_that_was_refused_is_forgotten() {
     let home = Home::with_vault();
