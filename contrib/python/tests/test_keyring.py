@@ -60,7 +60,7 @@ def test_a_token_is_the_password_of_the_user_that_is_asked_for(agent: Callable[[
     stub = agent(lambda _: {"result": TOKEN})
     assert Keyring().get_password(URL, "ada") == "t-1"
     url = "https://ada@pypi.example/simple/"
-    assert stub.seen[0]["params"] == {"target": url, "or_password_for": url, "deadline": 30}
+    assert stub.seen[0]["params"] == {"target": url, "or_password_for": url, "deadline": 30, "retry_for": 5}
     credential = Keyring().get_credential(URL, None)
     assert credential is not None and (credential.username, credential.password) == ("__token__", "t-1")
     credential = Keyring().get_credential(URL, "ada")

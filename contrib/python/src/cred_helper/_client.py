@@ -32,11 +32,13 @@ class Client:
         min_validity: float | None = None,
         target: str | None = None,
         or_password_for: str | None = None,
+        retry_for: float | None = None,
     ) -> Token:
         """A token that is fresh: of ``account`` (``provider`` or ``provider/label``), else of the default one.
 
         With a ``target`` in its place: of the account that answers for that URL ([targets] in cred-helper.toml(5)).
         Where none does, and ``or_password_for`` is given (mostly the same URL): a password that is kept for that.
+        Where a refresh fails, as without a network, others follow for ``retry_for`` seconds, else until ``timeout``.
         ``token_type`` is ``access`` or ``id``; ``min_validity`` says for how many seconds it has to be good.
         Raises :class:`CredHelperError` with what to do.
         """
@@ -55,6 +57,8 @@ class Client:
             params["scope"] = list(scope)
         if min_validity is not None:
             params["min_validity"] = math.ceil(min_validity)
+        if retry_for is not None:
+            params["retry_for"] = math.ceil(retry_for)
         answer = self._ask("token.get", params)
         if target is not None and answer.get("for_target") is None:
             # It has passed over what it does not know, and means the default account, whatever the host.

@@ -30,6 +30,8 @@ USERNAME = "__token__"
 # What poetry puts in the place of no user, and before the name of a repository.
 NO_USER = "__poetry_source_empty_username__"
 POETRY = "poetry-repository-"
+# How long a refresh that fails is tried again: who asks goes to the network itself. Seconds.
+RETRY_FOR = 5
 # Errors with which no password is here in any case. With others there may be an older one, which would stand before
 # what the next backend is given: then the person has to know.
 NEVER_KEPT = ("agent_unreachable", "invalid_params", "method_not_found", "no_key_slot", "unknown_target")
@@ -158,7 +160,7 @@ def _answer(service: str, username: str | None, *, say: bool) -> Token | None:
     if url is None:
         return None
     try:
-        return Client().get_token(target=url, or_password_for=url)
+        return Client().get_token(target=url, or_password_for=url, retry_for=RETRY_FOR)
     except CredHelperError as error:
         if say and error.kind != "unknown_target":
             print(f"cred-helper: {error}", file=sys.stderr)
