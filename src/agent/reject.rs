@@ -137,14 +137,17 @@ impl Agent {
         if variant.is_usual() && account.fallback.is_some() {
             return Ok(Refused::FallenBack(name));
         }
+        if variant.is_usual() && account.on_trial && reject.forbidden {
+            return Err(no_matter_of_refreshing(&name, STILL_REFUSED));
+        }
         if variant.is_usual() && account.on_trial {
             return Ok(Refused::Again(incarnation, name, STILL_REFUSED));
         }
         let renewed = account.refused.as_ref() != Some(&variant);
         if renewed && account.rejected_at.is_some_and(|at| now.saturating_sub(at) < REJECTION_PAUSE) {
-            return match variant.is_usual() {
+            return match variant.is_usual() && !reject.forbidden {
                 true => Ok(Refused::Again(incarnation, name, REFUSED_AGAIN)),
-                // A key has no scopes and no audience.
+                // A key has no scopes and no audience, and may do no more where it is the account that may not.
                 false => Err(no_matter_of_refreshing(&name, REFUSED_AGAIN)),
             };
         }

@@ -35,13 +35,13 @@ pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
     let named = get.target.take();
     let (url, refused) = match rest {
         [] => match named {
-            Some(url) => (url, false),
+            Some(url) => (url, None),
             None => return Ok(()),
         },
         [url] => {
             let response = Response::parse(&call.read()?.expose());
             let was_named = named.is_some_and(|named| is_below(url, &named));
-            (url.clone(), response.refuses(was_named))
+            (url.clone(), response.refuses(was_named).then_some(response))
         }
         _ => return Err(Failure::Usage("GOAUTH's command is run with nothing or a URL after its own words")),
     };
@@ -53,15 +53,18 @@ pub(super) fn run(call: &mut Call<'_>) -> Result<(), Failure> {
         Err(error) if error.kind() == ErrorKind::UnknownTarget => return Ok(()),
         answer => answer?,
     };
-    let token = if refused { renewed(call, token, &get)? } else { token };
+    let token = match refused {
+        Some(response) => renewed(call, token, &get, response.forbids())?,
+        None => token,
+    };
     tell(call, &url, &token)
 }
 
 /// The token that takes the place of one that was there already and is refused. A key is not renewed.
-fn renewed(call: &mut Call<'_>, token: Token, get: &GetToken) -> Result<Token, Failure> {
+fn renewed(call: &mut Call<'_>, token: Token, get: &GetToken, forbidden: bool) -> Result<Token, Failure> {
     let said = token.for_target.as_ref().filter(|said| said.cached && token.method == AuthMethod::Oauth);
     let Some(said) = said else { return Ok(token) };
-    let reject = RejectToken { fingerprint: Some(said.fingerprint.clone()), ..RejectToken::default() };
+    let reject = RejectToken { fingerprint: Some(said.fingerprint.clone()), forbidden, ..RejectToken::default() };
     match call.agent.reject(&reject) {
         // It is tried again for what is asked next.
         Err(error) if error.kind() == ErrorKind::TemporarilyUnavailable => {}
@@ -98,6 +101,11 @@ impl Response {
     /// Whether it is about a token: the server says so, or it was sent one.
     pub fn refuses(&self, was_sent: bool) -> bool {
         matches!(self.status, 401 | 403) && (was_sent || self.invalid_token)
+    }
+
+    /// Whether it may be the account that may not: of a module that is not for everybody, proxies say 403 to each that is.
+    fn forbids(&self) -> bool {
+        self.status == 403 && !self.invalid_token
     }
 }
 

@@ -75,7 +75,8 @@ impl Agent for Played {
     fn reject(&mut self, reject: &RejectToken) -> Result<Rejection, Box<Error>> {
         let token = reject.token.as_ref().map(|token| token.expose().to_owned());
         let print = reject.fingerprint.as_ref().map(|print| format!("by fingerprint {print}"));
-        self.heard.push(format!("reject {}", token.or(print).unwrap_or_default()));
+        let forbidden = if reject.forbidden { " forbidden" } else { "" };
+        self.heard.push(format!("reject {}{forbidden}", token.or(print).unwrap_or_default()));
         let outcome = self.outcome.unwrap_or(RejectOutcome::Refreshed);
         self.failed(|| Rejection { account: Some("forge".to_owned()), outcome })
     }

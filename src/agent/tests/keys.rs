@@ -103,6 +103,20 @@ async fn a_refused_login_is_tried_again_by_itself_and_ever_more_seldom() {
 }
 
 #[tokio::test]
+async fn what_an_account_may_not_do_no_key_is_put_in_its_place_for() {
+    let world = World::with_key().await;
+    for (said, refreshes) in [(true, 1), (false, 1)] {
+        let token = world.get("one").await.unwrap();
+        let (token, forbidden) = (Some(token.token.duplicate()), true);
+        let reject = RejectToken { token, forbidden, ..RejectToken::default() };
+        assert_eq!(world.agent.reject(reject, &Asking::nobodys()).await.is_ok(), said);
+        assert_eq!((world.refreshes(), world.method().await), (refreshes, AuthMethod::Oauth));
+    }
+    let token = world.get("one").await.unwrap();
+    assert_eq!(world.reject(&token).await, Ok(RejectOutcome::ApiKey), "a server's word on the token");
+}
+
+#[tokio::test]
 async fn many_callers_with_the_same_refused_token_cost_one_refresh() {
     let world = World::with_key().await;
     let token = world.get("one").await.unwrap();

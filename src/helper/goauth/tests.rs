@@ -38,11 +38,13 @@ fn nothing_is_said_first_but_for_the_server_that_is_named() {
 #[test]
 fn only_what_was_sent_and_refused_is_renewed() {
     let forbidden = PLAIN.replace("401 Unauthorized", "403 Forbidden");
+    let invalid = INVALID.replace("401 Unauthorized", "403 Forbidden");
     let missing = INVALID.replace("401 Unauthorized", "404 Not Found");
     for (words, input, renewed) in [
         (PROXY, PLAIN, true),
         (PROXY, &forbidden, true),
         ("", INVALID, true),
+        ("", &invalid, true),
         ("", PLAIN, false),
         ("", &forbidden, false),
         (PROXY, &missing, false),
@@ -56,7 +58,8 @@ fn only_what_was_sent_and_refused_is_renewed() {
         let mut agent = answering(true, None);
         told(&format!("{words} {URL}"), input, &mut agent).expect("an answer");
         let get = format!("get {URL}");
-        let reject = "reject by fingerprint f1".to_owned();
+        let doubt = if input == forbidden { " forbidden" } else { "" };
+        let reject = format!("reject by fingerprint f1{doubt}");
         let heard = if renewed { vec![get.clone(), reject, get] } else { vec![get] };
         assert_eq!(agent.heard, heard, "{words} {input}");
     }

@@ -182,6 +182,10 @@ pub struct RejectToken {
     /// The URL that it was shown to: if it is a password that is kept for that, it is forgotten.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub password_for: Option<String>,
+    /// The server answered 403 and said nothing of the token: perhaps it is the account that may not. No API key answers
+    /// because of that.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub forbidden: bool,
 }
 
 impl Method for RejectToken {
