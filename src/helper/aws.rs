@@ -86,7 +86,16 @@ fn parse(call: &Call<'_>) -> Result<AssumeRole, Failure> {
             return Err(Failure::Usage(message));
         }
     }
-    assume.region = assume.region.or_else(|| variable("AWS_REGION")).or_else(|| variable("AWS_DEFAULT_REGION"));
+    if assume.region.is_none() {
+        assume.region = variable("AWS_REGION").or_else(|| variable("AWS_DEFAULT_REGION"));
+        // `sts.s3.amazonaws.com` is somebody's bucket.
+        let is_odd = assume.region.as_deref().is_some_and(|region| !sts::is_region(region));
+        if is_odd && assume.endpoint.is_none() {
+            let message = "AWS_REGION or AWS_DEFAULT_REGION is no region of AWS's, such as eu-central-1: add --region NAME to the \
+                           profile's credential_process if it is the one";
+            return Err(Failure::Usage(message));
+        }
+    }
     Ok(assume)
 }
 
@@ -148,6 +157,16 @@ mod tests {
 
     #[test]
     fn no_variable_sends_the_id_token_to_somebody_else_and_no_account_is_guessed() {
+        for variable in ["AWS_REGION", "AWS_DEFAULT_REGION"] {
+            let mut agent = Played { variables: vec![(variable, "s3".to_owned())], ..Played::default() };
+            match aws(&format!("--account forge --role-arn {ARN}"), &mut agent) {
+                Err(Failure::Usage(message)) => assert!(message.contains("add --region"), "{message}"),
+                other => panic!("{variable}: {other:?}"),
+            }
+            assert!(agent.heard.is_empty());
+            aws(&format!("--account forge --role-arn {ARN} --region local-1"), &mut agent)
+                .expect("what the profile says");
+        }
         let variables = vec![("AWS_ENDPOINT_URL_STS", "https://evil.example".to_owned())];
         let mut agent = Played { variables, ..Played::default() };
         for (line, said) in [

@@ -45,7 +45,7 @@ fn is_service(host: &str) -> bool {
 }
 
 /// `eu-central-1`, `us-gov-west-1`, `eusc-de-east-1`. The names of S3 and EC2 in the same place are none.
-fn is_region(label: &str) -> bool {
+pub(super) fn is_region(label: &str) -> bool {
     let Some((words, number)) = label.rsplit_once('-') else { return false };
     let mut words = words.split('-');
     let first = words.next().unwrap_or_default();
