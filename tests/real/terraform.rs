@@ -1,31 +1,67 @@
-//! Terraform's own library for credentials helpers (terraform-svchost), as terraform and OpenTofu build it in: it asks us, stores
-//! what `terraform login` would, and forgets it. Terraform itself is in no Debian.
+//! Terraform's own libraries, as terraform and OpenTofu build them in: one reads what `setup` wrote (HCL), one starts credentials
+//! helpers (terraform-svchost): it asks us, stores what `terraform login` would, and forgets it. Terraform itself is in no Debian.
 
 use std::process::Command;
 
 use crate::forge::Forge;
 use crate::home::{Ended, ended};
+use crate::setup::SetUp;
 use crate::support::programs::newer;
 
-/// `PROGRAM HELPER get|store|forget HOST [TOKEN]`, as the library is used.
+/// `PROGRAM get|store|forget HOST [TOKEN]` as the libraries are used; `PROGRAM words` prints what the helper is started with.
+/// The helper is looked for where terraform looks for it.
 const PROGRAM: &str = r#"package main
 
 import (
 	"fmt"
 	"os"
 
+	"github.com/hashicorp/hcl"
 	svchost "github.com/hashicorp/terraform-svchost"
 	"github.com/hashicorp/terraform-svchost/auth"
 )
 
-func main() {
-	source := auth.HelperProgramCredentialsSource(os.Args[1])
-	host, err := svchost.ForComparison(os.Args[3])
+type settings struct {
+	Helpers map[string]*struct {
+		Args []string `hcl:"args"`
+	} `hcl:"credentials_helper"`
+}
+
+func helper() (string, []string, error) {
+	home, read := os.Getenv("HOME"), settings{}
+	text, err := os.ReadFile(home + "/.terraformrc")
+	if err == nil {
+		err = hcl.Decode(&read, string(text))
+	}
+	for name, helper := range read.Helpers {
+		path := home + "/.terraform.d/plugins/terraform-credentials-" + name
+		_, err := os.Stat(path)
+		return path, helper.Args, err
+	}
+	if err == nil {
+		err = fmt.Errorf("no credentials_helper")
+	}
+	return "", nil, err
+}
+
+func run() error {
+	path, args, err := helper()
+	if err != nil {
+		return err
+	}
+	if os.Args[1] == "words" {
+		for _, arg := range args {
+			fmt.Println(arg)
+		}
+		return nil
+	}
+	source := auth.HelperProgramCredentialsSource(path, args...)
+	host, err := svchost.ForComparison(os.Args[2])
 	switch {
 	case err != nil:
-	case os.Args[2] == "store":
-		err = source.StoreForHost(host, auth.HostCredentialsToken(os.Args[4]))
-	case os.Args[2] == "forget":
+	case os.Args[1] == "store":
+		err = source.StoreForHost(host, auth.HostCredentialsToken(os.Args[3]))
+	case os.Args[1] == "forget":
 		err = source.ForgetForHost(host)
 	default:
 		var found auth.HostCredentials
@@ -33,7 +69,11 @@ func main() {
 			fmt.Print(found.Token())
 		}
 	}
-	if err != nil {
+	return err
+}
+
+func main() {
+	if err := run(); err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
@@ -43,15 +83,12 @@ func main() {
 struct Stage {
     forge: Forge,
     program: std::path::PathBuf,
-    helper: std::path::PathBuf,
 }
 
 impl Stage {
     fn set() -> Option<Self> {
         let mut go = newer("go")?;
         let forge = Forge::new();
-        forge.rules("'https://app.example' = 'forge'\n'https://gone.example' = 'gone'");
-        let helper = forge.link("terraform-credentials-cred-helper");
         let source = forge.write("credentials.go", PROGRAM);
         let program = forge.home.path().join("credentials");
         let home = forge.home.path();
@@ -64,12 +101,12 @@ impl Stage {
         ]);
         let built = ended(go.env("HOME", home).env("GOFLAGS", "-p=2").output().unwrap());
         assert_eq!(built.code, 0, "{}", built.stderr);
-        Some(Self { forge, program, helper })
+        Some(Self { forge, program })
     }
 
     fn run(&self, arguments: &[&str]) -> Ended {
         let mut command = Command::new(&self.program);
-        command.arg(&self.helper).args(arguments).env_clear();
+        command.args(arguments).env_clear();
         command.envs(self.forge.command("", &[]).get_envs().filter_map(|(name, value)| Some((name, value?))));
         ended(command.output().unwrap())
     }
@@ -85,6 +122,8 @@ impl Stage {
 #[test]
 fn terraforms_library_gets_an_accounts_token_and_one_that_it_stored() {
     let Some(stage) = Stage::set() else { return };
+    let _set_up = SetUp::of(&stage.forge.home, &["terraform"]);
+    stage.forge.rules("'https://app.example' = 'forge'\n'https://gone.example' = 'gone'");
     let is_live = stage.forge.is_live();
     assert!(is_live(&stage.ok(&["get", "app.example"])));
     assert_eq!(stage.ok(&["get", "elsewhere.example"]), "");
@@ -106,4 +145,23 @@ fn terraforms_library_gets_an_accounts_token_and_one_that_it_stored() {
     assert!(!is_live(&stage.ok(&["get", "app.example"])));
     stage.forge.home.ok(&["refresh", "forge"]);
     assert!(is_live(&stage.ok(&["get", "app.example"])));
+}
+
+#[test]
+fn terraforms_libraries_find_the_helper_that_was_set_up() {
+    let Some(stage) = Stage::set() else { return };
+    stage
+        .forge
+        .write(".terraformrc", "plugin_cache_dir = \"x\" # mine\ncredentials \"a.example\" {\n  token = \"t\"\n}");
+    let asks = || stage.run(&["get", "app.example"]);
+    assert!(asks().stderr.contains("no credentials_helper"));
+    let set_up = SetUp::of(&stage.forge.home, &["terraform", "--host", "app.example", "--account", "forge"]);
+    assert!(stage.forge.is_live()(&stage.ok(&["get", "app.example"])));
+    assert_eq!(stage.ok(&["get", "elsewhere.example"]), "");
+    set_up.remove();
+    assert!(asks().stderr.contains("no credentials_helper"));
+    let words = ["--audience", "a \"b\" \\ $x {y} %z \u{e4}"];
+    let set_up = SetUp::of(&stage.forge.home, &[&["terraform", "--"], &words[..]].concat());
+    assert_eq!(stage.ok(&["words"]), words.join("\n") + "\n");
+    set_up.remove();
 }

@@ -18,9 +18,12 @@ pub(super) const TOOL: Tool = Tool {
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     // It is asked for every host: an account among its words would answer for whatever host comes.
     wish.by_rule()?;
-    // HCL's strings are JSON's, but for templates.
+    // HCL's strings are JSON's, but for templates; what escapes those depends on its version.
+    if wish.words.iter().any(|word| word.contains("${") || word.contains("%{")) {
+        return Err(Failure::Usage("terraform's file can hold no word with ${ or %{ in it".to_owned()));
+    }
     let words = wish.words.iter().map(|word| serde_json::Value::from(word.as_str()).to_string());
-    let words = words.collect::<Vec<_>>().join(", ").replace("${", "$${").replace("%{", "%%{");
+    let words = words.collect::<Vec<_>>().join(", ");
     let text = format!("credentials_helper \"cred-helper\" {{\n  args = [{words}]\n}}");
     let usual = if cfg!(windows) { machine.app_config("terraform.rc") } else { machine.home.join(".terraformrc") };
     let directory = if cfg!(windows) { machine.app_config("terraform.d") } else { machine.home.join(".terraform.d") };

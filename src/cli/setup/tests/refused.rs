@@ -92,6 +92,8 @@ fn a_wish_that_a_tool_cannot_fulfil_says_what_it_takes() {
         ("cargo", "--name x --account work"),
         ("cargo", "--all-hosts --account work"),
         ("claude", "--host a.example"),
+        ("terraform", "-- ${x}"),
+        ("terraform", "-- %{x}"),
         ("codex", ""),
         ("rclone", "--name x"),
         ("rclone", "--name x --account work"),
