@@ -4,7 +4,7 @@ use super::super::exit::Failure;
 use super::format::{Entry, Line};
 use super::link::Link;
 use super::machine::Machine;
-use super::plan::{Plan, Tool, Wish, no_doubts};
+use super::plan::{Plan, Tool, Wish};
 
 pub(super) const TOOL: Tool = Tool {
     name: "terraform",
@@ -12,7 +12,7 @@ pub(super) const TOOL: Tool = Tool {
     help: "credentials_helper in ~/.terraformrc (or $TF_CLI_CONFIG_FILE), and a link in ~/.terraform.d/plugins. It is asked for every host; \
            there can be one only.",
     plan,
-    doubts: no_doubts,
+    doubts,
 };
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
@@ -32,4 +32,23 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     let link = Link::within(&directory.join("plugins"), "terraform-credentials-cred-helper");
     let target = wish.host()?.map(|host| format!("https://{}", host.authority));
     Ok(Plan::of(file, vec![Entry::Line(entry)]).with_link(link).with_rule_at(machine, wish, target))
+}
+
+/// OpenTofu reads one of several files (its cliconfig).
+fn doubts(machine: &Machine<'_>, _wish: &Wish) -> Vec<String> {
+    let configured = machine.variable("TF_CLI_CONFIG_FILE").is_some() || cfg!(windows);
+    let (first, last) = (machine.home.join(".tofurc"), machine.config_home("opentofu").join("tofurc"));
+    let doubt = if configured {
+        None
+    } else if first.is_file() {
+        Some(format!(
+            "OpenTofu reads {} and not ~/.terraformrc: write the credentials_helper there, too",
+            machine.shown(&first)
+        ))
+    } else if machine.variable("XDG_CONFIG_HOME").is_some() && last.is_file() {
+        Some(format!("OpenTofu reads ~/.terraformrc where there is one, and no longer {}", machine.shown(&last)))
+    } else {
+        None
+    };
+    doubt.into_iter().collect()
 }

@@ -1,4 +1,4 @@
-//! What is not set up, and not changed either: what is said then.
+//! What is not set up, and not changed either: what is said then. And what is said where it is in vain.
 
 use super::super::super::exit::USAGE;
 use super::{Stage, wish};
@@ -106,4 +106,17 @@ fn a_wish_that_a_tool_cannot_fulfil_says_what_it_takes() {
         let failure = Stage::new().add(tool, &wish(words)).expect_err(tool);
         assert_eq!(failure.code(), USAGE, "{tool} {words}: {failure:?}");
     }
+}
+
+#[test]
+#[cfg(target_os = "linux")]
+fn a_file_that_opentofu_reads_instead_is_named() {
+    let stage = Stage::new();
+    let doubts = || {
+        let tool = super::super::tool("terraform").expect("it");
+        stage.with(|machine| (tool.doubts)(machine, &wish("")))
+    };
+    assert_eq!(doubts(), [""; 0]);
+    stage.write(".tofurc", "");
+    assert!(matches!(&doubts()[..], [said] if said.contains("~/.tofurc") && said.contains("credentials_helper")));
 }
