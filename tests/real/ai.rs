@@ -1,20 +1,24 @@
-//! Claude Code and Codex themselves, against stubs of what they talk to: they run us for a token, for an MCP server's headers,
-//! and again where that is refused.
+//! Claude Code and Codex themselves, against stubs of what they talk to: once set up, they run us for a token, for an MCP server's
+//! headers, and again where that is refused.
 //!
 //! They are large and talkative: they come from npm (`tests/ai`), run with `CRED_HELPER_TESTS_LONG=1`, in a home of their own and
 //! a network that has nothing but itself.
+
+mod apis;
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use cred_helper::demo::server::Server;
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::clocks::{Agent, FakeClock};
 use crate::home::{Ended, Home, ended, lasting_server};
+use crate::setup::SetUp;
 use crate::support::programs::{say_and_skip, skip};
 use crate::support::site::{Judge, Request, Response, Shown, Site};
+use apis::{mcp, messages, responses};
 
 /// Set where there is no way out.
 const INSIDE: &str = "CRED_HELPER_TESTS_INSIDE";
@@ -97,93 +101,10 @@ impl<'a> Stage<'a> {
     }
 }
 
-fn ours() -> &'static str {
-    env!("CARGO_BIN_EXE_cred-helper")
-}
-
-fn for_claude() -> String {
-    let settings = json!({
-        "apiKeyHelper": format!("{} get-token --asks-again-when-refused forge", ours()),
-        "env": { "CLAUDE_CODE_API_KEY_HELPER_TTL_MS": "86400000" }
-    });
-    settings.to_string()
-}
-
+/// A provider of models that wants a token.
 fn for_codex(site: &Site) -> String {
-    format!(
-        "model = \"stub\"\nmodel_provider = \"stub\"\n[model_providers.stub]\nname = \"stub\"\nbase_url = \"{}\"\n\
-         wire_api = \"responses\"\n[model_providers.stub.auth]\ncommand = \"{}\"\n\
-         args = [\"get-token\", \"--asks-again-when-refused\", \"forge\"]\nrefresh_interval_ms = 0\n",
-        site.url("/v1"),
-        ours()
-    )
-}
-
-/// Server-sent events, each with its name in its data.
-fn events(events: &[Value]) -> Response {
-    let line = |event: &Value| format!("event: {}\ndata: {event}\n\n", event["type"].as_str().unwrap());
-    Response::new(200, "text/event-stream", events.iter().map(line).collect::<String>())
-}
-
-fn body(request: &Request) -> Value {
-    serde_json::from_slice(&request.body).unwrap_or_default()
-}
-
-/// Anthropic's messages.
-fn messages(request: &Request) -> Response {
-    if !(request.method == "POST" && request.path.starts_with("/v1/messages")) {
-        return Response::json(404, &json!({}));
-    }
-    if request.path.contains("count_tokens") {
-        return Response::json(200, &json!({ "input_tokens": 1 }));
-    }
-    let usage = json!({ "input_tokens": 1, "output_tokens": 1 });
-    let text = json!([{ "type": "text", "text": SAID }]);
-    let message = |content: &Value, stop: Option<&str>| {
-        json!({ "id": "msg_1", "type": "message", "role": "assistant", "model": "stub", "content": content,
-                "stop_reason": stop, "stop_sequence": null, "usage": usage })
-    };
-    if body(request)["stream"] != true {
-        return Response::json(200, &message(&text, Some("end_turn")));
-    }
-    events(&[
-        json!({ "type": "message_start", "message": message(&json!([]), None) }),
-        json!({ "type": "content_block_start", "index": 0, "content_block": { "type": "text", "text": "" } }),
-        json!({ "type": "content_block_delta", "index": 0, "delta": { "type": "text_delta", "text": SAID } }),
-        json!({ "type": "content_block_stop", "index": 0 }),
-        json!({ "type": "message_delta", "delta": { "stop_reason": "end_turn", "stop_sequence": null }, "usage": usage }),
-        json!({ "type": "message_stop" }),
-    ])
-}
-
-/// OpenAI's responses.
-fn responses(request: &Request) -> Response {
-    if !(request.method == "POST" && request.path.ends_with("/responses")) {
-        return Response::json(404, &json!({}));
-    }
-    let item = json!({ "type": "message", "role": "assistant", "id": "m1",
-                       "content": [{ "type": "output_text", "text": SAID }] });
-    let usage = json!({ "input_tokens": 1, "input_tokens_details": null, "output_tokens": 1,
-                        "output_tokens_details": null, "total_tokens": 2 });
-    events(&[
-        json!({ "type": "response.created", "response": { "id": "r1" } }),
-        json!({ "type": "response.output_item.done", "item": item }),
-        json!({ "type": "response.completed", "response": { "id": "r1", "usage": usage } }),
-    ])
-}
-
-/// An MCP server without tools.
-fn mcp(request: &Request) -> Response {
-    let asked = body(request);
-    let Some(id) = asked.get("id").filter(|_| request.method == "POST") else {
-        return Response::empty(if request.method == "POST" { 202 } else { 405 });
-    };
-    let result = match asked["method"].as_str() {
-        Some("initialize") => json!({ "protocolVersion": asked["params"]["protocolVersion"], "capabilities": {},
-                                      "serverInfo": { "name": "stub", "version": "1" } }),
-        _ => json!({}),
-    };
-    Response::json(200, &json!({ "jsonrpc": "2.0", "id": id, "result": result }))
+    let provider = "[model_providers.stub]\nname = \"stub\"\nwire_api = \"responses\"";
+    format!("model = \"stub\"\nmodel_provider = \"stub\"\n{provider}\nbase_url = \"{}\"\n", site.url("/v1"))
 }
 
 fn site(server: &Arc<Server>, serve: fn(&Request) -> Response) -> Site {
@@ -199,7 +120,8 @@ fn claude_code_has_its_key_from_us_and_another_where_it_is_refused() {
     let (server, home) = (Arc::new(lasting_server()), Home::with_vault());
     let site = site(&server, messages);
     let Some(stage) = Stage::set(&home, &server, &site.url("")) else { return };
-    stage.write(".claude/settings.json", &for_claude());
+    stage.write(".claude/settings.json", "{\"permissions\": {\"allow\": []}}");
+    let set_up = SetUp::of(&home, &["claude", "--account", "forge"]);
     let url = site.url("");
     let ask = || stage.run("claude", &["-p", "hello"], &[("ANTHROPIC_BASE_URL", &url)]);
     let first = ask();
@@ -209,26 +131,34 @@ fn claude_code_has_its_key_from_us_and_another_where_it_is_refused() {
     let second = ask();
     assert_eq!((second.code, second.stdout.trim()), (0, SAID), "{} {:?}", second.stderr, site.seen());
     stage.healed(&site);
+    set_up.remove();
+    assert_ne!(ask().code, 0);
+    assert!(!site.seen().contains(&"live"));
 }
 
-/// It goes on asking a server that wants a token, as it does whatever is refused; how often is a setting of its own.
+/// It tries again whatever is refused, the longer between the more often: after setup not for half a minute.
 #[test]
-fn claude_code_and_codex_say_what_to_do_without_a_login() {
-    if !is_inside("ai::claude_code_and_codex_say_what_to_do_without_a_login", "claude") {
+fn claude_code_and_codex_say_what_to_do_without_a_login_and_give_up() {
+    if !is_inside("ai::claude_code_and_codex_say_what_to_do_without_a_login_and_give_up", "claude") {
         return;
     }
     let (server, home) = (Arc::new(lasting_server()), Home::with_vault());
     let (claude, codex) = (site(&server, messages), site(&server, responses));
     let Some(stage) = Stage::set(&home, &server, &claude.url("")) else { return };
     home.ok(&["logout", "forge"]);
-    stage.write(".claude/settings.json", &for_claude());
+    SetUp::of(&home, &["claude", "--account", "forge"]);
     stage.write(".codex/config.toml", &for_codex(&codex));
+    SetUp::of(&home, &["codex", "--account", "forge"]);
     let (url, hint) = (claude.url(""), "run `cred-helper login forge`");
-    let said = stage.run("claude", &["-p", "hello"], &[("ANTHROPIC_BASE_URL", &url), ("CLAUDE_CODE_MAX_RETRIES", "2")]);
+    let said = stage.run("claude", &["-p", "hello"], &[("ANTHROPIC_BASE_URL", &url)]);
     assert!(said.code != 0 && said.stderr.contains(hint), "{} {}", said.stdout, said.stderr);
+    let shown = claude.seen();
+    // Once, and five times more, with an empty key; before that it looks whether somebody is there.
+    let tries = shown.iter().filter(|shown| **shown == "odd").count();
+    assert!(tries == 6 && shown.len() <= 7, "{shown:?}");
     let said = stage.run("codex", &["exec", "--skip-git-repo-check", "hello"], &[]);
     assert!(said.code != 0 && said.stderr.contains(hint), "{} {}", said.stdout, said.stderr);
-    let shown = [claude.seen(), codex.seen()].concat();
+    let shown = [shown, codex.seen()].concat();
     assert!(shown.iter().all(|shown| *shown != "live"), "{shown:?}");
 }
 
@@ -240,8 +170,8 @@ fn claude_code_shows_an_mcp_server_the_headers_that_we_say() {
     let (server, home) = (Arc::new(lasting_server()), Home::with_vault());
     let site = site(&server, mcp);
     let Some(stage) = Stage::set(&home, &server, &site.url("")) else { return };
-    let stub = json!({ "type": "http", "url": site.url("/mcp"),
-                       "headersHelper": format!("{} helper headers --asks-again-when-refused", ours()) });
+    let helper = format!("{} helper headers --asks-again-when-refused", env!("CARGO_BIN_EXE_cred-helper"));
+    let stub = json!({ "type": "http", "url": site.url("/mcp"), "headersHelper": helper });
     stage.write(".claude.json", &json!({ "mcpServers": { "stub": stub } }).to_string());
     let listed = stage.run("claude", &["mcp", "list"], &[]);
     assert!(listed.stdout.contains("Connected"), "{} {} {:?}", listed.stdout, listed.stderr, site.seen());
@@ -268,6 +198,7 @@ fn codex_has_its_token_from_us_and_another_where_it_is_refused() {
     let site = site(&server, responses);
     let Some(stage) = Stage::set(&home, &server, &site.url("")) else { return };
     stage.write(".codex/config.toml", &for_codex(&site));
+    let set_up = SetUp::of(&home, &["codex", "--account", "forge"]);
     let ask = || stage.run("codex", &["exec", "--skip-git-repo-check", "hello"], &[]);
     let first = ask();
     assert_eq!((first.code, first.stdout.trim()), (0, SAID), "{} {:?}", first.stderr, site.seen());
@@ -276,4 +207,7 @@ fn codex_has_its_token_from_us_and_another_where_it_is_refused() {
     let second = ask();
     assert_eq!((second.code, second.stdout.trim()), (0, SAID), "{} {:?}", second.stderr, site.seen());
     stage.healed(&site);
+    set_up.remove();
+    assert_ne!(ask().code, 0);
+    assert!(!site.seen().contains(&"live"));
 }

@@ -227,6 +227,17 @@ fn another_account_takes_the_place_of_the_first() {
     assert!(!stage.at(".claude").exists());
 }
 
+/// The file would outrank the environment.
+#[test]
+fn what_a_person_says_of_claude_codes_retries_is_left() {
+    let (mut stage, retries) = (Stage::new(), "CLAUDE_CODE_MAX_RETRIES");
+    stage.variables.insert(retries, "9");
+    assert_eq!(stage.add("claude", &Wish::default()).ok().as_deref(), Some("set_up"));
+    let text = || fs::read_to_string(stage.at(".claude/settings.json")).expect("a file");
+    assert!(text().contains("apiKeyHelper") && !text().contains(retries), "{}", text());
+    assert_eq!(stage.add("claude", &Wish::default()).ok().as_deref(), Some("already"));
+}
+
 #[test]
 fn what_a_person_did_since_stays_when_ours_is_taken_back() {
     let (stage, file) = (Stage::new(), ".docker/config.json");

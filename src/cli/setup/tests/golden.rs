@@ -62,7 +62,15 @@ pub(super) const GOLDEN: &[(&str, &str, &str, &str, &str)] = &[
         "",
         ".claude/settings.json",
         "{\n  \"permissions\": {\"allow\": []}\n}\n",
-        "{\n  \"apiKeyHelper\": \"HOME/bin/cred-helper get-token --asks-again-when-refused anthropic\",\n  \"env\": {\n    \"CLAUDE_CODE_API_KEY_HELPER_TTL_MS\": \"86400000\"\n  },\n  \"permissions\": {\"allow\": []}\n}\n",
+        "{\n  \"apiKeyHelper\": \"HOME/bin/cred-helper get-token --asks-again-when-refused anthropic\",\n  \"env\": {\n    \"CLAUDE_CODE_API_KEY_HELPER_TTL_MS\": \"86400000\",\n    \"CLAUDE_CODE_MAX_RETRIES\": \"5\"\n  },\n  \"permissions\": {\"allow\": []}\n}\n",
+    ),
+    (
+        "claude",
+        "--account anthropic/work",
+        ".claude/settings.json",
+        "{\"env\": {\"CLAUDE_CODE_MAX_RETRIES\": \"20\"}}",
+        "{\"apiKeyHelper\": \"HOME/bin/cred-helper get-token --asks-again-when-refused anthropic/work\", \"env\": \
+         {\"CLAUDE_CODE_API_KEY_HELPER_TTL_MS\": \"86400000\", \"CLAUDE_CODE_MAX_RETRIES\": \"20\"}}",
     ),
     (
         "codex",
