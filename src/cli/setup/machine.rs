@@ -20,6 +20,8 @@ pub(super) struct Machine<'a> {
     pub(super) program: PathBuf,
     /// The directories of the PATH.
     pub(super) search: Vec<PathBuf>,
+    /// Whether its agent is the one that this program asks: a test's machine has none.
+    pub(super) has_agent: bool,
     variable: &'a dyn Fn(&str) -> Option<OsString>,
 }
 
@@ -28,7 +30,7 @@ impl<'a> Machine<'a> {
     pub(super) fn here(paths: &Paths, variable: &'a dyn Fn(&str) -> Option<OsString>) -> Result<Self, Failure> {
         let own = std::env::current_exe()
             .map_err(|error| Failure::System(format!("this program's own file cannot be found: {error}")))?;
-        Ok(Self::new(paths, own, variable))
+        Ok(Self { has_agent: true, ..Self::new(paths, own, variable) })
     }
 
     pub(super) fn new(paths: &Paths, own: PathBuf, variable: &'a dyn Fn(&str) -> Option<OsString>) -> Self {
@@ -45,6 +47,7 @@ impl<'a> Machine<'a> {
             data_dir: paths.vault_dir.parent().unwrap_or(&paths.state_dir).to_owned(),
             program: in_path.unwrap_or(own),
             search,
+            has_agent: false,
             variable,
         }
     }

@@ -351,8 +351,8 @@ fn write(machine: &Machine<'_>, work: &Work) -> Result<(), NotWritten> {
 
 /// Whether the agent can read them: a fault there would end every answer.
 fn check_rules(machine: &Machine<'_>) -> Result<(), Failure> {
-    let check =
-        connect::agent_executable().ok().and_then(|agent| Command::new(agent).arg("check-config").output().ok());
+    let agent = connect::agent_executable().ok().filter(|_| machine.has_agent);
+    let check = agent.and_then(|agent| Command::new(agent).arg("check-config").output().ok());
     if check.is_none_or(|check| check.status.success()) {
         return Ok(());
     }
@@ -363,7 +363,8 @@ fn check_rules(machine: &Machine<'_>) -> Result<(), Failure> {
 
 /// An agent that runs learns of a new rule.
 fn read_again(machine: &Machine<'_>, work: &Work) -> Result<(), Failure> {
-    if work.paths().contains(&machine.config_file.as_path()) { agent::read_again() } else { Ok(()) }
+    let rules = work.paths().contains(&machine.config_file.as_path());
+    if rules && machine.has_agent { agent::read_again() } else { Ok(()) }
 }
 
 fn done<'a>(tool: &'a Tool, state: &'a str, work: &Work, links: &[PathBuf], notes: Vec<String>) -> Done<'a> {
