@@ -4,7 +4,7 @@
 //! The default account and a project's say nothing of hosts and play no part here.
 
 use std::collections::BTreeSet;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tokio::time::Instant;
 
@@ -20,6 +20,9 @@ use crate::provider::Provider;
 use crate::provider::schema::ProviderTarget;
 use crate::provider::target::Target;
 use crate::redact;
+
+/// The providers that could have an account, once they were looked for: hosts that nobody knows are asked for often.
+pub(super) type Known = OnceLock<Vec<(String, Arc<Provider>)>>;
 
 /// What answers for a target.
 struct Answering {
@@ -117,7 +120,7 @@ impl Agent {
             }
             None => match opened {
                 Ok(()) => self.own(target),
-                Err(error) if self.is_a_known_providers(target) => Err(error),
+                Err(error) if self.known_provider_at(target).is_some() => Err(error),
                 Err(_) => Err(nothing_here(target)),
             },
         }
@@ -126,7 +129,10 @@ impl Agent {
     /// The only account at the provider whose own the target is.
     fn own(&self, target: &Target) -> Result<Answering, Error> {
         let table = self.table();
-        let accounts = table.own.at(target).ok_or_else(|| nothing_here(target))?;
+        let Some(accounts) = table.own.at(target) else {
+            drop(table);
+            return Err(self.nobody_at(target));
+        };
         let mut answering = accounts.iter().filter_map(|name| table.found(name));
         match (answering.next(), accounts.len()) {
             (Some(found), 1) => Ok(table.answering(found, None, target)),
@@ -158,12 +164,23 @@ impl Agent {
         self.own(target).map(|answering| answering.found.account)
     }
 
-    /// Whether it is the own of a provider that could have an account, as far as is known without the vault.
-    fn is_a_known_providers(&self, target: &Target) -> bool {
-        let presets = crate::provider::PRESETS.iter().map(|preset| preset.name);
-        let configured = self.config.providers.keys().map(String::as_str);
-        let mut known = presets.chain(configured).filter_map(|name| self.known_provider(name));
-        known.any(|provider| of_provider(&provider, target).is_some())
+    /// Where it is a provider's own, logging in there is all that is missing.
+    fn nobody_at(&self, target: &Target) -> Error {
+        let Some(provider) = self.known_provider_at(target) else { return nothing_here(target) };
+        let url = shown(target);
+        let message =
+            format!("nobody is signed in at {provider}, to which {url} belongs: run `cred-helper login {provider}`");
+        Error::new(ErrorKind::UnknownTarget, message).account(provider)
+    }
+
+    /// The provider whose own it is, of those that could have an account, as far as is known without the vault.
+    fn known_provider_at(&self, target: &Target) -> Option<String> {
+        let known = self.providers.get_or_init(|| {
+            let presets = crate::provider::PRESETS.iter().map(|preset| preset.name);
+            let configured = self.config.providers.keys().map(String::as_str);
+            presets.chain(configured).filter_map(|name| Some((name.to_owned(), self.known_provider(name)?))).collect()
+        });
+        known.iter().find(|(_, provider)| of_provider(provider, target).is_some()).map(|(name, _)| name.clone())
     }
 }
 
