@@ -14,7 +14,10 @@ pub(super) fn nobody(asked: &str, name: &AccountName, accounts: Vec<String>) -> 
         let all = || PRESETS.iter().map(|preset| preset.name);
         nearest(all(), name.provider()).filter(|_| all().all(|known| known != name.provider()))
     };
-    let what_to_do = match (nearest(accounts.iter().map(String::as_str), asked), preset()) {
+    // Of `login PROVIDER --account LABEL` the label stays in one's head.
+    let labelled = accounts.iter().find(|account| account.split_once('/').is_some_and(|(_, label)| label == asked));
+    let near = labelled.map(String::as_str).or_else(|| nearest(accounts.iter().map(String::as_str), asked));
+    let what_to_do = match (near, preset()) {
         (Some(near), _) => format!("did you mean `{near}`? Otherwise run `cred-helper login {hint}`"),
         (None, Some(near)) => format!("did you mean `{near}`? Then run `cred-helper login {near}`"),
         (None, None) => format!("run `cred-helper login {hint}`"),
@@ -45,6 +48,7 @@ mod tests {
             ("antropic", &["zeta"], "did you mean `anthropic`? Then run `cred-helper login anthropic`"),
             ("anthropic", &["zeta"], "run `cred-helper login anthropic`"),
             ("work", &[], "run `cred-helper login work`"),
+            ("work", &["gitlab/work"], "did you mean `gitlab/work`? Otherwise run `cred-helper login work`"),
         ];
         for (asked, accounts, what_to_do) in table {
             assert_eq!(said(asked, accounts), format!("nobody is signed in as {asked}: {what_to_do}"));

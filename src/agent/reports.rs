@@ -173,7 +173,8 @@ fn check_vault(report: VaultReport) -> Check {
             let strength = report
                 .as_strong_as
                 .map_or_else(String::new, |kind| format!(", as strong as its {kind:?} slot").to_lowercase());
-            check("vault", CheckResult::Ok, format!("{} records{strength}", report.records))
+            let records = if report.records == 1 { "record" } else { "records" };
+            check("vault", CheckResult::Ok, format!("{} {records}{strength}", report.records))
         }
     }
 }

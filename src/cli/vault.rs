@@ -46,7 +46,9 @@ fn slot(connect: &Connect, command: &SlotCommand) -> Result<(), Failure> {
                 return output::json(&report.slots);
             }
             if report.slots.is_empty() {
-                output::tell("The vault has no key slot yet. `cred-helper vault slot add KIND` makes one.");
+                output::tell(
+                    "The vault has no key slot yet. `cred-helper vault slot add passphrase` (or keyring, machine, memory) makes one.",
+                );
                 return Ok(());
             }
             output::data(&slots(&report.slots))

@@ -35,7 +35,9 @@ pub enum VaultError {
     #[error("the vault is locked{0}: run `cred-helper unlock`")]
     Locked(&'static str),
     /// There is nowhere to keep the key.
-    #[error("there is nowhere to keep the vault's key ({why}): run `cred-helper vault slot add KIND`")]
+    #[error(
+        "there is nowhere to keep the vault's key ({why}): run `cred-helper vault slot add passphrase` (or `machine`, which protects less)"
+    )]
     NoKeySlot {
         /// The kinds that would work here, best first.
         possible: Vec<SlotKind>,

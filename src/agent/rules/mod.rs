@@ -7,6 +7,7 @@ mod confirm;
 mod pinentry;
 mod rate;
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -133,9 +134,10 @@ impl Agent {
                 found.push(warning(format!("[accounts.\"{name}\"] is for no account there is; was it renamed?")));
             }
         }
-        for account in self.config.targets.accounts() {
-            if table.loaded && table.find(Some(&account.to_string())).is_err() {
-                found.push(warning(format!("[targets] names {account}, and nobody is signed in as that")));
+        let named: BTreeSet<String> = self.config.targets.accounts().map(ToString::to_string).collect();
+        for account in named.iter().filter(|_| table.loaded) {
+            if let Err(error) = table.find(Some(account)) {
+                found.push(warning(format!("[targets] names {account}: {}", error.message)));
             }
         }
         if cfg!(not(target_os = "linux")) && self.config.accounts.values().any(|table| table.allow.is_some()) {
