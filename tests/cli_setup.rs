@@ -185,6 +185,16 @@ fn doctor_names_what_comes_before_us() {
     assert!(result == "warning" && message.contains("no `keyring` is in the PATH"), "{message}");
 }
 
+#[test]
+fn doctor_says_that_git_does_not_find_us_rather_than_that_a_line_is_gone() {
+    let home = home();
+    assert_eq!(home.run(&["setup", "git", "--yes"]).code, 0);
+    let home = home.set("PATH", "/nonexistent");
+    let (result, message) = doctor(&home, "git");
+    assert!(result == "failed" && message.starts_with("git-credential-cred-helper is not what the PATH"), "{message}");
+    assert!(message.ends_with("in it first, or `cred-helper setup git`"), "{message}");
+}
+
 /// As `sudo` does where it keeps HOME: files and directories of root's would lie in the user's home.
 #[test]
 #[expect(clippy::print_stderr, reason = "a test that is skipped says so")]

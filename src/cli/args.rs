@@ -189,6 +189,11 @@ pub enum ProviderCommand {
 
 /// Arguments of `doctor`.
 #[derive(Debug, Args)]
+#[command(
+    after_help = "Without a provider it checks this installation, and for each tool that `cred-helper setup` knows to be set up \
+                        whether it still asks here, whether somebody answers it, and what it would take first: another helper, \
+                        a variable, a login of its own. ✓ is well, ! is worth knowing, ✗ has to be mended."
+)]
 pub struct DoctorArgs {
     /// A provider, an account, or an issuer's URL: check the way to it
     ///

@@ -15,6 +15,8 @@ use crate::ipc::message::agent::{Check, CheckResult, Checks, Doctor, Hello};
 use crate::ipc::message::provider::CheckProvider;
 use crate::paths::Paths;
 
+/// What the file's check is called, here and by the agent.
+const CONFIGURATION: &str = "configuration";
 /// How long the way to a server may take: each of its hops has a limit of its own.
 const WALK: Duration = Duration::from_secs(300);
 
@@ -46,7 +48,11 @@ fn checks(connect: &Connect) -> Vec<Check> {
             let via = if paths.socket_given { " (named by CRED_HELPER_SOCK)" } else { "" };
             checks.push(check("socket", CheckResult::Ok, format!("{}{via}", paths.socket.display())));
             checks.push(version(&mut client));
-            checks.extend(from_agent(&mut client));
+            // Both have looked at the file: of a fault the agent says more.
+            let told = from_agent(&mut client);
+            let fault = told.iter().any(|check| check.name == CONFIGURATION && check.result == CheckResult::Failed);
+            checks.retain(|check| !(fault && check.name == CONFIGURATION));
+            checks.extend(told.into_iter().filter(|check| fault || check.name != CONFIGURATION));
             checks.extend(setup::checks(&paths, Some(&mut client)));
         }
         Err(failure) => {
@@ -85,7 +91,7 @@ fn owned_by_us(path: &Path) -> std::io::Result<bool> {
 
 /// The agent reads it; here it is asked to.
 fn configuration(paths: &Paths) -> Check {
-    let name = "configuration";
+    let name = CONFIGURATION;
     if !paths.config_file.exists() {
         return check(name, CheckResult::Ok, format!("{}: none, which is fine", paths.config_file.display()));
     }

@@ -197,6 +197,12 @@ fn who_answers_for_a_url_can_be_asked_without_a_token() {
     home.ok(&["setup", "pnpm", "--host", "git.example", "--yes"]);
     let bazel = home.run(&["setup", "bazel", "--host", "other.example", "--yes"]);
     assert!(bazel.code == 0 && bazel.stderr.contains("warning: no account answers there"), "{bazel:?}");
+    home.ok(&["setup", "goauth", "--yes"]);
+    // A known provider's own host that nobody is signed in at.
+    let git = home.run(&["setup", "git", "--host", "github.com", "--yes"]);
+    let nobody = "nobody is signed in at github, to which https://github.com belongs: run `cred-helper login github`";
+    assert!(git.code == 0 && git.stderr.contains(nobody), "{git:?}");
+    assert!(asked(&home, "https://github.com/x").stderr.contains(nobody));
     let doctor = home.run(&["doctor"]);
     let line =
         |tool: &str| doctor.stdout.lines().find(|line| line.contains(tool)).unwrap_or_else(|| panic!("{doctor:?}"));
@@ -204,4 +210,11 @@ fn who_answers_for_a_url_can_be_asked_without_a_token() {
     assert!(line("pnpm git.example").contains("asks us, and forge/me answers"), "{doctor:?}");
     let said = "no account answers there: `cred-helper setup bazel --host other.example --account NAME`";
     assert!(doctor.code == 1 && line("bazel").ends_with(said), "{doctor:?}");
+    assert!(line("git github.com").ends_with(nobody) && line("goauth").ends_with("asks us"), "{doctor:?}");
+    assert_eq!(doctor.stdout.matches(" configuration ").count(), 1, "{doctor:?}");
+    // Go is given nothing but what rules say.
+    configure(&home, &server, "");
+    let doctor = home.run(&["doctor"]);
+    let said = "no rule says who answers: `cred-helper setup goauth --host HOST --account NAME`";
+    assert!(doctor.stdout.lines().any(|line| line.starts_with("! goauth") && line.ends_with(said)), "{doctor:?}");
 }

@@ -3,9 +3,10 @@
 use std::path::PathBuf;
 
 use super::super::exit::Failure;
+use super::doubt::Doubt;
 use super::format::{Entry, Toml};
 use super::machine::Machine;
-use super::plan::{Host, Plan, Tool, Wish, no_doubts};
+use super::plan::{Host, Plan, Tool, Wish};
 
 pub(super) const TOOL: Tool = Tool {
     name: "cargo",
@@ -13,7 +14,7 @@ pub(super) const TOOL: Tool = Tool {
     help: "credential-provider of the registry --name in config.toml of $CARGO_HOME (~/.cargo), or of the one whose index is --host; with \
            --all-hosts registry.global-credential-providers, after cargo's own file of tokens. --account is a rule for the index's URL.",
     plan,
-    doubts: no_doubts,
+    doubts,
 };
 
 const WHICH: &str = "cargo is set up for a registry (--name as in cargo's configuration, or --host if its index is there), or with \
@@ -83,4 +84,27 @@ fn at(registries: &[(String, String)], host: &Host) -> Result<String, Failure> {
         [] => Err(Failure::Usage(WHICH.to_owned())),
         _ => Err(Failure::Usage(format!("several registries are there: name one with --name: {}", found.join(", ")))),
     }
+}
+
+/// Variables come before files, and a registry's own provider before those of all.
+fn doubts(machine: &Machine<'_>, wish: &Wish) -> Vec<Doubt> {
+    let outranked = "cargo takes that provider";
+    if let Some(name) = &wish.name {
+        let name = name.to_uppercase().replace('-', "_");
+        let variable = format!("CARGO_REGISTRIES_{name}_CREDENTIAL_PROVIDER");
+        return Doubt::variable(machine, &[&variable], outranked).into_iter().collect();
+    }
+    let variable = Doubt::variable(machine, &["CARGO_REGISTRY_GLOBAL_CREDENTIAL_PROVIDERS"], outranked);
+    let path = file(machine);
+    let text = machine.read(&path);
+    let table: toml::Table = toml::from_str(&text).unwrap_or_default();
+    let own = |name: &str| table.get("registries")?.get(name)?.get("credential-provider");
+    let others = registries(&text).into_iter().filter_map(|(name, target)| {
+        own(&name).filter(|provider| !provider.to_string().contains("cred-helper"))?;
+        let file = machine.shown(&path);
+        let name = name.chars().all(|c| c.is_alphanumeric() || "-_".contains(c)).then_some(name)?;
+        let what = format!("the registry {name} has another credential-provider in {file}: take it out");
+        Some(Doubt::at(target, what))
+    });
+    variable.into_iter().chain(others).collect()
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 
 use super::super::exit::Failure;
+use super::doubt::Doubt;
 use super::format::{Entry, Json, Look};
 use super::machine::Machine;
 use super::plan::{ASKS_AGAIN, Plan, Tool, Wish};
@@ -32,7 +33,8 @@ fn entry(path: &[&str], value: impl Into<Value>) -> Entry {
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     wish.without_host()?;
     wish.without_name()?;
-    let mut words = vec!["get-token", ASKS_AGAIN, wish.account.as_deref().unwrap_or("anthropic")];
+    let account = wish.account.as_deref().unwrap_or("anthropic");
+    let mut words = vec!["get-token", ASKS_AGAIN, account];
     words.extend(wish.words.iter().map(String::as_str));
     let directory = machine.path("CLAUDE_CONFIG_DIR").unwrap_or_else(|| machine.home.join(".claude"));
     let file = directory.join("settings.json");
@@ -44,15 +46,17 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
         Ok(Look::Other(_)) | Err(_) => true,
     };
     let mut entries = vec![entry(&["env", INTERVAL], A_DAY), entry(&["apiKeyHelper"], machine.command(&words))];
+    let account = Some(account.to_owned());
     if theirs {
-        return Ok(Plan::of(file, entries).with_note(format!("{RETRIES} stays as you have set it")));
+        let plan = Plan::of(file, entries).with_note(format!("{RETRIES} stays as you have set it"));
+        return Ok(Plan { account, ..plan });
     }
     entries.insert(0, retries);
-    Ok(Plan::of(file, entries))
+    Ok(Plan { account, ..Plan::of(file, entries) })
 }
 
 /// Both outrank the helper (Claude Code's documentation, "Authentication precedence").
-fn doubts(machine: &Machine<'_>, _wish: &Wish) -> Vec<String> {
-    let set = ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"].into_iter().filter(|name| machine.variable(name).is_some());
-    set.map(|name| format!("{name} is set, and Claude Code takes that: unset it")).collect()
+fn doubts(machine: &Machine<'_>, _wish: &Wish) -> Vec<Doubt> {
+    let variables = ["ANTHROPIC_AUTH_TOKEN", "ANTHROPIC_API_KEY"];
+    Doubt::variable(machine, &variables, "Claude Code takes that").into_iter().collect()
 }

@@ -22,7 +22,8 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
         let message = "name the provider, a table below [model_providers] in Codex's config.toml, with --name";
         Failure::Usage(message.to_owned())
     })?;
-    let mut words = vec!["get-token", ASKS_AGAIN, wish.account.as_deref().unwrap_or("openai")];
+    let account = wish.account.as_deref().unwrap_or("openai");
+    let mut words = vec!["get-token", ASKS_AGAIN, account];
     words.extend(wish.words.iter().map(String::as_str));
     let table = vec!["model_providers".to_owned(), name.clone(), "auth".to_owned()];
     let entry = |key: &str, value| Entry::Toml(Toml { table: table.clone(), key: key.to_owned(), value });
@@ -31,7 +32,7 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
         entry("args", words.into()),
         entry("refresh_interval_ms", 0.into()),
     ];
-    Ok(Plan { name: Some(name), ..Plan::of(file, entries) })
+    Ok(Plan { name: Some(name), account: Some(account.to_owned()), ..Plan::of(file, entries) })
 }
 
 fn only_provider(text: &str) -> Option<String> {

@@ -1,6 +1,9 @@
 //! Go: GOAUTH in its own file of variables, as `go env -w` writes it.
 
+use std::process::Command;
+
 use super::super::exit::Failure;
+use super::doubt::Doubt;
 use super::format::{Entry, Line};
 use super::machine::Machine;
 use super::plan::{Plan, Tool, Wish};
@@ -30,10 +33,19 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     words.extend(wish.words.iter().map(String::as_str));
     let text = format!("GOAUTH={}; netrc", machine.command(&words));
     let plan = Plan::of(file, vec![Entry::Line(Line { what: "GOAUTH", same: "GOAUTH=".to_owned(), text })]);
-    plan.with_rule(machine, wish)
+    Plan { by_rules_alone: true, ..plan }.with_rule(machine, wish)
 }
 
-fn doubts(machine: &Machine<'_>, _wish: &Wish) -> Vec<String> {
-    let set = machine.variable("GOAUTH").is_some();
-    set.then(|| "GOAUTH is set in the environment, which outranks go's file: unset it".to_owned()).into_iter().collect()
+fn doubts(machine: &Machine<'_>, _wish: &Wish) -> Vec<Doubt> {
+    let set = Doubt::variable(machine, &["GOAUTH"], "outranks go's file");
+    set.or_else(|| unknown(machine)).into_iter().collect()
+}
+
+/// An older go says nothing of what it doesn't know.
+fn unknown(machine: &Machine<'_>) -> Option<Doubt> {
+    let mut command = Command::new(machine.find("go")?);
+    command.args(["env", "GOAUTH"]).current_dir(&machine.home).env("GOTOOLCHAIN", "local");
+    let said = command.output().ok().filter(|said| said.status.success())?;
+    let is_old = said.stdout.trim_ascii().is_empty();
+    is_old.then(|| "this go doesn't know GOAUTH: install go 1.24 or newer".to_owned().into())
 }

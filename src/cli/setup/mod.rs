@@ -12,6 +12,7 @@ mod check;
 mod claude;
 mod codex;
 mod docker;
+mod doubt;
 mod file;
 mod format;
 #[cfg(any(feature = "fuzzing", all(test, feature = "agent")))]
@@ -126,7 +127,7 @@ pub(super) fn run(args: &SetupArgs) -> Result<(), Failure> {
         true => remove(&machine, &mut records, tool, &wish, args.yes)?,
     };
     if !args.remove && done.state != BY_HAND {
-        check::who_does_not_answer(&machine, tool, &wish).iter().for_each(|why| output::warning(why));
+        check::why_nobody_answers(&machine, tool, &wish).iter().for_each(|why| output::warning(why));
     }
     match done.state {
         _ if args.json => output::json(&done),
@@ -269,7 +270,8 @@ fn hand_over(records: &mut Records, going: &mut Record) {
 /// What a person has to do besides.
 fn warn(machine: &Machine<'_>, tool: &Tool, wish: &Wish, plan: &Plan) {
     let links = plan.links.iter().filter_map(|link| link.doubt(machine));
-    links.chain((tool.doubts)(machine, wish)).for_each(|doubt| output::warning(&doubt));
+    let doubts = (tool.doubts)(machine, wish).into_iter().filter(|doubt| doubt.at.is_none()).map(|doubt| doubt.what);
+    links.chain(doubts).for_each(|doubt| output::warning(&doubt));
 }
 
 fn tool(name: &str) -> Option<&'static Tool> {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::super::exit::Failure;
+use super::doubt::Doubt;
 use super::format::{Entry, Ini, Order, Toml};
 use super::link::Link;
 use super::machine::{Machine, quoted};
@@ -61,7 +62,7 @@ fn directory(machine: &Machine<'_>) -> PathBuf {
     machine.data_dir.join("keyring-bin")
 }
 
-fn doubts(machine: &Machine<'_>, variable: &str) -> Vec<String> {
+fn doubts(machine: &Machine<'_>, variable: &str) -> Vec<Doubt> {
     let place = quoted(&directory(machine).to_string_lossy());
     let path = match machine.find("keyring") {
         Some(first) if machine.is_us(&first) => None,
@@ -73,5 +74,5 @@ fn doubts(machine: &Machine<'_>, variable: &str) -> Vec<String> {
     };
     let other = machine.variable(variable).is_some_and(|value| value != "subprocess");
     let other = other.then(|| format!("{variable} is set, and outranks the file: unset it"));
-    path.into_iter().chain(other).collect()
+    path.into_iter().chain(other).map(Doubt::from).collect()
 }

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use serde::{Deserialize, Serialize};
 
 use super::super::exit::Failure;
+use super::doubt::Doubt;
 use super::format::{Entry, Toml};
 use super::link::Link;
 use super::machine::Machine;
@@ -21,11 +22,11 @@ pub(super) struct Tool {
     /// What it needs.
     pub(super) plan: fn(&Machine<'_>, &Wish) -> Result<Plan, Failure>,
     /// What keeps it from asking us although all of that is there, with what to do.
-    pub(super) doubts: fn(&Machine<'_>, &Wish) -> Vec<String>,
+    pub(super) doubts: fn(&Machine<'_>, &Wish) -> Vec<Doubt>,
 }
 
 /// Of a tool that nothing else outranks.
-pub(super) fn no_doubts(_machine: &Machine<'_>, _wish: &Wish) -> Vec<String> {
+pub(super) fn no_doubts(_machine: &Machine<'_>, _wish: &Wish) -> Vec<Doubt> {
     Vec::new()
 }
 
@@ -53,6 +54,12 @@ pub(super) struct Plan {
     pub(super) links: Vec<Link>,
     /// The URL that an account has to answer for.
     pub(super) target: Option<String>,
+    /// The account that is asked, whatever the URL.
+    pub(super) account: Option<String>,
+    /// Whether nothing but rules says who answers, not even the providers' own hosts.
+    pub(super) by_rules_alone: bool,
+    /// Why the tool doesn't find what stands in its file already.
+    pub(super) lost: Option<String>,
     /// What --name would have said, where the tool's own file says it.
     pub(super) name: Option<String>,
     /// What --host would have said, where an account is named and the tool's own file says where it goes.

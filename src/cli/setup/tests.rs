@@ -1,5 +1,7 @@
 //! Every tool: what its file is like before and after, that a second time changes nothing, and that --remove gives back what was.
 
+#[cfg(target_os = "linux")]
+mod doubts;
 mod elsewhere;
 #[cfg(target_os = "linux")]
 mod golden;

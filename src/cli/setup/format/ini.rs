@@ -73,6 +73,20 @@ impl Ini {
         Look::Missing(insert_lines(text, at, &ours))
     }
 
+    /// Whether its lines stand in a text.
+    pub(in super::super) fn is_in(&self, text: &str) -> bool {
+        self.find(text).is_some()
+    }
+
+    /// The line of a text in which a section has a key.
+    pub(in super::super) fn line_of(text: &str, section: &str, key: &'static str) -> Option<usize> {
+        let entry =
+            Self { section: section.to_owned(), key: key.into(), values: Vec::new(), order: Order::Alone, indent: "" };
+        let lines = entry.own_lines(text);
+        let line = lines.iter().find(|line| !line.header && entry.value(line.text).is_some())?;
+        Some(line_at(text, line.range.start))
+    }
+
     pub(super) fn take(&self, text: &str) -> Option<Splice> {
         let mut part = self.find(text)?;
         let lines = self.own_lines(text);
