@@ -15,7 +15,7 @@ pub(super) const GOOGLE: Tool = Tool {
 pub(super) const MAIL: Tool = Tool {
     name: "mail",
     program: "msmtp",
-    help: "Shows the lines for msmtp, mbsync, neomutt and aerc, with the token of --account.",
+    help: "Shows the lines for msmtp, mbsync, neomutt, aerc and getmail, with the token of --account.",
     plan: mail,
     doubts: no_doubts,
 };
@@ -31,7 +31,9 @@ pub(super) const POETRY: Tool = Tool {
 pub(super) const TWINE: Tool = Tool { name: "twine", program: "twine", ..POETRY };
 
 fn google(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
-    let words = wish.helper_words(&["helper", "google"]);
+    let account = Some(wish.account.clone().unwrap_or_else(|| "ACCOUNT".to_owned()));
+    let named = Wish { account, ..wish.clone() };
+    let words = named.helper_words(&["helper", "google"]);
     let command = serde_json::Value::from(machine.command(&words));
     shown(
         wish,
@@ -43,7 +45,9 @@ fn google(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
 }
 
 fn mail(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
-    let command = machine.command(&["get-token", wish.account.as_deref().unwrap_or("ACCOUNT")]);
+    let account = wish.account.as_deref().unwrap_or("ACCOUNT");
+    let command = machine.command(&["get-token", account]);
+    let tuple = [&machine.program_text(), "get-token", account].map(|word| serde_json::Value::from(word).to_string());
     let quoted = command.replace('"', "\\\"");
     shown(
         wish,
@@ -53,7 +57,9 @@ fn mail(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
              neomutt, in its neomuttrc:\n\n  set imap_authenticators = \"oauthbearer:xoauth2\"\n  set imap_oauth_refresh_command = \
              \"{quoted}\"\n  set smtp_authenticators = \"oauthbearer:xoauth2\"\n  set smtp_oauth_refresh_command = \"{quoted}\"\n\n\
              aerc, in its accounts.conf:\n\n  source = imaps+oauthbearer://USER@HOST\n  source-cred-cmd = {command}\n  \
-             outgoing = smtps+oauthbearer://USER@HOST\n  outgoing-cred-cmd = {command}"
+             outgoing = smtps+oauthbearer://USER@HOST\n  outgoing-cred-cmd = {command}\n\n\
+             getmail, in the [retriever] of its getmailrc:\n\n  use_xoauth2 = True\n  password_command = ({})",
+            tuple.join(", ")
         ),
     )
 }
@@ -61,8 +67,8 @@ fn mail(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
 fn backend(_machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     shown(
         wish,
-        "It asks Python's keyring: install the `cred-helper` package for Python into the environment that it is installed in (`pipx inject \
-         NAME cred-helper`), whose backend asks the agent."
+        "Poetry and twine ask Python's keyring. Install the package in contrib/python of cred-helper's sources where they are installed, such \
+         as `pipx inject poetry SOURCES/contrib/python`: it is a backend that asks the agent."
             .to_owned(),
     )
 }

@@ -9,7 +9,7 @@ pub(super) const TOOL: Tool = Tool {
     name: "kubectl",
     program: "kubectl",
     help: "A user in ~/.kube/config (or the first file of $KUBECONFIG), used by the context --name, or the one whose cluster is at --host, or the \
-           current one: `setup kubectl --account work`, with `-- --id-token` where the cluster takes ID tokens; the account is a rule for the cluster's URL. \
+           current one: `setup kubectl --account ACCOUNT`, with `-- --id-token` where the cluster takes ID tokens; the account is a rule for the cluster's URL. \
            Kubectl 1.22 and newer.",
     plan,
     doubts: no_doubts,

@@ -47,10 +47,12 @@ pub(super) fn show(machine: &Machine<'_>, records: &Records, json: bool) -> Resu
     }
     let lines: Vec<Vec<Cell>> = tools.iter().map(line).collect();
     output::data(&table::table(Style::stdout(), &["TOOL", "STATE", "FOR", "ACCOUNT"], &lines))?;
-    output::tell("\nBy hand: `cred-helper setup TOOL` prints what to write where.");
+    output::tell(
+        "\n`cred-helper setup TOOL` sets one up, or prints what to write where (by hand); --remove takes it back.",
+    );
     if tools.iter().any(|row| row.state == State::Changed) {
         output::tell(
-            "What was changed since is set up again by the same `cred-helper setup`, or taken back with --remove.",
+            "What was changed since is set up again by the same command; `cred-helper doctor` has it, and says what is missing.",
         );
     }
     Ok(())
