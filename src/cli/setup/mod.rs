@@ -23,6 +23,7 @@ mod kubectl;
 mod link;
 mod list;
 mod machine;
+mod names;
 mod pip;
 mod plan;
 mod pnpm;
@@ -46,11 +47,13 @@ use super::output::{self, Style, Tone};
 use super::{agent, vault};
 use link::Link;
 use machine::Machine;
+use names::tool;
 use plan::{Plan, Tool, Wish};
 use record::{Linked, Needs, Record, Records};
 use work::Work;
 
 pub(super) use check::checks;
+pub use names::names;
 
 /// Every tool, sorted.
 const TOOLS: &[Tool] = &[
@@ -91,11 +94,6 @@ struct Done<'a> {
     files: Vec<PathBuf>,
     links: Vec<PathBuf>,
     notes: Vec<String>,
-}
-
-/// The names of all tools.
-pub fn names() -> Vec<&'static str> {
-    TOOLS.iter().map(|tool| tool.name).collect()
 }
 
 /// What holds for all, then each tool's own, for the manual.
@@ -272,10 +270,6 @@ fn warn(machine: &Machine<'_>, tool: &Tool, wish: &Wish, plan: &Plan) {
     let links = plan.links.iter().filter_map(|link| link.doubt(machine));
     let doubts = (tool.doubts)(machine, wish).into_iter().filter(|doubt| doubt.at.is_none()).map(|doubt| doubt.what);
     links.chain(doubts).for_each(|doubt| output::warning(&doubt));
-}
-
-fn tool(name: &str) -> Option<&'static Tool> {
-    TOOLS.iter().find(|tool| tool.name == name)
 }
 
 fn put(machine: &Machine<'_>, work: &mut Work, plan: &Plan) -> Result<(), Failure> {
