@@ -1,6 +1,6 @@
 //! `man`: the manual, made from the parser's definitions and the table of exit codes, so that it cannot lag behind.
 //!
-//! The pages about the configuration and the wire are written by hand and carried along.
+//! The pages about the configuration, the wire and the vault are written by hand and carried along; a test holds that none is left out.
 
 use std::fs;
 use std::io;
@@ -18,12 +18,16 @@ const WRITTEN: &[(&str, &str)] = &[
     ("cred-helper.toml.5", include_str!("../../man/cred-helper.toml.5")),
     ("cred-helper-http.7", include_str!("../../man/cred-helper-http.7")),
     ("cred-helper-protocol.7", include_str!("../../man/cred-helper-protocol.7")),
+    ("cred-helper-vault.7", include_str!("../../man/cred-helper-vault.7")),
 ];
 
 const FILES: &[(&str, &str)] = &[
     ("$XDG_CONFIG_HOME/cred-helper/config.toml", "The configuration, see cred-helper.toml(5). It need not exist."),
     (".cred-helper.toml", "In a project's directory, within your home: names the account that is meant there."),
-    ("$XDG_DATA_HOME/cred-helper/vault/", "The vault: the sealed logins and the wrapped key. Back it up like a key."),
+    (
+        "$XDG_DATA_HOME/cred-helper/vault/",
+        "The vault: the sealed logins and the wrapped key, see cred-helper-vault(7). Back it up like a key.",
+    ),
     ("$XDG_STATE_HOME/cred-helper/", "What this installation remembers beside the vault."),
     (
         "$XDG_STATE_HOME/cred-helper/setup.json",
@@ -149,6 +153,16 @@ mod tests {
                 assert!(page.contains(&format!("\\fB{code}\\fR")), "{name}: exit code {code}");
             }
         }
+    }
+
+    #[test]
+    fn every_page_written_by_hand_is_carried_along() {
+        let written = fs::read_dir(concat!(env!("CARGO_MANIFEST_DIR"), "/man")).expect("the pages").flatten();
+        let mut written: Vec<String> = written.map(|page| page.file_name().to_string_lossy().into_owned()).collect();
+        let mut carried: Vec<String> = WRITTEN.iter().map(|(name, _)| (*name).to_owned()).collect();
+        written.sort();
+        carried.sort();
+        assert_eq!(carried, written);
     }
 
     #[test]
