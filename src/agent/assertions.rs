@@ -14,6 +14,7 @@ use super::refresher::Stop;
 use super::tokens::Found;
 use super::{Agent, blocking, single_flight};
 use crate::account::AccountName;
+use crate::import::file;
 use crate::ipc::message::token::GetToken;
 use crate::ipc::message::{Error, ErrorKind};
 use crate::provider::Provider;
@@ -88,6 +89,7 @@ impl Agent {
             ..GetToken::default()
         };
         let incarnation = self.table().resolve(Some(account))?.record.incarnation;
+        self.reread(incarnation).await;
         let (variant, found) = self.find(incarnation, &get)?;
         let valid = match found {
             Found::Serve(token, ahead) => {
@@ -140,10 +142,13 @@ async fn read(file: PathBuf) -> Result<Secret, Error> {
     text.map_err(|reason| misconfigured(format!("{shown}: {reason}")))
 }
 
-fn read_now(file: &Path) -> Result<Secret, String> {
+fn read_now(path: &Path) -> Result<Secret, String> {
     use std::io::Read as _;
     let unreadable = |error: std::io::Error| format!("it cannot be read: {}", error.kind());
-    let opened = std::fs::File::open(file).map_err(unreadable)?;
+    let opened = file::open(path).map_err(unreadable)?;
+    if !opened.metadata().map_err(unreadable)?.is_file() {
+        return Err("it is not a regular file".to_owned());
+    }
     let mut bytes = Zeroizing::new(Vec::with_capacity(8 * 1024));
     opened.take(MAX_TOKEN + 1).read_to_end(&mut bytes).map_err(unreadable)?;
     let token = bytes.trim_ascii();
@@ -174,5 +179,18 @@ mod tests {
         }
         std::fs::remove_file(&file).unwrap();
         assert_eq!(read_now(&file).unwrap_err(), "it cannot be read: entity not found");
+    }
+
+    /// Whoever opens it would wait for a writer, and whoever wants the account's token for that.
+    #[test]
+    #[cfg(target_os = "linux")]
+    fn a_pipe_is_no_file_of_a_token_and_nobody_waits_for_one() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("token");
+        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RWXU);
+        rustix::fs::mknodat(rustix::fs::CWD, &path, kind, mode, 0).unwrap();
+        let (tell, told) = std::sync::mpsc::channel();
+        std::thread::spawn(move || tell.send(read_now(&path).unwrap_err()));
+        assert_eq!(told.recv_timeout(PATIENCE).as_deref(), Ok("it is not a regular file"));
     }
 }

@@ -82,6 +82,14 @@ fn stamp_of(metadata: &fs::Metadata) -> Stamp {
     Stamp { modified: metadata.modified().ok(), length: metadata.len(), identity: system::identity(metadata) }
 }
 
+/// Opens a file for reading, and waits for nobody to write to it.
+///
+/// # Errors
+/// What the system says.
+pub fn open(path: &Path) -> io::Result<File> {
+    system::open(path)
+}
+
 /// Reads a file whole.
 ///
 /// # Errors
@@ -93,7 +101,7 @@ pub fn read(path: &Path) -> Result<Contents, FileError> {
         io::ErrorKind::NotFound => FileError::Missing(shown()),
         kind => FileError::Unreadable(shown(), kind),
     };
-    let mut file = system::open(path).map_err(unreadable)?;
+    let mut file = open(path).map_err(unreadable)?;
     let metadata = file.metadata().map_err(unreadable)?;
     if !metadata.is_file() {
         return Err(FileError::NotAFile(shown()));

@@ -221,6 +221,32 @@ fn another_accounts_token_is_the_assertion_and_is_fresh_when_it_is_sent() {
     home.ok(&["refresh", "cloud"]);
 }
 
+/// Nobody asks for that account itself meanwhile.
+#[test]
+fn another_programs_token_is_read_anew_for_the_accounts_that_hang_on_it() {
+    let issuer = lasting_server();
+    let server = trusting(&issuer, API, |options| options.clientless = true);
+    let home = configured(&format!(
+        "[providers.tool]\nissuer = '{}'\nclient.id = 'app'\n[providers.cloud]\ngrant = 'jwt_bearer'\n\
+         token_endpoint = '{}'\nassertion = {{ account = 'tool', token = 'access' }}\n",
+        issuer.issuer(),
+        server.url("/token")
+    ));
+    let file = home.path().join("tool.json");
+    let write = |subject: &str| {
+        let token = std::fs::read_to_string(mount(&home, &issuer, subject)).unwrap();
+        std::fs::write(&file, json!({"access_token": token.trim(), "expires_at": "2999-01-01T00:00:00Z"}).to_string())
+            .unwrap();
+    };
+    write("first");
+    home.ok(&["import", "tool", "--from", &file.display().to_string()]);
+    home.ok(&["login", "cloud"]);
+    write("second");
+    home.ok(&["refresh", "cloud"]);
+    let subjects: Vec<_> = server.families().into_iter().map(|family| family.subject).collect();
+    assert_eq!(subjects, ["first", "second"]);
+}
+
 #[test]
 fn accounts_that_wait_for_each_other_are_told_so() {
     let server = lasting_server();
