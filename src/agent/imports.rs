@@ -201,7 +201,11 @@ impl Agent {
             );
             return Err(Error { message, ..error });
         }
-        self.undo_import(incarnation, before).await?;
+        let old = match before {
+            Before::Lesser(old) => Some(Arc::clone(old)),
+            Before::Nothing | Before::Same(_) => None,
+        };
+        self.undo_import(incarnation, old).await?;
         let why = error.message.split(": run `cred-helper login").next().unwrap_or_default();
         let message = format!(
             "{why}; the server refuses the refresh token from {from}, so nothing was taken: it may have been renewed there \
@@ -210,14 +214,19 @@ impl Agent {
         Err(Error::new(error.kind(), message))
     }
 
-    async fn undo_import(self: &Arc<Self>, incarnation: u64, before: &Before) -> Result<(), Error> {
-        let forgotten = self.forget(incarnation).await?;
-        if let (Some(account), Before::Lesser(old)) = (forgotten, before) {
-            let old = old.duplicate();
-            let writing = old.duplicate();
-            let written = self.with_vault(move |vault| vault.create(&writing)).await?;
-            self.enter(Account::new((written.id, written.version), old, account.provider));
-        }
-        Ok(())
+    /// Takes an import out again, and puts back what was there before, to the end and under the name that nobody else gets
+    /// meanwhile.
+    pub(super) async fn undo_import(self: &Arc<Self>, incarnation: u64, old: Option<Arc<Record>>) -> Result<(), Error> {
+        let agent = Arc::clone(self);
+        to_the_end(async move {
+            let _pass = agent.gate.change().await;
+            let _turn = agent.naming.lock().await;
+            let (Some(account), Some(old)) = (agent.forget(incarnation).await?, old) else { return Ok(()) };
+            let (old, writing) = (old.duplicate(), old.duplicate());
+            let written = agent.with_vault(move |vault| vault.create(&writing)).await?;
+            agent.enter(Account::new((written.id, written.version), old, account.provider));
+            Ok(())
+        })
+        .await
     }
 }
