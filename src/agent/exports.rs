@@ -58,6 +58,7 @@ impl Agent {
         self.schedule.forget(incarnation);
         let account = name.to_string();
         self.announce(Change::State { account: account.clone(), state: AccountState::ReauthorizationRequired });
+        self.note_source(name);
         Ok(ExportedAccount {
             account,
             access_token: record.tokens.access.duplicate(),

@@ -3,6 +3,7 @@
 use super::*;
 use crate::agent::alarm::Wake;
 use crate::ipc::message::api_key::SetApiKey;
+use crate::ipc::message::import::ExportAccount;
 use crate::ipc::message::token::{AuthMethod, RejectOutcome, RejectToken};
 
 const MINUTE: Duration = Duration::from_secs(60);
@@ -155,5 +156,15 @@ async fn without_a_disk_the_key_answers_until_the_agent_ends() {
     world.faults.refuse(true);
     let token = world.get("one").await.unwrap();
     assert_eq!(world.reject(&token).await, Ok(RejectOutcome::ApiKey));
+    assert_eq!(world.method().await, AuthMethod::ApiKey);
+}
+
+#[tokio::test]
+async fn a_login_that_leaves_for_another_program_hands_over_to_the_key_at_once() {
+    let world = World::with_key().await;
+    let mut events = world.agent.events.subscribe();
+    let export = ExportAccount { account: Some(world.name("one")) };
+    world.agent.export(export, &Asking::nobodys()).await.unwrap();
+    assert_eq!(switches(&mut events), [AuthMethod::ApiKey]);
     assert_eq!(world.method().await, AuthMethod::ApiKey);
 }
