@@ -31,6 +31,8 @@ impl Agent {
             return Err(Error::new(ErrorKind::InvalidParams, "the key has ended already; nothing was stored"));
         }
         self.ensure_ready(interactive).await?;
+        // A lock waits for it: what is kept behind its back would stay in memory.
+        let _pass = self.gate.enter_to_keep().await?;
         let (named, account) = self.account_of_key(&account)?;
         // A key given for a label by mistake is not written down.
         asking.about(redact::server_text(&account.to_string()));
@@ -73,16 +75,23 @@ impl Agent {
             self.with_vault(|vault| vault.begin_anew()).await?;
         }
         let before = self.table().key_of(account).map(|key| (Arc::clone(&key.write), key.record.incarnation));
+        let (_write, before) = match before {
+            None => (None, None),
+            Some((write, incarnation)) => {
+                let write = write.lock_owned().await;
+                // It may have been removed meanwhile.
+                let table = self.table();
+                let found = table.get(incarnation).map(|key| (key.stored.clone(), key.record.default_since));
+                (Some(write), found)
+            }
+        };
         let stored = match before {
             None => {
                 let writing = record.duplicate();
                 let written = self.with_vault(move |vault| vault.create(&writing)).await?;
                 (written.id, written.version)
             }
-            Some((write, incarnation)) => {
-                let _turn = write.lock_owned().await;
-                let found = self.table().get(incarnation).map(|key| (key.stored.clone(), key.record.default_since));
-                let ((id, version), default_since) = found.ok_or_else(|| self.gone())?;
+            Some(((id, version), default_since)) => {
                 record.default_since = default_since;
                 let (writing, at) = (record.duplicate(), id.clone());
                 (id, self.with_vault(move |vault| vault.renew(&at, version, &writing)).await?)

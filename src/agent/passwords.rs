@@ -219,6 +219,8 @@ impl Agent {
         expires_at: Option<Timestamp>,
     ) -> Result<(), Error> {
         self.ensure_ready(false).await?;
+        // A lock waits for it: what is kept behind its back would stay in memory.
+        let _pass = self.gate.enter_to_keep().await?;
         let _turn = self.keeping.lock().await;
         let (before, full, turn) = {
             let table = self.table();

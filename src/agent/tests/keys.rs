@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::agent::alarm::Wake;
-use crate::ipc::message::api_key::SetApiKey;
+use crate::ipc::message::api_key::{RemoveApiKey, SetApiKey};
 use crate::ipc::message::import::ExportAccount;
 use crate::ipc::message::token::{AuthMethod, RejectOutcome, RejectToken};
 
@@ -167,4 +167,25 @@ async fn a_login_that_leaves_for_another_program_hands_over_to_the_key_at_once()
     world.agent.export(export, &Asking::nobodys()).await.unwrap();
     assert_eq!(switches(&mut events), [AuthMethod::ApiKey]);
     assert_eq!(world.method().await, AuthMethod::ApiKey);
+}
+
+#[tokio::test]
+async fn a_key_that_is_set_while_the_one_before_is_removed_is_kept() {
+    let world = World::with_key().await;
+    let name: AccountName = world.name("one").parse().unwrap();
+    let write = Arc::clone(&world.agent.table().key_of(&name).unwrap().write);
+    let held = write.lock_owned().await;
+    let asking = Asking::nobodys();
+    let removing = world.agent.remove_api_key(RemoveApiKey { account: world.name("one") }, &asking);
+    let release = async {
+        // Whoever sets one gives it its name, and finds the one before.
+        while world.agent.naming.try_lock().is_ok() {
+            tokio::task::yield_now().await;
+        }
+        drop(held);
+    };
+    // Each waits for the record's turn, the one that removes it first.
+    let (removed, (), ()) = tokio::join!(removing, world.set_key(), release);
+    assert!(removed.is_ok());
+    assert!(world.agent.table().key_of(&name).is_some());
 }

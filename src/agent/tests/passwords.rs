@@ -4,6 +4,7 @@ use super::*;
 use crate::ipc::message::login::Logout;
 use crate::ipc::message::password::{StoreOutcome, StorePassword};
 use crate::ipc::message::token::{RejectOutcome, RejectToken};
+use crate::ipc::message::vault::VaultState;
 
 const PLACE: &str = "https://elsewhere.example";
 
@@ -97,4 +98,26 @@ async fn refuse_while_storing() {
     let (stored, outcome, ()) = tokio::join!(store, refuse, release);
     assert_eq!((stored, outcome), (StoreOutcome::Kept, RejectOutcome::UnknownToken));
     assert_eq!(world.kept().await, "new");
+}
+
+#[tokio::test]
+async fn a_lock_waits_for_what_is_being_kept_and_leaves_nothing_of_it_in_memory() {
+    let world = World::signed_in().await;
+    let keeping = world.agent.keeping.lock().await;
+    let password = Secret::from("one".to_owned());
+    let storing = world.store("ada", &password);
+    let locking = async {
+        while world.agent.gate.exchanges() == 0 {
+            tokio::task::yield_now().await;
+        }
+        tokio::join!(world.agent.lock(), async {
+            tokio::task::yield_now().await;
+            assert_eq!(world.agent.vault.state(), VaultState::Unlocked, "it waits");
+            drop(keeping);
+        })
+    };
+    let both = async { tokio::join!(storing, locking) };
+    let (stored, (locked, ())) = tokio::time::timeout(Duration::from_secs(30), both).await.expect("it is waited for");
+    assert_eq!(stored, StoreOutcome::Kept);
+    assert!(locked.is_ok() && world.agent.table().passwords.told().is_empty());
 }
