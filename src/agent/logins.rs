@@ -96,6 +96,13 @@ impl Logins {
         found.ok_or_else(|| Error::new(ErrorKind::Cancelled, "that login has ended; start it again"))
     }
 
+    /// Ends one. Whoever wants the same from then on begins anew.
+    fn cancel(&self, id: &str) -> Result<(), Error> {
+        self.find(id)?.task.abort();
+        open(&self.0).retain(|_, pending| pending.id != id);
+        Ok(())
+    }
+
     /// Ends them all.
     pub(super) fn cancel_all(&self) {
         for (_, pending) in open(&self.0).drain() {
@@ -224,7 +231,44 @@ impl Agent {
     }
 
     pub(super) fn cancel_login(&self, cancel: &CancelLogin) -> Result<Done, Error> {
-        self.logins.find(&cancel.login)?.task.abort();
+        self.logins.cancel(&cancel.login)?;
         Ok(Done {})
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn whoever_comes_after_a_cancel_begins_anew_and_ends_nobody_elses_login() {
+        let (logins, begun) = (Logins::default(), AtomicUsize::new(0));
+        let join = || {
+            let share = Share {
+                account: "one".parse().unwrap(),
+                parameters: BTreeMap::new(),
+                client_id: String::new(),
+                scope: Vec::new(),
+                flow: Flow::Browser,
+                browser: true,
+                redirect_port: None,
+                replace: false,
+                callbacks: false,
+            };
+            let begin = |_| {
+                begun.fetch_add(1, Ordering::Relaxed);
+                std::future::pending()
+            };
+            logins.join(share, begin, (String::new(), String::new()))
+        };
+        let (first, second) = (join(), join());
+        assert_eq!((begun.load(Ordering::Relaxed), &first.pending.id), (1, &second.pending.id));
+        logins.cancel(&first.pending.id).unwrap();
+        let third = join();
+        assert_eq!(begun.load(Ordering::Relaxed), 2);
+        drop((first, second));
+        assert!(logins.find(&third.pending.id).is_ok());
+        drop(third);
+        assert!(open(&logins.0).is_empty());
     }
 }
