@@ -200,8 +200,11 @@ impl Agent {
     /// Goes on trying to write the owner's file, where the disk refused it at the start or it is a predecessor's.
     async fn announce_until_written(self: Arc<Self>) {
         let own = |owner: &owner::Owner| owner.is_here() && owner.pid == std::process::id();
-        while !owner::read_owner(&self.paths.owner_file()).as_ref().is_some_and(own) {
-            if self.with_vault(|vault| vault.announce()).await.is_err() {
+        let is_written = || owner::read_owner(&self.paths.owner_file()).as_ref().is_some_and(own);
+        while !is_written() {
+            let announced = self.with_vault(|vault| vault.announce()).await;
+            // One that was taken and can't be read back is no reason to write it without end.
+            if announced.is_err() || !is_written() {
                 tokio::time::sleep(DISK_PAUSE).await;
             }
         }
