@@ -214,12 +214,9 @@ fn what_removing_does_not_know_again_is_named() {
     let home = home();
     assert_eq!(home.run(&["setup", "git", "--yes"]).code, 0);
     let config = home.path().join(".gitconfig");
-    fs::write(&config, format!("{LINES}[user]\n\tname = ada\n")).expect("changed");
-    // Without the link in the PATH it would be set up by this program's own.
-    let home = home.set("PATH", "/nonexistent");
+    fs::write(&config, format!("[user]\n\tname = ada\n#{LINES}")).expect("changed");
     let ran = home.run(&["setup", "git", "--remove", "--yes"]);
-    let warned =
-        "~/.gitconfig: this is ours, and no longer as it would be set up now; take it out: [credential] helper = ";
+    let warned = "~/.gitconfig: this is ours, and no longer as it was put in; take it out: [credential] helper = ";
     assert!(ran.code == 0 && ran.err.contains(warned), "{ran:?}");
     assert!(gitconfig(&home).contains("helper = cred-helper"));
 }
