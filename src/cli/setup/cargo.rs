@@ -4,9 +4,10 @@ use std::path::PathBuf;
 
 use super::super::exit::Failure;
 use super::doubt::Doubt;
-use super::format::{Entry, Toml};
+use super::format::{Entry, Toml, check_toml};
 use super::machine::Machine;
 use super::plan::{Host, Plan, Tool, Wish};
+use super::work::broken;
 
 pub(super) const TOOL: Tool = Tool {
     name: "cargo",
@@ -22,7 +23,9 @@ const WHICH: &str = "cargo is set up for a registry (--name as in cargo's config
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     let file = file(machine);
-    let registries = registries(&machine.read(&file));
+    let text = machine.read(&file);
+    check_toml(&text).map_err(|wrong| broken(machine, &file, &wrong))?;
+    let registries = registries(&text);
     let name = match (&wish.name, wish.host()?) {
         (None, Some(host)) => Some(at(&registries, &host)?),
         (name, _) => name.clone(),

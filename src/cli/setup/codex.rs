@@ -1,9 +1,10 @@
 //! Codex: the command that brings a model provider's token.
 
 use super::super::exit::Failure;
-use super::format::{Entry, Toml};
+use super::format::{Entry, Toml, check_toml};
 use super::machine::Machine;
 use super::plan::{ASKS_AGAIN, Plan, Tool, Wish, no_doubts};
+use super::work::broken;
 
 pub(super) const TOOL: Tool = Tool {
     name: "codex",
@@ -18,7 +19,9 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     wish.without_host()?;
     let home = machine.path("CODEX_HOME").unwrap_or_else(|| machine.home.join(".codex"));
     let file = home.join("config.toml");
-    let name = wish.name.clone().or_else(|| only_provider(&machine.read(&file))).ok_or_else(|| {
+    let text = machine.read(&file);
+    check_toml(&text).map_err(|wrong| broken(machine, &file, &wrong))?;
+    let name = wish.name.clone().or_else(|| only_provider(&text)).ok_or_else(|| {
         let message = "name the provider, a table below [model_providers] in Codex's config.toml, with --name";
         Failure::Usage(message.to_owned())
     })?;

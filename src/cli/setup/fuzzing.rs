@@ -36,7 +36,7 @@ pub(crate) fn settings_kubeconfig(input: &[u8]) {
     let (name, command) = ("ours".to_owned(), "/b/x".to_owned());
     settings(&Entry::ExecUser(ExecUser { name: name.clone(), command, words: vec!["y".to_owned()] }), input);
     let text = String::from_utf8_lossy(input);
-    for context in contexts(&text) {
+    for context in contexts(&text).into_iter().flatten() {
         let entry = UserOfContext { context: context.name, user: name.clone() };
         let Ok(Look::Missing(splice)) = Entry::UserOfContext(entry).look(&text) else { continue };
         let after = splice.apply(&text).expect("a change of this text");

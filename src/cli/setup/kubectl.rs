@@ -4,6 +4,7 @@ use super::super::exit::Failure;
 use super::format::{Context, Entry, ExecUser, UserOfContext, contexts};
 use super::machine::Machine;
 use super::plan::{Host, Plan, Tool, Wish, no_doubts};
+use super::work::broken;
 
 pub(super) const TOOL: Tool = Tool {
     name: "kubectl",
@@ -19,7 +20,7 @@ fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
     let listed = machine.variable("KUBECONFIG");
     let listed = listed.iter().flat_map(std::env::split_paths).find(|path| !path.as_os_str().is_empty());
     let file = listed.unwrap_or_else(|| machine.home.join(".kube").join("config"));
-    let contexts = contexts(&machine.read(&file));
+    let contexts = contexts(&machine.read(&file)).map_err(|wrong| broken(machine, &file, &wrong))?;
     let found = context(&contexts, wish)?.ok_or_else(|| {
         let message = "has no such context: name it with --name, or its cluster's URL with --host";
         Failure::Usage(format!("{} {message}", machine.shown(&file)))

@@ -195,7 +195,8 @@ impl Text {
     }
 }
 
-fn broken(machine: &Machine<'_>, path: &Path, wrong: &Wrong) -> Failure {
+/// What a person is told of a file that can't be changed.
+pub(super) fn broken(machine: &Machine<'_>, path: &Path, wrong: &Wrong) -> Failure {
     let line = wrong.line.map(|line| format!(", line {line}")).unwrap_or_default();
     Failure::System(format!("{}{line}: {}; nothing was changed", machine.shown(path), wrong.what))
 }

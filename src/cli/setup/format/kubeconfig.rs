@@ -36,9 +36,9 @@ pub(in super::super) struct Context {
     pub(in super::super) current: bool,
 }
 
-/// The contexts of a file; none where it can't be read.
-pub(in super::super) fn contexts(text: &str) -> Vec<Context> {
-    let Ok(Some(root)) = parse(text) else { return Vec::new() };
+/// The contexts of a file.
+pub(in super::super) fn contexts(text: &str) -> Result<Vec<Context>, Wrong> {
+    let Some(root) = parse(text)? else { return Ok(Vec::new()) };
     let named = |list: &'static str| root.get(list).map(Node::items).unwrap_or_default();
     let current = root.get("current-context").and_then(Node::text);
     let of_context = |item: &Node| {
@@ -49,7 +49,7 @@ pub(in super::super) fn contexts(text: &str) -> Vec<Context> {
             named("clusters").iter().find(of_cluster).and_then(|item| item.get("cluster")?.get("server")?.text());
         Some(Context { name: name.to_owned(), server: found.map(str::to_owned), current: Some(name) == current })
     };
-    named("contexts").iter().filter_map(of_context).collect()
+    Ok(named("contexts").iter().filter_map(of_context).collect())
 }
 
 impl ExecUser {
@@ -227,6 +227,6 @@ mod tests {
         let back = entry.take(&moved, &[splice]).expect("read").expect("there").apply(&moved).expect("a text");
         assert_eq!(back, format!("# by kubectl\n{text}"));
         let server = Some("https://k.example:6443".to_owned());
-        assert_eq!(contexts(text), [Context { name: "b".to_owned(), server, current: true }]);
+        assert_eq!(contexts(text).expect("contexts"), [Context { name: "b".to_owned(), server, current: true }]);
     }
 }

@@ -15,7 +15,7 @@ pub(super) use ini::{Ini, Order};
 pub(super) use json::Json;
 pub(super) use kubeconfig::{Context, ExecUser, UserOfContext, contexts};
 pub(super) use lines::Line;
-pub(super) use toml::Toml;
+pub(super) use toml::{Toml, check as check_toml};
 
 use serde::{Deserialize, Serialize};
 

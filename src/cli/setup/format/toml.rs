@@ -94,6 +94,11 @@ impl Toml {
     }
 }
 
+/// Why a text is no TOML, before anything is looked for in it.
+pub(in super::super) fn check(text: &str) -> Result<(), Wrong> {
+    parse(text).map(drop)
+}
+
 fn parse(text: &str) -> Result<Spanned<DeTable<'_>>, Wrong> {
     DeTable::parse(text).map_err(|error| {
         let at = error.span().unwrap_or_default().start;

@@ -21,6 +21,9 @@ fn a_file_with_a_fault_or_with_anothers_setting_is_left_and_named_with_its_line(
             "{\"apiKeyHelper\": \"echo canary\"}",
             "line 1: apiKeyHelper is set already",
         ),
+        ("kubectl", "", ".kube/config", "contexts:\n- name: canary\n\tx: y\n", "this is not valid YAML"),
+        ("cargo", "--host a.example", ".cargo/config.toml", "a = 1\n[canary\n", "line 2: this is not valid TOML"),
+        ("codex", "", ".codex/config.toml", "canary\n", "line 1: this is not valid TOML"),
         ("uv", "", ".config/uv/uv.toml", "a = 1\ncanary\n", "line 2: this is not valid TOML"),
         (
             "terraform",
