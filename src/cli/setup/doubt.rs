@@ -1,6 +1,8 @@
 //! What keeps a tool from asking us although all that it needs is there: what it asks or takes first. Each says what to do, and
 //! nothing of what stands there.
 
+use std::process::Command;
+
 use super::machine::Machine;
 
 /// One such thing.
@@ -29,4 +31,12 @@ impl Doubt {
         let set = names.iter().find(|name| machine.variable(name).is_some())?;
         Some(format!("{set} is set, and {outranked}: unset it").into())
     }
+}
+
+/// What the program of that name in the PATH says of itself.
+pub(super) fn said(machine: &Machine<'_>, program: &str, words: &[&str]) -> Option<String> {
+    let mut command = Command::new(machine.find(program)?);
+    // Go would fetch the version that a file of the home names.
+    let said = command.args(words).current_dir(&machine.home).env("GOTOOLCHAIN", "local").output().ok()?;
+    said.status.success().then(|| String::from_utf8_lossy(&said.stdout).into_owned())
 }

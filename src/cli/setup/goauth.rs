@@ -1,9 +1,7 @@
 //! Go: GOAUTH in its own file of variables, as `go env -w` writes it.
 
-use std::process::Command;
-
 use super::super::exit::Failure;
-use super::doubt::Doubt;
+use super::doubt::{Doubt, said};
 use super::format::{Entry, Line};
 use super::machine::Machine;
 use super::plan::{Plan, Tool, Wish};
@@ -43,9 +41,6 @@ fn doubts(machine: &Machine<'_>, _wish: &Wish) -> Vec<Doubt> {
 
 /// An older go says nothing of what it doesn't know.
 fn unknown(machine: &Machine<'_>) -> Option<Doubt> {
-    let mut command = Command::new(machine.find("go")?);
-    command.args(["env", "GOAUTH"]).current_dir(&machine.home).env("GOTOOLCHAIN", "local");
-    let said = command.output().ok().filter(|said| said.status.success())?;
-    let is_old = said.stdout.trim_ascii().is_empty();
+    let is_old = said(machine, "go", &["env", "GOAUTH"])?.trim().is_empty();
     is_old.then(|| "this go doesn't know GOAUTH: install go 1.24 or newer".to_owned().into())
 }

@@ -1,9 +1,12 @@
 //! Kubectl, and what shares its client library: helm, k9s, flux.
 
+use serde_json::Value;
+
 use super::super::exit::Failure;
+use super::doubt::{Doubt, said};
 use super::format::{Context, Entry, ExecUser, UserOfContext, contexts};
 use super::machine::Machine;
-use super::plan::{Host, Plan, Tool, Wish, no_doubts};
+use super::plan::{Host, Plan, Tool, Wish};
 use super::work::broken;
 
 pub(super) const TOOL: Tool = Tool {
@@ -13,7 +16,7 @@ pub(super) const TOOL: Tool = Tool {
            current one: `setup kubectl --account ACCOUNT`, with `-- --id-token` where the cluster takes ID tokens; the account is a rule for the cluster's URL. \
            Kubectl 1.22 and newer.",
     plan,
-    doubts: no_doubts,
+    doubts,
 };
 
 fn plan(machine: &Machine<'_>, wish: &Wish) -> Result<Plan, Failure> {
@@ -54,4 +57,17 @@ fn context<'a>(all: &'a [Context], wish: &Wish) -> Result<Option<&'a Context>, F
             Err(Failure::Usage(format!("several contexts are there: name one with --name: {}", names.join(", "))))
         }
     }
+}
+
+/// Before 1.22 there was v1beta1 of what starts us, and no v1.
+fn doubts(machine: &Machine<'_>, _wish: &Wish) -> Vec<Doubt> {
+    let version = said(machine, "kubectl", &["version", "--client", "--output=json"]);
+    let version: Value = version.and_then(|text| serde_json::from_str(&text).ok()).unwrap_or_default();
+    let part = |name: &str| {
+        let text = version.get("clientVersion")?.get(name)?.as_str()?;
+        text.trim_end_matches(|c: char| !c.is_ascii_digit()).parse::<u32>().ok()
+    };
+    let is_old = part("major").zip(part("minor")).is_some_and(|version| version < (1, 22));
+    let what = "this kubectl is older than 1.22 and cannot start what asks us: install a newer one";
+    is_old.then(|| what.to_owned().into()).into_iter().collect()
 }

@@ -134,3 +134,29 @@ fn what_a_tool_takes_before_us_is_named_with_what_to_do_and_never_repeated() {
         assert_eq!(said, expected, "{context}");
     }
 }
+
+#[test]
+fn a_tool_that_is_too_old_to_ask_us_is_named() {
+    let of_kubectl = |minor: &str| format!("{{\"clientVersion\": {{\"major\": \"1\", \"minor\": \"{minor}\"}}}}");
+    for (tool, program, says, is_old) in [
+        ("goauth", "go", String::new(), true),
+        ("goauth", "go", "netrc".to_owned(), false),
+        ("kubectl", "kubectl", of_kubectl("20"), true),
+        ("kubectl", "kubectl", of_kubectl("32+"), false),
+        ("kubectl", "kubectl", "canary".to_owned(), false),
+    ] {
+        let stage = Stage::new();
+        fs::create_dir(stage.at("links")).expect("a directory");
+        // Written by another program: one that a test beside this one starts could hold it open.
+        let script = format!("cat > '{0}'; chmod 755 '{0}'", stage.at("links").join(program).display());
+        let shell = Command::new("sh").args(["-c", &script]).stdin(std::process::Stdio::piped()).spawn();
+        let mut shell = shell.expect("a shell");
+        let text = format!("#!/bin/sh\necho '{says}'\n");
+        std::io::Write::write_all(&mut shell.stdin.take().expect("a pipe"), text.as_bytes()).expect("written");
+        assert!(shell.wait().expect("ends").success());
+        let doubts = stage.with(|machine| (super::super::tool(tool).expect(tool).doubts)(machine, &Wish::default()));
+        let said: String = doubts.into_iter().map(|doubt| doubt.what).collect();
+        assert_eq!(said.contains("install"), is_old, "{tool} {says}: {said}");
+        assert!(is_old || said.is_empty(), "{said}");
+    }
+}
