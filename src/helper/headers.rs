@@ -11,7 +11,8 @@ use crate::secret::Secret;
 
 /// How it is used.
 pub(super) const HELP: &str = "\
-In Claude Code's .mcp.json, in a server of type http or sse: `\"headersHelper\": \"cred-helper helper headers \
+`cred-helper setup claude --host URL --name NAME` has Claude Code ask for an MCP server's headers. In a project's \
+.mcp.json it is yours to write, in a server of type http or sse: `\"headersHelper\": \"cred-helper helper headers \
 --asks-again-when-refused\"`. Which account answers is said by the server's URL, or by `--account NAME` or `--url URL` after \
 `headers`; `--audience URI` asks for a token for that audience. The answer has the header with the token and those that \
 the account's provider wants beside it; `{}` where no account answers, so that Claude Code signs in there itself. A server in a \

@@ -170,9 +170,7 @@ fn claude_code_shows_an_mcp_server_the_headers_that_we_say() {
     let (server, home) = (Arc::new(lasting_server()), Home::with_vault());
     let site = site(&server, mcp);
     let Some(stage) = Stage::set(&home, &server, &site.url("")) else { return };
-    let helper = format!("{} helper headers --asks-again-when-refused", env!("CARGO_BIN_EXE_cred-helper"));
-    let stub = json!({ "type": "http", "url": site.url("/mcp"), "headersHelper": helper });
-    stage.write(".claude.json", &json!({ "mcpServers": { "stub": stub } }).to_string());
+    SetUp::of(&home, &["claude", "--host", &site.url("/mcp"), "--name", "stub"]);
     let listed = stage.run("claude", &["mcp", "list"], &[]);
     assert!(listed.stdout.contains("Connected"), "{} {} {:?}", listed.stdout, listed.stderr, site.seen());
     let seen = site.seen();
@@ -187,6 +185,37 @@ fn claude_code_shows_an_mcp_server_the_headers_that_we_say() {
     assert!(seen.iter().all(|shown| *shown == "refused") && asked() == 2, "{seen:?}");
     assert_eq!(home.run_with(&["reject"], &first).code, 0);
     assert!(stage.run("claude", &["mcp", "list"], &[]).stdout.contains("Connected"));
+}
+
+/// It keeps its servers among what it remembers, and writes that file anew whenever it runs.
+#[test]
+fn claude_codes_own_mcp_server_stays_when_setup_is_taken_back_and_ours_goes() {
+    if !is_inside("ai::claude_codes_own_mcp_server_stays_when_setup_is_taken_back_and_ours_goes", "claude") {
+        return;
+    }
+    let (server, home) = (Arc::new(lasting_server()), Home::with_vault());
+    let site = site(&server, mcp);
+    let Some(stage) = Stage::set(&home, &server, &site.url("")) else { return };
+    let claude = |arguments: &[&str]| {
+        let ended = stage.run("claude", &[&["mcp"], arguments].concat(), &[]);
+        assert_eq!(ended.code, 0, "{} {}", ended.stdout, ended.stderr);
+        ended.stdout
+    };
+    let theirs = json!({ "type": "http", "url": site.url("/mcp") }).to_string();
+    claude(&["add-json", "theirs", &theirs, "--scope", "user"]);
+    assert!(!claude(&["get", "theirs"]).contains("Connected"));
+    let set_up = SetUp::of(&home, &["claude", "--host", &site.url("/mcp"), "--name", "theirs"]);
+    SetUp::of(&home, &["claude", "--host", &site.url("/mcp"), "--name", "ours"]);
+    site.seen();
+    assert_eq!(claude(&["list"]).matches("Connected").count(), 2);
+    assert!(site.seen().iter().all(|shown| *shown == "live"));
+    claude(&["add-json", "third", &theirs, "--scope", "user"]);
+    set_up.take_back();
+    let listed = claude(&["list"]);
+    assert!(listed.contains("theirs") && listed.contains("third") && !listed.contains("ours"), "{listed}");
+    assert!(!listed.contains("Connected") && !site.seen().contains(&"live"), "{listed}");
+    let file = std::fs::read_to_string(home.path().join(".claude.json")).unwrap();
+    assert!(!file.contains("cred-helper"), "{file}");
 }
 
 #[test]

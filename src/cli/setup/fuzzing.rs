@@ -1,6 +1,7 @@
 //! What must hold of every change of a file, whatever is in it: it can be taken back, nothing of the line beside it is shown, and
 //! no error quotes what was read.
 
+use super::claude;
 use super::format::{Entry, ExecUser, Ini, Json, Line, Look, Order, Toml, UserOfContext, contexts};
 use crate::fuzzing::quotes_nothing;
 
@@ -13,6 +14,9 @@ pub(crate) fn settings_ini(input: &[u8]) {
 }
 
 pub(crate) fn settings_json(input: &[u8]) {
+    if let Err(wrong) = claude::known_server(&String::from_utf8_lossy(input), "a") {
+        quotes_nothing(wrong.what);
+    }
     for path in [&["a"][..], &["a", "b:1"]] {
         let path = path.iter().map(|name| (*name).to_owned()).collect();
         settings(&Entry::Json(Json { path, value: "x".into() }), input);

@@ -250,6 +250,46 @@ fn what_a_person_did_since_stays_when_ours_is_taken_back() {
     assert_eq!(left, "{\"credHelpers\":{\"b.example\":\"theirs\"},\"auths\":{}}\n");
 }
 
+/// Claude Code writes its own file anew all the time.
+#[test]
+fn what_stood_there_before_stays_when_the_file_was_written_anew() {
+    let file = ".claude.json";
+    let anew = |stage: &Stage| {
+        let text = fs::read_to_string(stage.at(file)).expect("a file");
+        let mut all: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+        all["numStartups"] = 2.into();
+        stage.write(file, &serde_json::to_string_pretty(&all).expect("JSON"));
+    };
+    let left = |stage: &Stage| -> serde_json::Value {
+        serde_json::from_str(&fs::read_to_string(stage.at(file)).expect("a file")).expect("JSON")
+    };
+    let wish = wish("--host https://mcp.example/mcp --name docs");
+    for theirs in [r#""docs":{"type":"sse","url":"https://mcp.example/mcp"}"#, r#""other":{"command":"x"}"#, ""] {
+        let before = format!("{{\"numStartups\":1,\"mcpServers\":{{{theirs}}}}}");
+        let stage = Stage::new();
+        stage.write(file, &before);
+        assert_eq!(stage.add("claude", &wish).ok().as_deref(), Some("set_up"), "{theirs}");
+        anew(&stage);
+        assert_eq!(stage.add("claude", &wish).ok().as_deref(), Some("already"), "{theirs}");
+        let more = Wish { words: vec!["--audience".to_owned(), "x".to_owned()], ..wish.clone() };
+        assert_eq!(stage.add("claude", &more).ok().as_deref(), Some("set_up"), "{theirs}");
+        let ours = left(&stage)["mcpServers"]["docs"].clone();
+        assert_eq!(ours["url"], "https://mcp.example/mcp", "{ours}");
+        assert!(
+            ours["type"].is_string() && ours["headersHelper"].as_str().is_some_and(|it| it.ends_with(" x")),
+            "{ours}"
+        );
+        anew(&stage);
+        assert_eq!(stage.remove("claude", &wish), "removed", "{theirs}");
+        let mut expected: serde_json::Value = serde_json::from_str(&before).expect("JSON");
+        expected["numStartups"] = 2.into();
+        if theirs.is_empty() {
+            expected.as_object_mut().expect("an object").remove("mcpServers");
+        }
+        assert_eq!(left(&stage), expected, "{theirs}");
+    }
+}
+
 /// Its name in the tool's file may be given another URL by a project's file.
 #[test]
 #[cfg(target_os = "linux")]

@@ -13,6 +13,16 @@ const FILES: &[(&[&str], &str, &str)] = &[
     (&["docker", "--all-hosts"], ".docker/config.json", r#"{"credsStore":"TOKEN"}"#),
     (&["claude"], ".claude/settings.json", r#"{"apiKeyHelper":"echo TOKEN"}"#),
     (&["claude"], ".claude/settings.json", r#"{"env":{"ANTHROPIC_API_KEY":"TOKEN"}}"#),
+    (
+        &["claude", "--host", "h.example", "--name", "x"],
+        ".claude.json",
+        r#"{"mcpServers":{"x":{"type":"http","url":"https://h.example","headers":{"Authorization":"TOKEN"}}}}"#,
+    ),
+    (
+        &["claude", "--host", "h.example", "--name", "x"],
+        ".claude.json",
+        r#"{"primaryApiKey":"TOKEN","mcpServers":{"x":{"type":"TOKEN","url":"https://TOKEN.example"}}}"#,
+    ),
     (&["git"], ".gitconfig", "[credential]\n\thelper = \"!echo password=TOKEN\""),
     (&["pnpm", "--host", "h.example"], ".npmrc", "//h.example/:_authToken=TOKEN"),
     (&["cargo", "--name", "x"], ".cargo/config.toml", "[registries.x]\ntoken = 'TOKEN'\n"),

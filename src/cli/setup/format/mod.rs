@@ -60,7 +60,7 @@ pub(super) struct Wrong {
 }
 
 impl Wrong {
-    fn at(line: usize, what: &str) -> Self {
+    pub(super) fn at(line: usize, what: &str) -> Self {
         Self { line: Some(line), what: what.to_owned() }
     }
 }

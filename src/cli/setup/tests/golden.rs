@@ -73,6 +73,22 @@ pub(super) const GOLDEN: &[(&str, &str, &str, &str, &str)] = &[
          {\"CLAUDE_CODE_API_KEY_HELPER_TTL_MS\": \"86400000\", \"CLAUDE_CODE_MAX_RETRIES\": \"20\"}}",
     ),
     (
+        "claude",
+        "--host https://mcp.example/mcp --name docs",
+        ".claude.json",
+        "",
+        "{\n  \"mcpServers\": {\n    \"docs\": {\n      \"type\": \"http\",\n      \"url\": \"https://mcp.example/mcp\",\n      \
+         \"headersHelper\": \"HOME/bin/cred-helper helper headers --asks-again-when-refused\"\n    }\n  }\n}\n",
+    ),
+    (
+        "claude",
+        "--host mcp.example/mcp --name docs -- --audience x",
+        ".claude.json",
+        "{\n  \"mcpServers\": {\n    \"docs\": {\n      \"type\": \"sse\",\n      \"url\": \"https://mcp.example/mcp/\"\n    }\n  }\n}",
+        "{\n  \"mcpServers\": {\n    \"docs\": {\n      \"headersHelper\": \"HOME/bin/cred-helper helper headers --asks-again-when-refused \
+         --audience x\",\n      \"type\": \"sse\",\n      \"url\": \"https://mcp.example/mcp/\"\n    }\n  }\n}",
+    ),
+    (
         "codex",
         "--account openai/work",
         ".codex/config.toml",
