@@ -44,8 +44,11 @@ impl Asked {
     /// The server may have rotated, and what it answered was not yet written down here: nobody can close that window.
     fn in_the_window(&self) -> bool {
         let Some(sent) = self.trace.iter().rposition(|point| point == "http.send") else { return false };
-        // Killed at that point, it was not sent; after the next write, it is safe.
-        sent + 1 < self.trace.len() && !self.trace[sent..].iter().any(|point| point == "disk.sync")
+        // Killed at that point, it was not sent; after the first write once the answer is there, it is safe. What is written before
+        // that is another thread's, such as the ledger.
+        let after = &self.trace[sent + 1..];
+        let arrived = after.iter().position(|point| point == "refresh.arrived").unwrap_or(after.len());
+        !after.is_empty() && !after[arrived..].iter().any(|point| point == "disk.sync")
     }
 }
 
