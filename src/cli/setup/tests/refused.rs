@@ -1,4 +1,4 @@
-//! What is not set up, and not changed either: what is said then. And what is said where it is in vain.
+//! What is not set up, and not changed either: what is said then.
 
 use super::super::super::exit::USAGE;
 use super::{Stage, wish};
