@@ -14,21 +14,31 @@ use serde_json::json;
 use crate::home::{Ended, Home, ended, lasting_server};
 use crate::support::programs::newer;
 use crate::support::site::{Judge, Response, Shown, Site};
+use crate::tls::Authority;
 
-const USER: &str = "ada@example.com";
+pub const USER: &str = "ada@example.com";
 /// Dovecot delivers as anybody but root.
 const NOBODY: u32 = 65534;
 
 /// A dovecot with one letter in its inbox.
-struct Office {
+pub struct Office {
     directory: tempfile::TempDir,
-    introspection: Site,
-    port: u16,
+    pub introspection: Site,
+    pub port: u16,
     process: Child,
 }
 
 impl Office {
-    fn open(mut command: Command, server: &Arc<Server>) -> Self {
+    fn open(command: Command, server: &Arc<Server>) -> Self {
+        Self::begin(command, server, None)
+    }
+
+    /// Over TLS alone, as `localhost`: some clients show a token nowhere else.
+    pub fn open_tls(command: Command, server: &Arc<Server>, authority: &Authority) -> Self {
+        Self::begin(command, server, Some(authority))
+    }
+
+    fn begin(mut command: Command, server: &Arc<Server>, authority: Option<&Authority>) -> Self {
         let live = Arc::clone(server);
         let judge = Judge::of(Shown::Bearer, move |token| live.is_live(token));
         let introspection = Site::start(judge, |_| Response::json(200, &json!({ "active": true, "username": USER })));
@@ -42,7 +52,12 @@ impl Office {
         }
         // Free a moment ago, and nobody else's in the time that it takes.
         let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
-        std::fs::write(root.join("dovecot.conf"), settings(root, port, &introspection.url("/introspect"))).unwrap();
+        if let Some((certificate, key)) = authority.map(|authority| authority.certificate("localhost", 2090)) {
+            std::fs::write(root.join("certificate.pem"), certificate.pem()).unwrap();
+            std::fs::write(root.join("key.pem"), key.serialize_pem()).unwrap();
+        }
+        let settings = settings(root, port, authority.is_some(), &introspection.url("/introspect"));
+        std::fs::write(root.join("dovecot.conf"), settings).unwrap();
         command.arg("-F").arg("-c").arg(root.join("dovecot.conf")).current_dir(root);
         let mut process = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
         let mut said = BufReader::new(process.stderr.take().unwrap());
@@ -67,17 +82,25 @@ impl Drop for Office {
     }
 }
 
-fn settings(root: &Path, port: u16, introspection: &str) -> String {
+fn settings(root: &Path, port: u16, is_tls: bool, introspection: &str) -> String {
     let root = root.display();
+    let (tls, port, tls_port) = match is_tls {
+        true => (
+            format!("yes\nssl_server_cert_file = {root}/certificate.pem\nssl_server_key_file = {root}/key.pem"),
+            0,
+            port,
+        ),
+        false => ("no".to_owned(), port, 0),
+    };
     format!(
         "dovecot_config_version = 2.4.0\ndovecot_storage_version = 2.4.0\nbase_dir = {root}/run\nstate_dir = {root}/state\n\
-         log_path = /dev/stderr\nssl = no\nauth_allow_cleartext = yes\nauth_mechanisms = oauthbearer xoauth2\n\
+         log_path = /dev/stderr\nssl = {tls}\nauth_allow_cleartext = yes\nauth_mechanisms = oauthbearer xoauth2\n\
          mail_driver = maildir\nmail_path = {root}/mail\nprotocols {{\n  imap = yes\n}}\n\
          oauth2 {{\n  introspection_mode = auth\n  introspection_url = {introspection}\n  username_attribute = username\n}}\n\
          passdb oauth2 {{\n}}\n\
          userdb static {{\n  fields {{\n    uid = {NOBODY}\n    gid = {NOBODY}\n    home = {root}\n  }}\n}}\n\
          service imap-login {{\n  inet_listener imap {{\n    port = {port}\n    listen = 127.0.0.1\n  }}\n\
-         inet_listener imaps {{\n    port = 0\n  }}\n}}\n"
+         inet_listener imaps {{\n    port = {tls_port}\n    listen = 127.0.0.1\n    ssl = yes\n  }}\n}}\n"
     )
 }
 

@@ -38,6 +38,7 @@ mod kubectl;
 mod logind;
 mod mail;
 mod memory;
+mod neomutt;
 mod notices;
 mod notifier;
 mod odd_desktops;
