@@ -45,13 +45,11 @@ mod linux {
         breath: Breath,
     }
 
-    impl Default for Backlog {
-        fn default() -> Self {
+    impl Backlog {
+        pub(in super::super) fn new() -> Self {
             Self { is_flooded: false, for_nothing: 0, since: Instant::now(), breath: Breath::default() }
         }
-    }
 
-    impl Backlog {
         /// Whether callers are to be taken out of the line one at a time.
         pub(in super::super) fn is_flooded(&self) -> bool {
             self.is_flooded
@@ -101,10 +99,14 @@ mod other {
     use std::os::fd::OwnedFd;
 
     /// The line stays as it is.
-    #[derive(Debug, Default)]
+    #[derive(Debug)]
     pub(in super::super) struct Backlog;
 
     impl Backlog {
+        pub(in super::super) fn new() -> Self {
+            Self
+        }
+
         pub(in super::super) fn is_flooded(&self) -> bool {
             false
         }
@@ -122,7 +124,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_flood_lasts_until_a_calm_second_has_passed() {
-        let mut backlog = Backlog::default();
+        let mut backlog = Backlog::new();
         for _ in 1..FLOOD {
             assert!(!backlog.turns(true));
         }
@@ -136,7 +138,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_caller_for_nothing_now_and_then_is_no_flood() {
-        let mut backlog = Backlog::default();
+        let mut backlog = Backlog::new();
         for _ in 0..10 * FLOOD {
             assert!(!backlog.turns(true));
             tokio::time::advance(WHILE / 100).await;

@@ -56,7 +56,7 @@ impl Socket {
         // SAFETY: the descriptor is owned by what it is registered with, and never closed or replaced there.
         #[expect(unsafe_code, reason = "tokio's listener accepts only into what it watches")]
         let listener = unsafe { AsyncFd::register_with_interest(socket, Interest::READABLE)? };
-        Ok(Self { listener, backlog: Backlog::default(), path: path.to_owned(), file })
+        Ok(Self { listener, backlog: Backlog::new(), path: path.to_owned(), file })
     }
 
     /// The same socket once more, for a successor.
