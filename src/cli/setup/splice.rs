@@ -84,7 +84,8 @@ impl Splice {
         let kept = |sign: char, all: &[String]| {
             let all = all.get(first..all.len() - last).unwrap_or_default();
             // An empty text has no line that could go.
-            all.iter().filter(|line| sign == '+' || !line.is_empty()).map(|line| format!("{sign} {line}")).collect()
+            let all = all.iter().filter(|line| sign == '+' || !line.is_empty());
+            all.map(|line| format!("{sign} {}", printable(line))).collect()
         };
         let mut shown: Vec<String> = kept('-', &old_shown);
         shown.extend::<Vec<String>>(kept('+', &new_shown));
@@ -94,6 +95,11 @@ impl Splice {
 
 fn lines(text: &str) -> Vec<String> {
     text.split('\n').map(|line| line.trim_end_matches('\r').to_owned()).collect()
+}
+
+/// No commands for a terminal, whatever stands in the file.
+pub(super) fn printable(line: &str) -> String {
+    line.replace(|c: char| c.is_control() && c != '\t', "…")
 }
 
 fn masked(part: &str) -> String {
@@ -186,6 +192,8 @@ mod tests {
             ("a", insert_lines("a", 1, "b\n"), &["+ b"]),
             ("{\n  \"s\": 1\n}", Splice::insert("", 4, "\"k\": 2,\n  "), &["+   \"k\": 2,"]),
             ("user: old\n", Splice::replace("user: old\n", 6..9, "new"), &["- …old", "+ …new"]),
+            ("{\u{b}}", Splice::insert("{}", 1, "\"k\": 2"), &["- {…}", "+ {\"k\": 2…}"]),
+            ("\ra: b\n", Splice::replace("\ra: b\n", 4..5, "c"), &["- …b", "+ …c"]),
             ("{\"s\": \"secret\"}", Splice::insert("", 1, "\"k\": 2, "), &["- {…", "+ {\"k\": 2, …"]),
         ] {
             assert_eq!(splice.shown(text), shown, "{text}");

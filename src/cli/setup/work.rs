@@ -8,7 +8,7 @@ use super::file::Original;
 use super::format::{Entry, Look, Wrong};
 use super::machine::Machine;
 use super::record::{Print, Touched};
-use super::splice::Splice;
+use super::splice::{Splice, printable};
 
 /// One file's text.
 #[derive(Debug)]
@@ -139,7 +139,7 @@ impl Work {
 
     /// What a person is shown of it.
     pub(super) fn shown(&self, machine: &Machine<'_>) -> Vec<(String, Vec<String>)> {
-        let whole = |sign: char, text: &str| text.lines().map(|line| format!("{sign} {line}")).collect();
+        let whole = |sign: char, text: &str| text.lines().map(|line| format!("{sign} {}", printable(line))).collect();
         let one = |text: &Text| {
             // A file that comes or goes is all ours.
             let (what, lines) = match (&text.original.text, text.absent) {
