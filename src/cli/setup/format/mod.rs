@@ -80,14 +80,20 @@ impl Entry {
 
     /// What takes it out of a text that was changed since it was put in by these; `None` if it is not there.
     pub(super) fn take(&self, text: &str, done: &[Splice]) -> Result<Option<Splice>, Wrong> {
-        match self {
-            Entry::Ini(entry) => Ok(entry.take(text)),
-            Entry::Json(entry) => entry.take(text),
-            Entry::Line(entry) => Ok(entry.take(text)),
-            Entry::Toml(entry) => entry.take(text),
-            Entry::ExecUser(entry) => entry.take(text),
-            Entry::UserOfContext(entry) => entry.take(text, done),
+        let splice = match self {
+            Entry::Ini(entry) => entry.take(text),
+            Entry::Json(entry) => entry.take(text)?,
+            Entry::Line(entry) => entry.take(text),
+            Entry::Toml(entry) => entry.take(text)?,
+            Entry::ExecUser(entry) => entry.take(text)?,
+            Entry::UserOfContext(entry) => entry.take(text, done)?,
+        };
+        // A file that is written oddly enough is left to its owner: what stays has to be one that can be read.
+        if let Some(left) = splice.as_ref().and_then(|splice| splice.apply(text)) {
+            let what = "it is written so that this cannot be taken out: do it by hand".to_owned();
+            self.look(&left).map_err(|_| Wrong { line: None, what })?;
         }
+        Ok(splice)
     }
 
     /// What it is called in a sentence.
