@@ -7,8 +7,7 @@ use crate::clock::Timestamp;
 use crate::secret::{self, Secret};
 
 /// How the names of AWS's services end where a region's begins so: over IPv4 alone, and over both. One line for each partition of
-/// botocore's `partitions.json` (awscli 1.46.3), but the
-/// commercial one and the US government's.
+/// botocore's `partitions.json` (awscli 1.46.3), but the commercial one and the US government's.
 const PARTITIONS: &[(&str, [&str; 2])] = &[
     ("cn-", ["amazonaws.com.cn", "api.amazonwebservices.com.cn"]),
     ("eusc-", ["amazonaws.eu", "api.amazonwebservices.eu"]),
